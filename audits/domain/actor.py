@@ -1,0 +1,35 @@
+"""Who does a thing. In the log an actor is a pseudonymous id and nothing more."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """A person or a service on whose account something happens.
+
+    Attributes:
+        kind: `person` or `service`.
+        id: the person's pseudonymous UUID, or the service's name.
+        roles: what a person may do; services have none and are named in the code that asks.
+        printed_name: a person's name, for pages and signatures; never written to the log.
+    """
+
+    kind: Literal["person", "service"]
+    id: str
+    roles: frozenset[str] = frozenset()
+    printed_name: str = ""
+
+    def to_mapping(self) -> dict[str, str]:
+        """Return what the log says of this actor."""
+        return {"kind": self.kind, "id": self.id}
+
+
+MIRROR = Actor(kind="service", id="mirror")
+RECORDER = Actor(kind="service", id="recorder")
+AUDITOR_JOB = Actor(kind="service", id="predictions-audit")
+GATE = Actor(kind="service", id="gate")
+EXECUTOR = Actor(kind="service", id="executor")
+SETUP = Actor(kind="service", id="set-up")

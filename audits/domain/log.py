@@ -1,0 +1,40 @@
+"""What the log takes in: limits and the vocabulary of its events."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+# C2SP tlog-tiles writes an entry's length as a uint16.
+MAX_ENTRY_BYTES = 65_535
+
+
+class Event(StrEnum):
+    """Everything that can be said in the log, dotted and in the past tense."""
+
+    KEY_ENROLLED = "key.enrolled"
+    MODEL_APPEARED = "model.appeared"
+    MODEL_RENAMED = "model.renamed"
+    MODEL_CHANGED = "model.changed"
+    MODEL_GONE = "model.gone"
+    VERSION_APPEARED = "version.appeared"
+    VERSION_CHANGED = "version.changed"
+    VERSION_GONE = "version.gone"
+    ALIAS_SET = "alias.set"
+    ALIAS_MOVED = "alias.moved"
+    ALIAS_REMOVED = "alias.removed"
+    LINEAGE_RECORDED = "lineage.recorded"
+    EVIDENCE_RECORDED = "evidence.recorded"
+    POLICY_PUBLISHED = "policy.published"
+    POLICY_BOUND = "policy.bound"
+    PROMOTION_REQUESTED = "promotion.requested"
+    PROMOTION_DECIDED = "promotion.decided"
+    PROMOTION_GRANTED = "promotion.granted"
+    PROMOTION_EXECUTED = "promotion.executed"
+    PROMOTION_FAILED = "promotion.failed"
+    PROMOTION_WITHDRAWN = "promotion.withdrawn"
+    APPROVAL_GIVEN = "approval.given"
+    APPROVAL_REFUSED = "approval.refused"
+    APPROVAL_DISMISSED = "approval.dismissed"
+    REPORT_ISSUED = "report.issued"
+    PERSON_ADDED = "person.added"
+    TOKEN_ISSUED = "token.issued"

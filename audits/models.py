@@ -1,0 +1,196 @@
+"""What was found, and the log that proves it.
+
+Tables whose names end in `_entry`, `_leaf`, `_checkpoint`, `_evidence` or `_record` hold facts:
+migration 0002 makes them append-only in the database itself.
+"""
+
+from __future__ import annotations
+
+import uuid
+
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Length
+from django.db.models.lookups import LessThanOrEqual
+
+from audits.domain.log import MAX_ENTRY_BYTES
+
+
+class LogEntry(models.Model):
+    """One signed statement. An entry without a leaf is pending."""
+
+    envelope = models.BinaryField(editable=False)  # the exact signed bytes, never serialised again
+    sha256 = models.CharField(max_length=64, unique=True)
+    predicate_type = models.CharField(max_length=100)
+    event = models.CharField(max_length=60)
+    actor_kind = models.CharField(max_length=10)
+    actor_id = models.CharField(max_length=64)
+    subject_name = models.CharField(max_length=500)
+    subject_digest = models.CharField(max_length=80)
+    stream = models.CharField(max_length=450, null=True)
+    stream_seq = models.BigIntegerField(null=True)
+    is_violation = models.BooleanField(default=False)
+    at = models.DateTimeField()
+
+    class Meta:
+        db_table = "audits_log_entry"
+        constraints = [
+            models.UniqueConstraint(fields=["stream", "stream_seq"], name="log_entry_stream_seq"),
+            models.CheckConstraint(
+                condition=Q(stream__isnull=True, stream_seq__isnull=True)
+                | Q(stream__isnull=False, stream_seq__gte=0),
+                name="log_entry_stream_whole",
+            ),
+            models.CheckConstraint(
+                condition=LessThanOrEqual(Length("envelope"), MAX_ENTRY_BYTES),
+                name="log_entry_size",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["event", "-id"], name="log_entry_event"),
+            models.Index(fields=["subject_name", "-id"], name="log_entry_subject"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.event} {self.subject_name}"
+
+
+class LogLeaf(models.Model):
+    """The place of an entry in the tree; written by the sequencer alone."""
+
+    leaf_index = models.BigIntegerField(primary_key=True)
+    entry = models.OneToOneField(LogEntry, on_delete=models.PROTECT, related_name="leaf")
+    leaf_hash = models.BinaryField()
+
+    class Meta:
+        db_table = "audits_log_leaf"
+
+
+class LogCheckpoint(models.Model):
+    """A signed tree head; written by the sequencer alone."""
+
+    tree_size = models.BigIntegerField(primary_key=True)
+    root_hash = models.BinaryField()
+    note = models.BinaryField()
+    signed_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "audits_log_checkpoint"
+
+
+class Stream(models.Model):
+    """The head of one registered model's chain of statements; its row lock orders them."""
+
+    stream = models.CharField(max_length=450, primary_key=True)
+    next_seq = models.BigIntegerField(default=0)
+    last_sha256 = models.CharField(max_length=64, blank=True)
+
+
+class Disclosure(models.Model):
+    """Opens one commitment made in the log. Deleting the row erases the person or the text."""
+
+    commitment = models.CharField(max_length=64, primary_key=True)
+    salt = models.BinaryField()
+    person_id = models.UUIDField(null=True)
+    printed_name = models.CharField(max_length=200, blank=True)
+    role = models.CharField(max_length=40, blank=True)
+    text = models.TextField(blank=True)
+
+
+class Evidence(models.Model):
+    """A finding about a version, with the measurements that a gate judges again."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4)
+    version_uri = models.CharField(max_length=500)
+    subject_digest = models.CharField(max_length=80)
+    kind = models.CharField(max_length=40)
+    origin = models.CharField(max_length=10)
+    conclusion = models.CharField(max_length=12)
+    reasons = models.JSONField(default=list)
+    criteria = models.JSONField(default=dict)
+    measurements = models.JSONField(default=dict)
+    inputs = models.JSONField(default=list)
+    produced_at = models.DateTimeField()
+    entry = models.OneToOneField(LogEntry, on_delete=models.PROTECT, related_name="evidence")
+
+    class Meta:
+        db_table = "audits_evidence"
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(conclusion__in=["pass", "fail", "insufficient", "error"]),
+                name="evidence_conclusion",
+            ),
+            models.CheckConstraint(
+                condition=Q(origin__in=["computed", "reported"]), name="evidence_origin"
+            ),
+        ]
+        indexes = [models.Index(fields=["version_uri", "kind", "-produced_at"], name="evidence_of")]
+
+
+class Job(models.Model):
+    """Work under way for a version: an audit of its predictions, or a report."""
+
+    class Kind(models.TextChoices):
+        PREDICTIONS_AUDIT = "predictions_audit"
+        REPORT = "report"
+
+    class Status(models.TextChoices):
+        QUEUED = "queued"
+        RUNNING = "running"
+        DONE = "done"
+        FAILED = "failed"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4)
+    kind = models.CharField(max_length=30, choices=Kind.choices)
+    version_uri = models.CharField(max_length=500)
+    status = models.CharField(max_length=10, choices=Status.choices, default=Status.QUEUED)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    error = models.TextField(blank=True)
+    requested_by = models.UUIDField(null=True)
+    report = models.ForeignKey("Report", null=True, on_delete=models.PROTECT)
+    created_at = models.DateTimeField()
+    updated_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["kind", "version_uri"],
+                condition=Q(status__in=["queued", "running"]),
+                name="one_open_job",
+            ),
+        ]
+        indexes = [models.Index(F("created_at").desc(), name="job_newest")]
+
+
+class Report(models.Model):
+    """One signed PDF, its bytes as issued, and its hash in the log."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4)
+    version_uri = models.CharField(max_length=500)
+    pdf = models.BinaryField()
+    sha256 = models.CharField(max_length=64, unique=True)
+    dossier_sha256 = models.CharField(max_length=64)
+    tree_size = models.BigIntegerField()
+    requested_by = models.UUIDField(null=True)
+    issued_at = models.DateTimeField()
+    entry = models.OneToOneField(LogEntry, on_delete=models.PROTECT, related_name="report")
+
+    class Meta:
+        db_table = "audits_report_record"
+        indexes = [models.Index(fields=["version_uri", "-issued_at"], name="report_of")]
+
+
+class RefusalCount(models.Model):
+    """Refused requests by actor and minute, so that strangers cannot grow the log itself."""
+
+    actor = models.CharField(max_length=100)
+    reason = models.CharField(max_length=60)
+    minute = models.DateTimeField()
+    count = models.PositiveIntegerField(default=1)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["actor", "reason", "minute"], name="refusal_count_minute"
+            )
+        ]

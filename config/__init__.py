@@ -1,0 +1,1 @@
+"""The Django project: composes everything, owns nothing."""

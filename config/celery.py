@@ -1,0 +1,49 @@
+"""The Celery application: queues by duty, so that the log's key lives in one process only."""
+
+from __future__ import annotations
+
+import os
+
+from celery import Celery
+from django.conf import settings
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+
+app = Celery("muniment")
+app.conf.update(
+    broker_url=settings.REDIS_URL,
+    task_ignore_result=True,
+    task_acks_late=True,  # a killed worker's task is taken up again
+    task_reject_on_worker_lost=True,
+    worker_prefetch_multiplier=1,
+    task_serializer="json",
+    accept_content=["json"],
+    broker_connection_retry_on_startup=True,
+    broker_transport_options={"visibility_timeout": 900},
+    task_default_queue="default",
+    task_routes={
+        "audits.tasks.sequence_log": {"queue": "log"},
+        "audits.tasks.*": {"queue": "audit"},
+        "registry.tasks.audit_*": {"queue": "audit"},
+        "registry.tasks.render_*": {"queue": "audit"},
+    },
+    worker_hijack_root_logger=False,
+    beat_schedule={
+        "sequence the log": {
+            "task": "audits.tasks.sequence_log",
+            "schedule": 1.0,
+            "options": {"expires": 1.0},
+        },
+        "walk the registry": {
+            "task": "registry.tasks.walk_registry",
+            "schedule": float(settings.MIRROR_WALK_SECONDS),
+            "options": {"expires": float(settings.MIRROR_WALK_SECONDS)},
+        },
+        "take up what was left": {
+            "task": "registry.tasks.take_up_open_work",
+            "schedule": 20.0,
+            "options": {"expires": 20.0},
+        },
+    },
+)
+app.autodiscover_tasks()
