@@ -53,7 +53,6 @@ class ApiToken(models.Model):
     scopes = ArrayField(models.CharField(max_length=30), default=list)
     created_at = models.DateTimeField()
     expires_at = models.DateTimeField()
-    last_used_at = models.DateTimeField(null=True)
     revoked_at = models.DateTimeField(null=True)
 
 

@@ -10,7 +10,7 @@ from django.db import models
 from django.db.models import F, Q
 
 from audits.models import LogEntry
-from registry.domain.promotion import OPEN_STATUSES, Status
+from registry.domain.promotion import OPEN_STATUSES, PromotionStatus
 
 
 class RegistrySource(models.Model):
@@ -137,7 +137,7 @@ class Promotion(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4)
     version = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, related_name="promotions")
     alias = models.CharField(max_length=256)
-    status = models.CharField(max_length=20, choices=[(s.value, s.value) for s in Status])
+    status = models.CharField(max_length=20, choices=[(s.value, s.value) for s in PromotionStatus])
     requester = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="requested_promotions"
     )

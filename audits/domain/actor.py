@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from audits.errors import RoleRequired
+
 
 @dataclass(frozen=True, slots=True)
 class Actor:
@@ -26,10 +28,19 @@ class Actor:
         """Return what the log says of this actor."""
         return {"kind": self.kind, "id": self.id}
 
+    def require_role(self, operation: str, *needed: str) -> None:
+        """Pass only a person who holds one of `needed`.
+
+        Raises:
+            RoleRequired: for everybody else, services included.
+        """
+        if self.kind != "person" or not self.roles.intersection(needed):
+            raise RoleRequired(operation, needed)
+
 
 MIRROR = Actor(kind="service", id="mirror")
 RECORDER = Actor(kind="service", id="recorder")
-AUDITOR_JOB = Actor(kind="service", id="predictions-audit")
+PREDICTIONS_AUDIT = Actor(kind="service", id="predictions-audit")
 GATE = Actor(kind="service", id="gate")
 EXECUTOR = Actor(kind="service", id="executor")
 SETUP = Actor(kind="service", id="set-up")

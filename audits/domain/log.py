@@ -9,7 +9,7 @@ MAX_ENTRY_BYTES = 65_535
 
 
 class Event(StrEnum):
-    """Everything that can be said in the log, dotted and in the past tense."""
+    """What is said in the log, dotted and in the past tense; promotions add their own moves."""
 
     KEY_ENROLLED = "key.enrolled"
     MODEL_APPEARED = "model.appeared"
@@ -26,12 +26,6 @@ class Event(StrEnum):
     EVIDENCE_RECORDED = "evidence.recorded"
     POLICY_PUBLISHED = "policy.published"
     POLICY_BOUND = "policy.bound"
-    PROMOTION_REQUESTED = "promotion.requested"
-    PROMOTION_DECIDED = "promotion.decided"
-    PROMOTION_GRANTED = "promotion.granted"
-    PROMOTION_EXECUTED = "promotion.executed"
-    PROMOTION_FAILED = "promotion.failed"
-    PROMOTION_WITHDRAWN = "promotion.withdrawn"
     APPROVAL_GIVEN = "approval.given"
     APPROVAL_REFUSED = "approval.refused"
     APPROVAL_DISMISSED = "approval.dismissed"

@@ -1,0 +1,26 @@
+"""What accounts refuse, with stable codes."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+
+class AccountsError(Exception):
+    """Root of this app's errors."""
+
+    code = "accounts_error"
+    status = HTTPStatus.BAD_REQUEST
+
+
+class ReauthenticationFailed(AccountsError):
+    """The password given at signing is not the person's."""
+
+    code = "reauthentication_failed"
+    status = HTTPStatus.FORBIDDEN
+
+
+class SigningLocked(AccountsError):
+    """Too many wrong passwords at signing."""
+
+    code = "signing_locked"
+    status = HTTPStatus.TOO_MANY_REQUESTS

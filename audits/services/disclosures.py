@@ -1,0 +1,34 @@
+"""Commitments to personal data: the log holds a hash, a row that can be erased opens it."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from uuid import UUID
+
+from audits.models import Disclosure
+
+SALT_BYTES = 32
+
+
+def commit_person(*, person_id: UUID, printed_name: str, role: str) -> str:
+    """Commit to a person's printed name and role under a fresh salt; return the commitment, hex.
+
+    SHA-256(salt ‖ printed name ‖ 0x00 ‖ role), so that a renamed row cannot move a signature.
+    """
+    salt = secrets.token_bytes(SALT_BYTES)
+    commitment = hashlib.sha256(
+        salt + printed_name.encode() + b"\x00" + role.encode()
+    ).hexdigest()
+    Disclosure.objects.create(
+        commitment=commitment, salt=salt, person_id=person_id, printed_name=printed_name, role=role
+    )
+    return commitment
+
+
+def commit_text(*, person_id: UUID, text: str) -> str:
+    """Commit to free text that `person_id` wrote, SHA-256(salt ‖ text); return hex."""
+    salt = secrets.token_bytes(SALT_BYTES)
+    commitment = hashlib.sha256(salt + text.encode()).hexdigest()
+    Disclosure.objects.create(commitment=commitment, salt=salt, person_id=person_id, text=text)
+    return commitment

@@ -1,0 +1,133 @@
+"""Recording evidence, and the jobs that produce it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import Q
+
+from audits.domain.actor import Actor
+from audits.domain.log import Event
+from audits.models import Evidence, Job
+from audits.services.log import append_statement, predicate_type
+
+MAX_ATTEMPTS = 5
+# Longer than the slowest job takes: one that runs longer was lost with its worker.
+LOST_AFTER = timedelta(minutes=10)
+
+
+@dataclass(frozen=True, slots=True)
+class NewEvidence:
+    """Evidence about to be recorded.
+
+    Attributes:
+        kind: `bias` or `performance`.
+        origin: `computed` here, or `reported` by the team.
+        conclusion: `pass | fail | insufficient | error`.
+        inputs: `{"name", "digest"}` of what was read.
+    """
+
+    kind: str
+    origin: str
+    conclusion: str
+    reasons: Sequence[str]
+    criteria: Mapping[str, Any]
+    measurements: Mapping[str, Any]
+    inputs: Sequence[Mapping[str, str]]
+
+
+def record_evidence(
+    *,
+    version_uri: str,
+    stream: str,
+    subject_digest: str,
+    found: NewEvidence,
+    actor: Actor,
+    now: datetime,
+) -> Evidence:
+    """Record evidence about the bytes of `subject_digest` (`algorithm:hex`) with its log entry."""
+    algorithm, value = subject_digest.split(":", 1)
+    with transaction.atomic():
+        entry = append_statement(
+            event=Event.EVIDENCE_RECORDED,
+            predicate_type=predicate_type("evidence"),
+            subject_name=version_uri,
+            subject_digest={algorithm: value},
+            predicate={
+                "kind": found.kind,
+                "origin": found.origin,
+                "conclusion": found.conclusion,
+                "reasons": list(found.reasons),
+                "criteria": dict(found.criteria),
+                "measurements": dict(found.measurements),
+                "inputs": [dict(item) for item in found.inputs],
+            },
+            stream=stream,
+            actor=actor,
+            now=now,
+        )
+        return Evidence.objects.create(
+            version_uri=version_uri,
+            subject_digest=subject_digest,
+            kind=found.kind,
+            origin=found.origin,
+            conclusion=found.conclusion,
+            reasons=list(found.reasons),
+            criteria=dict(found.criteria),
+            measurements=dict(found.measurements),
+            inputs=[dict(item) for item in found.inputs],
+            produced_at=now,
+            entry=entry,
+        )
+
+
+def open_job(
+    *, kind: Job.Kind, version_uri: str, requested_by: UUID | None, now: datetime
+) -> tuple[Job, bool]:
+    """Return the open job of this kind for a version, and whether it was opened now."""
+    with transaction.atomic():
+        return Job.objects.get_or_create(
+            kind=kind,
+            version_uri=version_uri,
+            status__in=[Job.Status.QUEUED, Job.Status.RUNNING],
+            defaults={
+                "status": Job.Status.QUEUED,
+                "requested_by": requested_by,
+                "created_at": now,
+                "updated_at": now,
+            },
+        )
+
+
+def claim_job(*, job_id: UUID, now: datetime) -> Job | None:
+    """Take a job that is queued, or was lost by its worker; None where another has it."""
+    claimed = (
+        Job.objects.filter(pk=job_id)
+        .filter(
+            Q(status=Job.Status.QUEUED)
+            | Q(status=Job.Status.RUNNING, updated_at__lt=now - LOST_AFTER)
+        )
+        .update(status=Job.Status.RUNNING, updated_at=now)
+    )
+    return Job.objects.get(pk=job_id) if claimed else None
+
+
+def finish_job(*, job: Job, now: datetime) -> None:
+    """Mark a job as done."""
+    Job.objects.filter(pk=job.pk).update(
+        status=Job.Status.DONE, error="", report=job.report, updated_at=now
+    )
+
+
+def release_job(*, job: Job, error: str, now: datetime) -> None:
+    """Put a job back after a fault that may pass; after `MAX_ATTEMPTS` it has failed."""
+    attempts = job.attempts + 1
+    status = Job.Status.FAILED if attempts >= MAX_ATTEMPTS else Job.Status.QUEUED
+    Job.objects.filter(pk=job.pk).update(
+        status=status, attempts=attempts, error=error[:2000], updated_at=now
+    )

@@ -1,0 +1,138 @@
+"""The sequencer: the single writer that gives entries their place and signs tree heads.
+
+It runs in a process of its own, with a database role of its own and the log's key. An identity
+column is never the leaf index: identities have gaps and commit out of order.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+
+import structlog
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from django.conf import settings
+from django.db import connections, transaction
+
+from audits.errors import KeyUnavailable, LogBehindCheckpoint
+from audits.models import LogCheckpoint, LogEntry, LogLeaf
+from audits.services.signing import keyring
+from muniment.attest.envelope import verify_envelope
+from muniment.attest.errors import AttestError
+from muniment.attest.merkle import leaf_hash, root_hash
+from muniment.attest.note import Checkpoint, sign_checkpoint, verify_checkpoint
+
+DATABASE = "sequencer"
+BATCH = 1000
+_LOCK = 0x6D756E696C6F67  # "munilog": one sequencer at a time, cluster-wide
+
+logger = structlog.get_logger(__name__)
+
+
+@cache
+def _log_key() -> Ed25519PrivateKey:
+    if not settings.LOG_KEY_FILE:
+        raise KeyUnavailable("MUNIMENT_LOG_KEY_FILE is not set: only the sequencer signs the log.")
+    key = load_pem_private_key(Path(settings.LOG_KEY_FILE).read_bytes(), password=None)
+    if not isinstance(key, Ed25519PrivateKey):
+        raise KeyUnavailable(f"{settings.LOG_KEY_FILE} holds no Ed25519 key.")
+    return key
+
+
+def _published_file() -> Path:
+    return Path(settings.LOG_KEY_FILE).with_name("published-checkpoint")
+
+
+def sequence_pending(*, now: datetime) -> int:
+    """Give pending entries their leaves and sign a checkpoint over them; return how many.
+
+    Entries whose envelope no permitted key signed are never sequenced and hold up nobody. With
+    another sequencer at work this does nothing.
+
+    Raises:
+        LogBehindCheckpoint: the database holds less than was already published; nothing is signed.
+        KeyUnavailable: this process was not given the log's key.
+    """
+    key = _log_key()
+    with transaction.atomic(using=DATABASE, durable=True):
+        if not _lock():
+            return 0
+        hashes = _leaf_hashes()
+        _refuse_if_behind(hashes)
+        pending = LogEntry.objects.using(DATABASE).filter(leaf__isnull=True).order_by("pk")[:BATCH]
+        accepted = [entry for entry in pending if _is_permitted(entry)]
+        if not accepted:
+            return 0
+        leaves = [
+            LogLeaf(
+                leaf_index=len(hashes) + offset,
+                entry=entry,
+                leaf_hash=leaf_hash(bytes(entry.envelope)),
+            )
+            for offset, entry in enumerate(accepted)
+        ]
+        LogLeaf.objects.using(DATABASE).bulk_create(leaves)
+        hashes += [bytes(leaf.leaf_hash) for leaf in leaves]
+        root = root_hash(hashes)
+        note = sign_checkpoint(
+            Checkpoint(origin=keyring().log.origin, tree_size=len(hashes), root_hash=root), key
+        )
+        LogCheckpoint.objects.using(DATABASE).create(
+            tree_size=len(hashes), root_hash=root, note=note, signed_at=now
+        )
+        transaction.on_commit(lambda: _publish(note), using=DATABASE)
+    return len(accepted)
+
+
+def _lock() -> bool:
+    with connections[DATABASE].cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [_LOCK])
+        return bool(cursor.fetchone()[0])
+
+
+def _leaf_hashes() -> list[bytes]:
+    leaves = LogLeaf.objects.using(DATABASE).order_by("leaf_index")
+    return [bytes(value) for value in leaves.values_list("leaf_hash", flat=True)]
+
+
+def _is_permitted(entry: LogEntry) -> bool:
+    envelope = bytes(entry.envelope)
+    try:
+        verified = verify_envelope(envelope, keyring().public_keys())
+    except AttestError as error:
+        logger.error("log.entry_refused", entry=entry.pk, code=error.code, reason=str(error))
+        return False
+    if not keyring().permits(verified.keyid, entry.predicate_type):
+        logger.error("log.entry_refused", entry=entry.pk, code="key_not_permitted")
+        return False
+    return True
+
+
+def _refuse_if_behind(hashes: list[bytes]) -> None:
+    """Never sign a tree that a published checkpoint contradicts (a restored backup does this)."""
+    file = _published_file()
+    if not file.is_file():
+        return
+    published = verify_checkpoint(file.read_bytes(), keyring().log.vkey)
+    if published.tree_size > len(hashes):
+        raise LogBehindCheckpoint(
+            f"The database holds {len(hashes)} leaves and a checkpoint over "
+            f"{published.tree_size} was already published: restore the newer database."
+        )
+    if root_hash(hashes[: published.tree_size]) != published.root_hash:
+        raise LogBehindCheckpoint(
+            f"The first {published.tree_size} leaves are not those of the published checkpoint."
+        )
+
+
+def _publish(note: bytes) -> None:
+    file = _published_file()
+    temporary = file.with_suffix(".new")
+    with temporary.open("wb") as out:
+        out.write(note)
+        out.flush()
+        os.fsync(out.fileno())
+    temporary.replace(file)

@@ -1,0 +1,49 @@
+"""The keys that this process was given, loaded once."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+from django.conf import settings
+from securesystemslib.signer import Signer
+
+from audits.errors import KeyUnavailable
+from muniment.attest.envelope import load_file_signer
+from muniment.attest.keyring import Keyring
+
+
+@cache
+def keyring() -> Keyring:
+    """Return the public keys, each with the predicate types that it may sign.
+
+    Raises:
+        KeyUnavailable: MUNIMENT_KEYRING names no file.
+    """
+    if not settings.KEYRING_FILE:
+        raise KeyUnavailable("MUNIMENT_KEYRING is not set: no key is trusted.")
+    return Keyring.load(Path(settings.KEYRING_FILE))
+
+
+@cache
+def statement_signer() -> Signer:
+    """Return the signer of statements.
+
+    Raises:
+        KeyUnavailable: this process was not given the statement key.
+    """
+    if not settings.STATEMENT_KEY_URI:
+        raise KeyUnavailable("MUNIMENT_STATEMENT_KEY is not set: this process signs nothing.")
+    return load_file_signer(settings.STATEMENT_KEY_URI)
+
+
+@cache
+def grant_signer() -> Signer:
+    """Return the signer of grants, which only the executing worker has.
+
+    Raises:
+        KeyUnavailable: this process was not given the grant key.
+    """
+    if not settings.GRANT_KEY_FILE:
+        raise KeyUnavailable("MUNIMENT_GRANT_KEY_FILE is not set: this process grants nothing.")
+    return load_file_signer(f"file2:{settings.GRANT_KEY_FILE}")

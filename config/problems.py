@@ -1,0 +1,178 @@
+"""The boundary where errors become answers: problem+json for the API, a page for people."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.template.exceptions import TemplateDoesNotExist
+from rest_framework import exceptions as drf
+from rest_framework.response import Response
+from rest_framework.views import exception_handler
+
+from accounts.errors import AccountsError
+from audits.errors import AuditsError, RoleRequired
+from registry.domain.errors import RegistryDomainError
+from registry.errors import RegistryError
+
+logger = structlog.get_logger(__name__)
+
+PRODUCT_ERRORS = (AccountsError, AuditsError, RegistryError, RegistryDomainError)
+
+
+def status_of(error: Exception) -> int:
+    """Return the HTTP status that one of the product's errors has; 400 unless it says other."""
+    if isinstance(error, RoleRequired):
+        return HTTPStatus.FORBIDDEN
+    return int(getattr(error, "status", HTTPStatus.BAD_REQUEST))
+
+
+def problem(
+    *,
+    status: int,
+    code: str,
+    detail: str,
+    request: HttpRequest | None,
+    errors: list[dict[str, Any]] | None = None,
+) -> Response:
+    """Build an RFC 9457 `application/problem+json` answer."""
+    body: dict[str, Any] = {
+        "type": "about:blank",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "code": code,
+        "detail": detail,
+        "errors": errors or [],
+        "request_id": getattr(request, "id", None) or "",
+    }
+    return Response(body, status=status, content_type="application/problem+json")
+
+
+def problem_response(error: Exception, context: dict[str, Any]) -> Response | None:
+    """Translate whatever a REST view raised; the one exception handler of the API."""
+    request = context.get("request")
+    raw = getattr(request, "_request", request)
+    if isinstance(error, PRODUCT_ERRORS):
+        return problem(
+            status=status_of(error),
+            code=getattr(error, "code", "error"),
+            detail=str(error),
+            request=raw,
+        )
+    if isinstance(error, Http404):
+        error = drf.NotFound(*error.args)
+    elif isinstance(error, PermissionDenied):
+        error = drf.PermissionDenied(*error.args)
+    answered = exception_handler(error, context)
+    if answered is None:
+        logger.exception("api.unexpected_error", exc_info=error)
+        return problem(
+            status=500,
+            code="internal_error",
+            detail="Muniment could not answer. The failure is in its log under this request id.",
+            request=raw,
+        )
+    translated = problem(
+        status=answered.status_code,
+        code=_code_of(error),
+        detail=_detail_of(error),
+        request=raw,
+        errors=_field_errors(error),
+    )
+    for name in ("WWW-Authenticate", "Retry-After", "Allow"):
+        if name in answered:
+            translated[name] = answered[name]
+    return translated
+
+
+def _code_of(error: Exception) -> str:
+    if isinstance(error, drf.ValidationError):
+        return "invalid_input"
+    codes = error.get_codes() if isinstance(error, drf.APIException) else "error"
+    return codes if isinstance(codes, str) else "error"
+
+
+def _detail_of(error: Exception) -> str:
+    if isinstance(error, drf.ValidationError):
+        return "The input is not valid: see errors."
+    return str(getattr(error, "detail", error))
+
+
+def _field_errors(error: Exception) -> list[dict[str, Any]]:
+    if not isinstance(error, drf.ValidationError):
+        return []
+    detail = error.detail
+    fields = detail.items() if isinstance(detail, dict) else [("", detail)]
+    return [
+        {"field": name, "detail": str(message)}
+        for name, messages in fields
+        for message in (messages if isinstance(messages, list) else [messages])
+    ]
+
+
+class WebErrorMiddleware:
+    """Show the product's own errors as a page that says what happened and what to do."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        if not isinstance(error, PRODUCT_ERRORS):
+            return None
+        return error_page(request, status_of(error), str(error), code=getattr(error, "code", ""))
+
+
+def error_page(
+    request: HttpRequest, status: int, detail: str = "", *, code: str = ""
+) -> HttpResponse:
+    """Render the page of an HTTP status; the API's addresses answer problem+json instead."""
+    context = {"status": status, "detail": detail, "code": code}
+    if request.path.startswith(("/api/", "/hooks/")):
+        answer = problem(status=status, code=code or "error", detail=detail, request=request)
+        return _rendered(answer)
+    try:
+        return render(request, f"{status}.html", context, status=status)
+    except TemplateDoesNotExist:
+        return render(request, "error.html", context, status=status)
+
+
+def _rendered(answer: Response) -> Response:
+    from rest_framework.renderers import JSONRenderer
+
+    answer.accepted_renderer = JSONRenderer()
+    answer.accepted_media_type = "application/problem+json"
+    answer.renderer_context = {}
+    return answer.render()
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return error_page(request, 400, "The request could not be read.", code="bad_request")
+
+
+def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return error_page(request, 403, str(exception), code="permission_denied")
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return error_page(request, 404, "There is nothing at this address.", code="not_found")
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    return error_page(request, 500, code="internal_error")
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    return error_page(
+        request,
+        403,
+        "The form had expired or came from elsewhere. Go back, reload the page and send it again.",
+        code="csrf_failed",
+    )

@@ -1,0 +1,79 @@
+"""What the registry services refuse, with stable codes and the HTTP status they have."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+
+class RegistryError(Exception):
+    """Root of this app's errors."""
+
+    code = "registry_error"
+    status = HTTPStatus.BAD_REQUEST
+
+
+class UnknownVersion(RegistryError):
+    """No such living model or version in the mirror."""
+
+    code = "unknown_version"
+    status = HTTPStatus.NOT_FOUND
+
+
+class NotGoverned(RegistryError):
+    """The alias is not one that Muniment guards."""
+
+    code = "alias_not_governed"
+
+
+class NoPolicyBound(RegistryError):
+    """A model without a policy has no promotion."""
+
+    code = "no_policy_bound"
+    status = HTTPStatus.CONFLICT
+
+
+class PromotionOpen(RegistryError):
+    """The same version already has an open promotion to this alias."""
+
+    code = "promotion_open"
+    status = HTTPStatus.CONFLICT
+
+
+class PromotionClosed(RegistryError):
+    """The promotion is no longer open to what was asked."""
+
+    code = "promotion_closed"
+    status = HTTPStatus.CONFLICT
+
+
+class EvidenceChanged(RegistryError):
+    """The evidence is not what the reviewer was shown."""
+
+    code = "evidence_changed"
+    status = HTTPStatus.CONFLICT
+
+
+class ReviewNotAllowed(RegistryError):
+    """This person may not review this promotion."""
+
+    code = "review_not_allowed"
+    status = HTTPStatus.FORBIDDEN
+
+
+class GrantRefused(RegistryError):
+    """The grant is unknown, used, expired, or not what it claims."""
+
+    code = "grant_refused"
+    status = HTTPStatus.CONFLICT
+
+
+class PolicyNotBindable(RegistryError):
+    """The policy may not be bound as asked."""
+
+    code = "policy_not_bindable"
+
+
+class InvalidRequest(RegistryError):
+    """An input is malformed; nothing was done."""
+
+    code = "invalid_input"
