@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import uuid
-from urllib.parse import quote
 
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 
 from audits.models import LogEntry
+from registry.domain.identity import ModelIdentity, model_uri
 from registry.domain.promotion import OPEN_STATUSES, PromotionStatus
 
 
@@ -30,8 +30,7 @@ class RegisteredModel(models.Model):
     creation_timestamp_ms = models.BigIntegerField()
     first_seen_name = models.CharField(max_length=256)
     name = models.CharField(max_length=256)
-    description = models.TextField(blank=True)
-    tags = models.JSONField(default=dict)
+    row = models.JSONField()  # what MLflow said last, as `row_mapping` writes it
     row_hash = models.CharField(max_length=64)
     first_seen_at = models.DateTimeField()
     gone_at = models.DateTimeField(null=True)
@@ -53,10 +52,21 @@ class RegisteredModel(models.Model):
         return self.name
 
     @property
+    def identity(self) -> ModelIdentity:
+        return ModelIdentity(self.creation_timestamp_ms, self.first_seen_name)
+
+    @property
     def uri(self) -> str:
         """The model URI: the stream of everything that is said about this model."""
-        name = quote(self.first_seen_name, safe="")
-        return f"muniment://{self.source_id}/models/{name}@{self.creation_timestamp_ms}"
+        return model_uri(self.source_id, self.identity)
+
+    @property
+    def tags(self) -> dict[str, str]:
+        return self.row.get("tags", {})
+
+    @property
+    def description(self) -> str:
+        return self.row.get("description", "")
 
 
 class ModelVersion(models.Model):
@@ -69,8 +79,7 @@ class ModelVersion(models.Model):
     run_id = models.CharField(max_length=64, blank=True)
     source_uri = models.TextField(blank=True)
     stage = models.CharField(max_length=40, blank=True)
-    description = models.TextField(blank=True)
-    tags = models.JSONField(default=dict)
+    row = models.JSONField()  # what MLflow said last, as `row_mapping` writes it
     row_hash = models.CharField(max_length=64)
     first_seen_at = models.DateTimeField()
     gone_at = models.DateTimeField(null=True)
@@ -84,6 +93,14 @@ class ModelVersion(models.Model):
 
     def __str__(self) -> str:
         return f"{self.registered_model.name} v{self.version}"
+
+    @property
+    def tags(self) -> dict[str, str]:
+        return self.row.get("tags", {})
+
+    @property
+    def description(self) -> str:
+        return self.row.get("description", "")
 
 
 class ModelAlias(models.Model):
