@@ -1,0 +1,1 @@
+"""The evidence format: digests, statements, envelopes, and the log's tree, notes and proofs."""
