@@ -128,9 +128,10 @@ class Evidence(models.Model):
 
 
 class Job(models.Model):
-    """Work under way for a version: an audit of its predictions, or a report."""
+    """Work under way for a version: its lineage, an audit of its predictions, or a report."""
 
     class Kind(models.TextChoices):
+        LINEAGE = "lineage"
         PREDICTIONS_AUDIT = "predictions_audit"
         REPORT = "report"
 

@@ -119,6 +119,25 @@ class ModelAlias(models.Model):
         ]
 
 
+class AliasChange(models.Model):
+    """One move of an alias, seen or made: who was champion when is answered from these."""
+
+    registered_model = models.ForeignKey(
+        RegisteredModel, on_delete=models.PROTECT, related_name="alias_changes"
+    )
+    alias = models.CharField(max_length=256)
+    before = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, null=True, related_name="+")
+    after = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, null=True, related_name="+")
+    promotion = models.ForeignKey("Promotion", on_delete=models.PROTECT, null=True)
+    is_violation = models.BooleanField()
+    at = models.DateTimeField()
+    entry = models.OneToOneField(LogEntry, on_delete=models.PROTECT)
+
+    class Meta:
+        db_table = "registry_alias_record"
+        indexes = [models.Index(fields=["registered_model", "alias", "-id"], name="alias_history")]
+
+
 class Policy(models.Model):
     """One published version of a policy: its exact bytes, found by their digest."""
 
@@ -173,7 +192,7 @@ class Promotion(models.Model):
         constraints = [
             models.UniqueConstraint(
                 fields=["version", "alias"],
-                condition=Q(status__in=[s.value for s in OPEN_STATUSES]),
+                condition=Q(status__in=sorted(OPEN_STATUSES)),
                 name="one_open_promotion",
             ),
         ]
@@ -239,6 +258,18 @@ class Approval(models.Model):
                 fields=["promotion", "person", "evidence_digest"], name="approval_once"
             ),
         ]
+
+
+class Dismissal(models.Model):
+    """An approval that no longer counts, because the evidence is not what was signed."""
+
+    approval = models.OneToOneField(Approval, on_delete=models.PROTECT, related_name="dismissal")
+    reason = models.CharField(max_length=200)
+    at = models.DateTimeField()
+    entry = models.OneToOneField(LogEntry, on_delete=models.PROTECT)
+
+    class Meta:
+        db_table = "registry_dismissal_record"
 
 
 class Grant(models.Model):

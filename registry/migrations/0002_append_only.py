@@ -29,5 +29,7 @@ class Migration(migrations.Migration):
         append_only("registry_policy_record"),
         append_only("registry_decision"),
         append_only("registry_approval"),
+        append_only("registry_alias_record"),
+        append_only("registry_dismissal_record"),
         migrations.RunSQL(REQUESTER, NO_REQUESTER),
     ]
