@@ -1,0 +1,255 @@
+"""What a bias audit is judged by. Thresholds are policy data; these defaults are the shipped ones.
+
+Bounds are exact fractions: 0.8 read from a policy is four fifths, not the float beside it.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from fractions import Fraction
+from typing import Literal, get_args
+
+from audits.domain.names import UNKNOWN, canonical_group
+
+Standard = Literal["screening", "demonstrated"]
+Family = Literal["attribute", "audit"]
+HIGHEST = "highest"
+
+
+class CriteriaError(ValueError):
+    """Criteria that cannot be judged by; `path` names the offending key."""
+
+    code = "criteria_invalid"
+
+    def __init__(self, path: str, expected: str) -> None:
+        super().__init__(f"{path}: {expected}")
+        self.path = path
+        self.expected = expected
+
+
+@dataclass(frozen=True, slots=True)
+class BiasCriteria:
+    """The bias rule with its thresholds.
+
+    Attributes:
+        attributes: judged one by one; never empty.
+        intersections: pairs of attributes, reported; judged too where `gate_intersections`.
+        favourable: the outcome that people want, 0 or 1.
+        references: (attribute, group) pairs that are fixed; every other attribute is compared with
+            its highest rate among groups that are large enough.
+        impact_ratio: a group below this share of the reference's rate is *below*. Exactly this
+            share is not below.
+        significance: a Holm-adjusted p under it is significant.
+        min_group: people in a group, and in the reference, without whom nothing passes.
+        min_share: a group under this share of the people whose group is known is not the reference.
+        max_unknown_share: more unknown people than this, and nothing passes.
+        confidence: of the intervals.
+        standard: ``demonstrated`` also asks that the ratio's lower bound reaches `impact_ratio`.
+        exact_up_to: people in a comparison up to whom Fisher's exact test is used, else the score
+            test.
+        family: over which comparisons Holm adjusts: those of one ``attribute``, or those of all
+            judged attributes together (``audit``).
+        fail_on_significant_gap: a significant gap that is not below fails, instead of being
+            reported only (29 CFR 1607.4D).
+
+    Raises:
+        CriteriaError: a value out of its range.
+    """
+
+    attributes: tuple[str, ...] = ("race", "sex")
+    intersections: tuple[tuple[str, str], ...] = (("race", "sex"),)
+    gate_intersections: bool = False
+    favourable: int = 1
+    references: tuple[tuple[str, str], ...] = ()
+    impact_ratio: Fraction = Fraction(4, 5)
+    significance: Fraction = Fraction(1, 20)
+    min_group: int = 30
+    min_share: Fraction = Fraction(1, 50)
+    max_unknown_share: Fraction = Fraction(1, 20)
+    confidence: Fraction = Fraction(9, 10)
+    standard: Standard = "screening"
+    exact_up_to: int = 10_000
+    family: Family = "attribute"
+    fail_on_significant_gap: bool = False
+
+    def __post_init__(self) -> None:
+        _check_names(self)
+        if type(self.favourable) is not int or self.favourable not in (0, 1):
+            raise CriteriaError("favourable", "expected the outcome 0 or 1")
+        _check_share("impact_ratio", self.impact_ratio, zero=False, one=True)
+        _check_share("significance", self.significance, zero=False, one=False)
+        _check_share("min_share", self.min_share, zero=True, one=False)
+        _check_share("max_unknown_share", self.max_unknown_share, zero=True, one=False)
+        _check_share("confidence", self.confidence, zero=False, one=False)
+        for name, lowest in (("min_group", 1), ("exact_up_to", 0)):
+            number = getattr(self, name)
+            if type(number) is not int or number < lowest:
+                raise CriteriaError(
+                    name, f"expected a whole number of at least {lowest}"
+                )
+        if self.exact_up_to > 20_000:
+            # The exact test costs the square of this, and a gate is judged in a web request.
+            raise CriteriaError("exact_up_to", "expected at most 20000")
+        for name, allowed in (
+            ("standard", get_args(Standard)),
+            ("family", get_args(Family)),
+        ):
+            if getattr(self, name) not in allowed:
+                raise CriteriaError(name, f"expected one of {', '.join(allowed)}")
+        for name in ("gate_intersections", "fail_on_significant_gap"):
+            if type(getattr(self, name)) is not bool:
+                raise CriteriaError(name, "expected true or false")
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Return every attribute that must be counted, judged ones first."""
+        parts = (part for pair in self.intersections for part in pair)
+        return tuple(dict.fromkeys((*self.attributes, *parts)))
+
+    def reference_of(self, attribute: str) -> str | None:
+        """Return the fixed reference of an attribute, None where it is the highest rate."""
+        return dict(self.references).get(attribute)
+
+    @classmethod
+    def from_mapping(cls, mapping: Mapping[str, object]) -> BiasCriteria:
+        """Read criteria from a policy document or stored evidence.
+
+        `attributes` is required, everything else has the shipped default. `reference` is
+        ``"highest"`` or a mapping of attributes to their fixed group. Bounds are numbers, or text
+        such as ``"4/5"``. Law: ``from_mapping(c.to_mapping()) == c``.
+
+        Raises:
+            CriteriaError: an unknown key, a missing `attributes`, or a value out of its range.
+        """
+        if not isinstance(mapping, Mapping):
+            raise CriteriaError("criteria", "expected a mapping")
+        known = {field.name for field in fields(cls)} - {"references"} | {"reference"}
+        for key in mapping:
+            if key not in known:
+                raise CriteriaError(
+                    str(key), f"unknown key; known are {', '.join(sorted(known))}"
+                )
+        if "attributes" not in mapping:
+            raise CriteriaError(
+                "attributes", "expected at least one attribute to judge"
+            )
+        values: dict[str, object] = dict(mapping)
+        values["attributes"] = _names("attributes", mapping["attributes"])
+        pairs = mapping.get("intersections", ())
+        if not isinstance(pairs, list | tuple):
+            raise CriteriaError(
+                "intersections", "expected a list of pairs of attributes"
+            )
+        values["intersections"] = tuple(
+            _names(f"intersections[{index}]", pair) for index, pair in enumerate(pairs)
+        )
+        values["references"] = _references(values.pop("reference", HIGHEST))
+        for name in _FRACTIONS & mapping.keys():
+            values[name] = _fraction(name, mapping[name])
+        return cls(**values)  # type: ignore[arg-type]  # __post_init__ refuses what does not fit
+
+    def to_mapping(self) -> dict[str, object]:
+        """Return the criteria as plain JSON values, every key written out."""
+        values: dict[str, object] = {
+            field.name: getattr(self, field.name) for field in fields(self)
+        }
+        del values["references"]
+        values["attributes"] = list(self.attributes)
+        values["intersections"] = [list(pair) for pair in self.intersections]
+        values["reference"] = dict(self.references) or HIGHEST
+        for name in _FRACTIONS:
+            values[name] = _plain(getattr(self, name))
+        return values
+
+
+_FRACTIONS = frozenset(
+    {"impact_ratio", "significance", "min_share", "max_unknown_share", "confidence"}
+)
+
+
+def _check_names(criteria: BiasCriteria) -> None:
+    if not criteria.attributes:
+        raise CriteriaError("attributes", "expected at least one attribute to judge")
+    if len(set(criteria.attributes)) != len(criteria.attributes):
+        raise CriteriaError("attributes", "expected each attribute once")
+    for index, pair in enumerate(criteria.intersections):
+        if len(pair) != 2 or pair[0] == pair[1]:
+            raise CriteriaError(
+                f"intersections[{index}]", "expected two different attributes"
+            )
+    if len({frozenset(pair) for pair in criteria.intersections}) != len(
+        criteria.intersections
+    ):
+        raise CriteriaError("intersections", "expected each pair of attributes once")
+    if len(dict(criteria.references)) != len(criteria.references):
+        raise CriteriaError("reference", "expected one group an attribute")
+    for attribute, group in criteria.references:
+        if attribute not in criteria.columns:
+            raise CriteriaError(
+                f"reference.{attribute}", "expected an attribute that is counted"
+            )
+        if group == UNKNOWN:
+            raise CriteriaError(
+                f"reference.{attribute}", "the unknown group cannot be compared to"
+            )
+
+
+def _check_share(name: str, share: Fraction, *, zero: bool, one: bool) -> None:
+    fits = isinstance(share, Fraction) and 0 <= share <= 1
+    if not fits or (share == 0 and not zero) or (share == 1 and not one):
+        raise CriteriaError(name, "expected a share between 0 and 1")
+
+
+def _names(path: str, names: object) -> tuple[str, ...]:
+    if not isinstance(names, list | tuple) or not all(
+        isinstance(name, str) and name.strip() for name in names
+    ):
+        raise CriteriaError(path, "expected a list of names")
+    return tuple(names)
+
+
+def _references(reference: object) -> tuple[tuple[str, str], ...]:
+    if reference == HIGHEST:
+        return ()
+    if not isinstance(reference, Mapping) or not all(
+        isinstance(part, str) for pair in reference.items() for part in pair
+    ):
+        raise CriteriaError(
+            "reference", "expected 'highest', or a group for each attribute"
+        )
+    return tuple(
+        sorted(
+            (name, canonical_group(group))
+            for name, group in reference.items()
+            if group != HIGHEST
+        )
+    )
+
+
+def _fraction(path: str, value: object) -> Fraction:
+    """Read a bound exactly as it is written: 0.8 is four fifths."""
+    if isinstance(value, Fraction):
+        return value
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        raise CriteriaError(path, "expected a number")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise CriteriaError(path, "expected a finite number")
+    if isinstance(value, str) and not re.fullmatch(
+        r"\d{1,9}(\.\d{1,9}|/\d{1,9})?", value
+    ):
+        # Also keeps "1e999999999" from being written out.
+        raise CriteriaError(path, "expected a number, or a fraction such as '4/5'")
+    try:
+        return Fraction(str(value))
+    except ZeroDivisionError:
+        raise CriteriaError(
+            path, "expected a number, or a fraction such as '4/5'"
+        ) from None
+
+
+def _plain(fraction: Fraction) -> float | str:
+    number = float(fraction)
+    return number if Fraction(repr(number)) == fraction else str(fraction)
