@@ -187,18 +187,39 @@ class KeyEntry:
 
 
 @dataclass(frozen=True, slots=True)
-class Keyring:
-    """The keyring file: the log's verifier key and every other key in use.
+class LogKey:
+    """The log's verifier key, and the origin of its checkpoints: the name in ``vkey``.
 
-    Attributes:
-        vkey: of the log.
-        origin: of the log's checkpoints; the name in ``vkey``.
-        keys: in the file's order, no key id and use twice.
+    Raises:
+        StatementError: a malformed verifier key, or one of another name.
     """
 
     vkey: str
     origin: str
+
+    def __post_init__(self) -> None:
+        try:
+            name = parse_vkey(self.vkey).name
+        except AttestError as error:
+            raise _invalid(f"the log's vkey: {error.message}") from error
+        if name != self.origin:
+            raise _invalid(f"the log {self.origin[:80]} has a key of the name {name[:80]}")
+
+
+@dataclass(frozen=True, slots=True)
+class Keyring:
+    """The keyring file: the log's verifier key and every other key in use.
+
+    Attributes:
+        keys: in the file's order; no key twice, not even for two uses.
+    """
+
+    log: LogKey
     keys: tuple[KeyEntry, ...]
+
+    def __post_init__(self) -> None:
+        if len({key.keyid for key in self.keys}) != len(self.keys):
+            raise _invalid("one key stands in the keyring twice; each use has its own key")
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
@@ -220,8 +241,7 @@ class Keyring:
         """Read a keyring file's bytes. Unknown members are ignored.
 
         Raises:
-            StatementError: not strict JSON, a member missing or malformed, a verifier key of
-                another name than the origin, or one key twice.
+            StatementError: not strict JSON, a member missing or malformed, or as the constructors.
         """
         parsed = parse_object(
             content, error=StatementError, what="the keyring", max_bytes=MAX_KEYRING_BYTES
@@ -232,18 +252,9 @@ class Keyring:
         vkey, origin = log.get("vkey"), log.get("origin")
         if not isinstance(vkey, str) or not isinstance(origin, str):
             raise _invalid("the keyring's log has a vkey and an origin")
-        try:
-            name = parse_vkey(vkey).name
-        except AttestError as error:
-            raise _invalid(f"the keyring's vkey: {error.message}") from error
-        if name != origin:
-            raise _invalid(f"the log {origin[:80]} has a key of the name {name[:80]}")
         if not all(isinstance(item, dict) for item in listed):
             raise _invalid("a key is a JSON object")
-        keys = tuple(KeyEntry.from_mapping(item) for item in listed)
-        if len({key.keyid for key in keys}) != len(keys):
-            raise _invalid("one key stands in the keyring twice; keys are distinct by use")
-        return cls(vkey, origin, keys)
+        return cls(LogKey(vkey, origin), tuple(KeyEntry.from_mapping(item) for item in listed))
 
     def key_for(self, keyid: str) -> KeyEntry | None:
         """Return the entry of that id, or None where the keyring has none."""
@@ -258,14 +269,17 @@ class Keyring:
         key = self.key_for(keyid)
         return key is not None and key.use == "statement" and predicate_type in key.predicate_types
 
-    def statement_keys(self) -> dict[str, PublicKey]:
-        """Return the keys that envelopes of statements are verified with, by key id."""
-        return {key.keyid: key.public_key for key in self.for_use("statement")}
+    def public_keys(self, use: str = "statement") -> dict[str, PublicKey]:
+        """Return the loaded keys of one use, by key id, as ``verify_envelope`` takes them.
+
+        Loading costs about as much as verifying: keep the result where it is used often.
+        """
+        return {key.keyid: key.public_key for key in self.for_use(use)}
 
     def as_mapping(self) -> dict[str, object]:
         """Return the file's content, for ``canonical_json`` or ``json.dumps``."""
         return {
-            "log": {"vkey": self.vkey, "origin": self.origin},
+            "log": {"vkey": self.log.vkey, "origin": self.log.origin},
             "keys": [key.as_mapping() for key in self.keys],
         }
 

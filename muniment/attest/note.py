@@ -163,6 +163,15 @@ class Checkpoint:
         return cls(origin, int(size), root)
 
 
+def make_vkey(name: str, public_key: Ed25519PublicKey) -> str:
+    """Return the verifier key of ``public_key`` under ``name``.
+
+    Raises:
+        NoteError: a name with a space or a plus, or an empty one.
+    """
+    return NoteVerifier(name, public_key.public_bytes_raw()).vkey
+
+
 def parse_vkey(vkey: str) -> NoteVerifier:
     """Read a verifier key, ``<name>+<8 hex digits>+<base64(0x01 ‖ public key)>``.
 
@@ -260,12 +269,19 @@ def open_note(note: bytes, verifiers: Sequence[NoteVerifier]) -> str:
     return parsed.text
 
 
-def sign_checkpoint(checkpoint: Checkpoint, signer: NoteSigner, *others: NoteSigner) -> bytes:
+def sign_checkpoint(
+    checkpoint: Checkpoint, signer: NoteSigner | Ed25519PrivateKey, *others: NoteSigner
+) -> bytes:
     """Return the signed note of ``checkpoint``: the log's own signature, then ``others``.
 
+    Args:
+        signer: the log's key; a bare one signs under the checkpoint's origin.
+
     Raises:
-        NoteError: the first signer's name is not the checkpoint's origin.
+        NoteError: the signer's name is not the checkpoint's origin.
     """
+    if isinstance(signer, Ed25519PrivateKey):
+        signer = NoteSigner(checkpoint.origin, signer)
     if signer.name != checkpoint.origin:
         raise NoteError(
             f"{signer.name} cannot sign for the log {checkpoint.origin}", code="note.origin"

@@ -6,6 +6,7 @@ Source: https://c2sp.org/tlog-proof.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -111,6 +112,17 @@ class TlogProof:
             checkpoint.root_hash,
         )
         return checkpoint
+
+
+def format_proof(
+    leaf_index: int, hashes: Sequence[bytes], checkpoint: bytes, extra: bytes | None = None
+) -> bytes:
+    """Write a proof: ``TlogProof(...).to_text()`` as bytes.
+
+    Raises:
+        ProofError: as ``TlogProof.to_text``.
+    """
+    return TlogProof(leaf_index, tuple(hashes), checkpoint, extra).to_text().encode()
 
 
 def _malformed(message: str) -> ProofError:
