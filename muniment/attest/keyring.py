@@ -270,10 +270,7 @@ class Keyring:
         return key is not None and key.use == "statement" and predicate_type in key.predicate_types
 
     def public_keys(self, use: str = "statement") -> dict[str, PublicKey]:
-        """Return the loaded keys of one use, by key id, as ``verify_envelope`` takes them.
-
-        Loading costs about as much as verifying: keep the result where it is used often.
-        """
+        """Return the loaded keys of one use, by key id, as ``verify_envelope`` takes them."""
         return {key.keyid: key.public_key for key in self.for_use(use)}
 
     def as_mapping(self) -> dict[str, object]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
 
@@ -68,23 +69,20 @@ class PublicKey:
     scheme: str
     _loaded: ed25519.Ed25519PublicKey | ec.EllipticCurvePublicKey = field(repr=False, compare=False)
 
-    @classmethod
-    def from_pem(cls, public_key_pem: str | bytes, *, scheme: str | None = None) -> PublicKey:
+    @staticmethod
+    def from_pem(public_key_pem: str | bytes, *, scheme: str | None = None) -> PublicKey:
         """Load a PEM public key; with ``scheme``, only if it is that key's scheme.
 
         Raises:
             EnvelopeError: not a PEM public key, not one of ``SIGNING_SCHEMES``, or not
                 ``scheme``.
         """
-        loaded = _load_public_key(public_key_pem)
-        actual = _scheme(loaded)
-        if not isinstance(loaded, ed25519.Ed25519PublicKey | ec.EllipticCurvePublicKey):
-            raise EnvelopeError(f"{actual} keys do not sign envelopes", code="envelope.scheme")
-        if scheme is not None and scheme != actual:
+        key = _load_verifying_key(public_key_pem)
+        if scheme is not None and scheme != key.scheme:
             raise EnvelopeError(
-                f"the key is {actual}, it was said to be {scheme}", code="envelope.scheme"
+                f"the key is {key.scheme}, it was said to be {scheme}", code="envelope.scheme"
             )
-        return cls(_keyid(loaded), actual, loaded)
+        return key
 
     def verify(self, signature: bytes, message: bytes) -> None:
         """Accept only this key's signature over exactly ``message``.
@@ -160,6 +158,15 @@ def _load_public_key(public_key_pem: str | bytes) -> PublicKeyTypes:
         return load_pem_public_key(pem)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         raise EnvelopeError("not a PEM public key", code="envelope.public_key") from error
+
+
+@lru_cache(maxsize=64)  # parsing costs about as much as verifying, and keys are few
+def _load_verifying_key(public_key_pem: str | bytes) -> PublicKey:
+    loaded = _load_public_key(public_key_pem)
+    scheme = _scheme(loaded)
+    if not isinstance(loaded, ed25519.Ed25519PublicKey | ec.EllipticCurvePublicKey):
+        raise EnvelopeError(f"{scheme} keys do not sign envelopes", code="envelope.scheme")
+    return PublicKey(_keyid(loaded), scheme, loaded)
 
 
 def _keyid(public_key: PublicKeyTypes) -> str:
