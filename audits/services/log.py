@@ -15,6 +15,7 @@ from audits.domain.time import rfc3339
 from audits.errors import EntryTooLarge, NotInTransaction
 from audits.models import LogEntry, Stream
 from audits.services.signing import statement_signer
+from muniment.attest.digest import Digest
 from muniment.attest.envelope import sign_envelope
 from muniment.attest.statement import StreamPosition, Subject, build_statement
 
@@ -62,13 +63,15 @@ def append_statement(
         Stream.objects.bulk_create([Stream(stream=stream)], ignore_conflicts=True)
         head = Stream.objects.select_for_update().get(pk=stream)
         position = StreamPosition(
-            stream=stream, stream_seq=head.next_seq, previous=head.last_sha256 or None
+            stream=stream,
+            stream_seq=head.next_seq,
+            previous=Digest("sha256", head.last_sha256) if head.last_sha256 else None,
         )
     body = dict(predicate)
     if predicate_type != SLSA_PROVENANCE:
         body |= {"event": event, "at": rfc3339(now), "actor": actor.to_mapping()}
     payload = build_statement(
-        subjects=[Subject(name=subject_name, digest=dict(subject_digest))],
+        subjects=[Subject(name=subject_name, digest=Digest.from_set(dict(subject_digest)))],
         predicate_type=predicate_type,
         predicate=body,
         position=position,
