@@ -1,0 +1,160 @@
+"""Deciding on one registry call: the rules, and the grant where the rules ask for one."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from muniment.grant import Grant, GrantError, read_grant
+from muniment.mlflow.reservation import GrantLedger, GrantRefused, MunimentUnreachable
+from muniment.mlflow.rules import (
+    GrantNeeded,
+    NameKind,
+    Refusal,
+    RegistryCall,
+    judge_call,
+    set_alias_clause,
+)
+from muniment.mlflow.settings import Settings
+
+logger = logging.getLogger("muniment.mlflow")
+
+
+class ChangeRefused(Exception):
+    """A change is not let through. Its message is one sentence for whoever tried it."""
+
+    code = "gatekeeper.change_refused"
+
+
+@dataclass(frozen=True, slots=True)
+class Permit:
+    """A verified grant for exactly the call at hand, and the token that it came in."""
+
+    grant: Grant
+    token: str
+
+
+class Gatekeeper:
+    """Lets a registry call through, or says why not.
+
+    Law: no call that needs a grant gets through without one that the grant key signed for it,
+    that has not expired, and that Muniment has reserved for this one call.
+
+    Args:
+        settings: the server's.
+        clock: the present instant, with a UTC offset.
+    """
+
+    def __init__(self, settings: Settings, *, clock: Callable[[], datetime]) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._ledger = GrantLedger(settings.muniment_url) if settings.muniment_url else None
+
+    def admit(
+        self,
+        call: RegistryCall,
+        *,
+        kind_of_name: Callable[[str], NameKind],
+        tokens: Callable[[], list[str]],
+    ) -> Permit | None:
+        """Return None for a call that needs no grant, else the permit that it came with.
+
+        Asks nobody over the network: a call without a token is refused at once.
+
+        Args:
+            call: a call of a judged method.
+            kind_of_name: reads the database; asked only where it matters.
+            tokens: every value of the grant header in the current request; asked only where a
+                grant is needed.
+
+        Raises:
+            ChangeRefused: the call may not be made.
+        """
+        verdict = judge_call(call, governed=self._settings.governed, kind_of_name=kind_of_name)
+        if verdict is None:
+            return None
+        if isinstance(verdict, Refusal):
+            raise self._refused(call, verdict)
+        return self._read_permit(call, verdict, tokens())
+
+    def reserve(self, call: RegistryCall, permit: Permit) -> None:
+        """Use the grant up at Muniment. After this the change is made, or the grant is lost.
+
+        Raises:
+            ChangeRefused: Muniment says no, or gives no answer in two seconds.
+        """
+        what = set_alias_clause(call)
+        if self._ledger is None:
+            raise self._refused(call, Refusal(what, self._settings.url_problem), permit)
+        try:
+            self._ledger.reserve(permit.token)
+        except GrantRefused as error:
+            why = (
+                "its grant has already been used"
+                if error.status == 409
+                else f"Muniment does not honour its grant (HTTP status {error.status})"
+            )
+            raise self._refused(call, Refusal(what, why), permit) from error
+        except MunimentUnreachable as error:
+            why = f"Muniment cannot be reached to reserve its grant ({error})"
+            raise self._refused(call, Refusal(what, why), permit) from error
+
+    def confirm(self, permit: Permit) -> None:
+        """Tell Muniment that the change was made.
+
+        Never raises for Muniment's sake: the change stands, and Muniment settles a reservation
+        that stays open by reading the alias.
+        """
+        if self._ledger is None:
+            return
+        try:
+            self._ledger.confirm(permit.token)
+        except (GrantRefused, MunimentUnreachable) as error:
+            logger.warning(
+                "grant %s was carried out but not confirmed: %s", permit.grant.grant_id, error
+            )
+
+    def _read_permit(self, call: RegistryCall, needed: GrantNeeded, tokens: list[str]) -> Permit:
+        if not tokens:
+            raise self._refused(call, needed.refusal)
+        what = needed.refusal.what
+        if self._settings.public_key_pem is None:
+            # Found at start, too; repeated here so that whoever meets it knows whom to ask.
+            raise self._refused(call, Refusal(what, self._settings.key_problem))
+        if len(tokens) > 1:
+            raise self._refused(call, Refusal(what, "the request carries more than one grant"))
+        try:
+            grant = read_grant(tokens[0], self._settings.public_key_pem, now=self._clock())
+        except GrantError as error:
+            why = {
+                "grant.expired": f"its grant is not valid: {error.message}",
+                "grant.bad_signature": "its grant was not signed by Muniment's grant key",
+            }.get(error.code, "its grant is malformed")
+            raise self._refused(call, Refusal(what, why)) from error
+        other = grant.differs_in(
+            source=self._settings.source,
+            model=call.name,
+            version=call.version,
+            operation=needed.operation,
+            alias=call.alias,
+        )
+        permit = Permit(grant, tokens[0])
+        if other is not None:
+            raise self._refused(call, Refusal(what, f"its grant is for another {other}"), permit)
+        return permit
+
+    def _refused(
+        self, call: RegistryCall, refusal: Refusal, permit: Permit | None = None
+    ) -> ChangeRefused:
+        if permit is not None:
+            where = f"see {permit.grant.promotion_url}"
+        elif page := self._settings.page_url(call.name, call.version):
+            asks = call.method == "set_registered_model_alias"
+            where = f"request a promotion at {page}" if asks else f"see {page}"
+        else:
+            where = "ask for a promotion in Muniment"
+        sentence = f"{refusal.what} is refused: {refusal.why}; {where}"
+        logger.warning("%s", sentence)
+        return ChangeRefused(sentence)

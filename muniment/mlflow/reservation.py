@@ -1,0 +1,132 @@
+"""Asking Muniment to reserve and confirm a grant, in bounded time."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import ssl
+import threading
+from dataclasses import dataclass
+from queue import Empty, SimpleQueue
+from urllib.parse import urlsplit
+
+# The whole exchange, name look-up and a server that answers drop by drop included: a governed
+# change is refused within two seconds when Muniment cannot be reached.
+DEADLINE_SECONDS = 1.8
+MAX_ANSWER_BYTES = 65_536
+
+
+class MunimentUnreachable(Exception):
+    """Muniment gave no usable answer in time."""
+
+    code = "gatekeeper.unreachable"
+
+
+class GrantRefused(Exception):
+    """Muniment answered, and not with a yes.
+
+    Attributes:
+        status: its HTTP status; 409 says that the grant was used before.
+    """
+
+    code = "gatekeeper.refused"
+
+    def __init__(self, status: int) -> None:
+        super().__init__(f"Muniment answered with HTTP status {status}")
+        self.status = status
+
+
+@dataclass(frozen=True, slots=True)
+class GrantLedger:
+    """Muniment's account of which grants were used, over HTTP.
+
+    Redirects are not followed and proxies from the environment are not used: the token goes to
+    the configured address or nowhere.
+
+    Attributes:
+        muniment_url: http or https, without a slash at its end.
+        deadline_seconds: for one exchange, all of it.
+    """
+
+    muniment_url: str
+    deadline_seconds: float = DEADLINE_SECONDS
+
+    def reserve(self, token: str) -> None:
+        """Use the grant up. After an error it may have been used up all the same.
+
+        Raises:
+            GrantRefused: Muniment says no.
+            MunimentUnreachable: no answer in time, or not one of Muniment's.
+        """
+        self._post("reserve", token, expected="reserved")
+
+    def confirm(self, token: str) -> None:
+        """Say that the granted change was made.
+
+        Raises:
+            GrantRefused, MunimentUnreachable: as :meth:`reserve`.
+        """
+        self._post("confirm", token, expected="confirmed")
+
+    def _post(self, step: str, token: str, *, expected: str) -> None:
+        parts = urlsplit(self.muniment_url)
+        host = parts.hostname or ""
+        connection: http.client.HTTPConnection
+        if parts.scheme == "https":
+            connection = http.client.HTTPSConnection(
+                host,
+                parts.port,
+                timeout=self.deadline_seconds,
+                context=ssl.create_default_context(),
+            )
+        else:
+            connection = http.client.HTTPConnection(host, parts.port, timeout=self.deadline_seconds)
+        path = f"{parts.path}/api/v1/grants/{step}"
+        answers: SimpleQueue[tuple[int, bytes] | Exception] = SimpleQueue()
+        # A socket's timeout starts anew with every byte and does not cover the name look-up, so
+        # the exchange runs beside the clock that is waited for here.
+        thread = threading.Thread(
+            target=_exchange,
+            args=(connection, path, token, answers),
+            name="muniment-grant",
+            daemon=True,
+        )
+        thread.start()
+        try:
+            answer = answers.get(timeout=self.deadline_seconds)
+        except Empty:
+            raise MunimentUnreachable("no answer in time") from None
+        finally:
+            connection.close()
+        if isinstance(answer, Exception):
+            raise MunimentUnreachable(type(answer).__name__) from answer
+        status, body = answer
+        if status != 200:
+            if 400 <= status < 500 and status not in {408, 429}:
+                raise GrantRefused(status)
+            raise MunimentUnreachable(f"HTTP status {status}")
+        try:
+            answered = json.loads(body)
+        except ValueError:
+            answered = None
+        if not isinstance(answered, dict) or answered.get("status") != expected:
+            raise MunimentUnreachable("an answer that is not Muniment's")
+
+
+def _exchange(
+    connection: http.client.HTTPConnection,
+    path: str,
+    token: str,
+    answers: SimpleQueue[tuple[int, bytes] | Exception],
+) -> None:
+    try:
+        connection.request(
+            "POST",
+            path,
+            body=json.dumps({"grant": token}),
+            headers={"Content-Type": "application/json", "Accept": "application/json"},
+        )
+        response = connection.getresponse()
+        answers.put((response.status, response.read(MAX_ANSWER_BYTES)))
+    except Exception as error:  # noqa: BLE001 - the thread's edge: raised again where it is waited for
+        answers.put(error)

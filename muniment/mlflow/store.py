@@ -1,0 +1,191 @@
+"""MLflow's SQL registry store with the gatekeeper in front of every public method.
+
+Imported only inside an MLflow server: ``import mlflow`` takes seconds.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import logging
+import os
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import flask
+import mlflow
+from mlflow.entities.model_registry.model_version_stages import STAGE_DELETED_INTERNAL
+from mlflow.environment_variables import MLFLOW_ENABLE_WORKSPACES
+from mlflow.exceptions import MlflowException
+from mlflow.prompt.constants import _PROMPT_SOURCE_PLACEHOLDERS
+from mlflow.protos.databricks_pb2 import INVALID_STATE, PERMISSION_DENIED
+from mlflow.server.constants import READ_REPLICA_BACKEND_STORE_URI_ENV_VAR
+from mlflow.store.model_registry.abstract_store import AbstractStore
+from mlflow.store.model_registry.dbmodels.models import (
+    SqlModelVersion,
+    SqlModelVersionTag,
+    SqlRegisteredModelTag,
+)
+from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore
+
+from muniment.grant import HEADER
+from muniment.mlflow.gatekeeper import ChangeRefused, Gatekeeper
+from muniment.mlflow.methods import JUDGED, TESTED_MLFLOW_VERSIONS, unclassified_methods
+from muniment.mlflow.names import PROMPT_TAG
+from muniment.mlflow.rules import NameKind, RegistryCall
+from muniment.mlflow.settings import Settings, SettingsError
+
+logger = logging.getLogger("muniment.mlflow")
+
+
+def open_store(database_uri: str) -> Any:
+    """Open MLflow's registry store on ``database_uri`` behind the gatekeeper.
+
+    Raises:
+        MlflowException: the environment cannot be enforced as it stands.
+    """
+    try:
+        settings = Settings.from_environment(os.environ)
+    except SettingsError as error:
+        raise MlflowException(
+            f"Muniment's gatekeeper does not start: {error}", INVALID_STATE
+        ) from error
+    if MLFLOW_ENABLE_WORKSPACES.get():  # type: ignore[no-untyped-call]  # MLflow has no types here
+        # Deleting a workspace deletes or moves its models without asking the registry store.
+        raise MlflowException(
+            "Muniment's gatekeeper does not start: MLFLOW_ENABLE_WORKSPACES is on, and MLflow"
+            " deletes and moves the models of a workspace past the registry store",
+            INVALID_STATE,
+        )
+    _log_start(settings)
+    gatekeeper = Gatekeeper(settings, clock=lambda: datetime.now(UTC))
+    store_class = governed_class(SqlAlchemyStore, gatekeeper)
+    return store_class(
+        database_uri, read_db_uri=os.environ.get(READ_REPLICA_BACKEND_STORE_URI_ENV_VAR)
+    )
+
+
+def governed_class(store_class: type[Any], gatekeeper: Gatekeeper) -> type[Any]:
+    """Derive from MLflow's store a class whose public methods ask ``gatekeeper``.
+
+    Judged methods are let through or refused; methods that nobody has classified are refused;
+    reads, descriptions and webhooks are inherited untouched and cost nothing.
+    """
+    guarded: dict[str, Any] = {
+        name: _judged(getattr(store_class, name), gatekeeper)
+        for name in JUDGED
+        if hasattr(store_class, name)
+    }
+    for name, reason in unclassified_methods(store_class, AbstractStore).items():
+        logger.warning("every call of %s is refused: %s", name, reason)
+        guarded[name] = _refused(name, reason)
+    return type(f"Governed{store_class.__name__}", (store_class,), guarded)
+
+
+def kind_of_name(store: Any, name: str) -> NameKind:
+    """Say what a registered name stands for, by its rows in the primary database.
+
+    The prompt tag alone proves nothing, because setting it hides a model: every version must be
+    a prompt's, which has a placeholder for a source and so nothing that could be loaded.
+    """
+    with store.ManagedSessionMaker(read_only=False) as session:
+        tag = (
+            store._get_query(session, SqlRegisteredModelTag)
+            .filter(SqlRegisteredModelTag.name == name, SqlRegisteredModelTag.key == PROMPT_TAG)
+            .first()
+        )
+        if tag is None or str(tag.value).lower() != "true":
+            return NameKind.MODEL
+        prompt_versions = (
+            store._get_query(session, SqlModelVersionTag)
+            .with_entities(SqlModelVersionTag.version)
+            .filter(
+                SqlModelVersionTag.name == name,
+                SqlModelVersionTag.key == PROMPT_TAG,
+                SqlModelVersionTag.value == "true",
+            )
+        )
+        other_version = (
+            store._get_query(session, SqlModelVersion)
+            .with_entities(SqlModelVersion.version)
+            .filter(
+                SqlModelVersion.name == name,
+                SqlModelVersion.current_stage != STAGE_DELETED_INTERNAL,
+                SqlModelVersion.source.is_(None)
+                | SqlModelVersion.source.not_in(_PROMPT_SOURCE_PLACEHOLDERS)
+                | SqlModelVersion.version.not_in(prompt_versions),
+            )
+            .first()
+        )
+    # A value other than MLflow's own spelling is a prompt to one half of MLflow only.
+    is_prompt = other_version is None and tag.value == "true"
+    return NameKind.PROMPT if is_prompt else NameKind.MIXED
+
+
+def _judged(method: Callable[..., Any], gatekeeper: Gatekeeper) -> Callable[..., Any]:
+    signature = inspect.signature(method)
+    name = method.__name__
+
+    @functools.wraps(method)
+    def judged(self: Any, *args: Any, **kwargs: Any) -> Any:
+        bound = signature.bind(self, *args, **kwargs)
+        if bound.arguments.get("tags") is not None:
+            # Read once: what is judged is what is stored.
+            bound.arguments["tags"] = list(bound.arguments["tags"])
+        call = RegistryCall.from_arguments(name, bound.arguments)
+        try:
+            permit = gatekeeper.admit(
+                call, kind_of_name=functools.partial(kind_of_name, self), tokens=_request_tokens
+            )
+            if permit is None:
+                return method(*bound.args, **bound.kwargs)
+            # MLflow's own "not found" comes before the grant is used up.
+            self.get_model_version(call.name, call.version)
+            gatekeeper.reserve(call, permit)
+        except ChangeRefused as refusal:
+            # 403: the client repeats 408, 429 and 5xx, and this answer will not change.
+            raise MlflowException(str(refusal), PERMISSION_DENIED) from refusal
+        outcome = method(*bound.args, **bound.kwargs)
+        gatekeeper.confirm(permit)
+        return outcome
+
+    return judged
+
+
+def _refused(name: str, reason: str) -> Callable[..., Any]:
+    def refused(self: Any, *args: Any, **kwargs: Any) -> Any:
+        raise MlflowException(
+            f"{name} is refused: Muniment's gatekeeper cannot judge it, because {reason} in"
+            f" MLflow {mlflow.__version__}; update the muniment package of this MLflow server",
+            PERMISSION_DENIED,
+        )
+
+    refused.__name__ = name
+    return refused
+
+
+def _request_tokens() -> list[str]:
+    """Return every value of the grant header in the current HTTP request; none without one."""
+    if not flask.has_request_context():
+        return []
+    return flask.request.headers.getlist(HEADER)
+
+
+def _log_start(settings: Settings) -> None:
+    if mlflow.__version__ not in TESTED_MLFLOW_VERSIONS:
+        logger.warning(
+            "the gatekeeper was not tested with MLflow %s (tested: %s); what it does not know, it"
+            " refuses",
+            mlflow.__version__,
+            ", ".join(sorted(TESTED_MLFLOW_VERSIONS)),
+        )
+    for problem in settings.problems:
+        logger.error("%s: every governed change is refused, ordinary ones go on", problem)
+    # A warning, because MLflow's logging shows nothing below it for other packages.
+    logger.warning(
+        "the gatekeeper is on for source %r: models %s, aliases %s",
+        settings.source,
+        ", ".join(settings.governed.models),
+        ", ".join(settings.governed.aliases),
+    )
