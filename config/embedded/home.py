@@ -179,13 +179,16 @@ def _read_ports(path: Path) -> dict[str, int]:
 
 
 def _bind(port: int) -> socket.socket | None:
-    reservation = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    try:
-        # As the services themselves do: what lingers of our own last run is no obstacle. Two
-        # reservations of one port still exclude each other where neither listens? They do not on
-        # Linux with this option, so it is set only to look, and the reservation binds without it.
-        reservation.bind(("127.0.0.1", port))
-    except OSError:
-        reservation.close()
-        return None
-    return reservation
+    # Exclusive first. With SO_REUSEADDR a listener still refuses us, but connections of our own
+    # last run that linger in TIME_WAIT do not, and the address stays what people bookmarked.
+    for reuse in (False, True):
+        reservation = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        if reuse:
+            reservation.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            reservation.bind(("127.0.0.1", port))
+        except OSError:
+            reservation.close()
+        else:
+            return reservation
+    return None

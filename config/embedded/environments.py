@@ -1,0 +1,114 @@
+"""Which process is told what: each gets the addresses and secrets that its role needs, no more."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from config.embedded.home import Home
+from config.embedded.keys import InstanceKeys
+
+# What a process may inherit from the shell that started us. Everything else is left behind, so
+# that no stray credential, DJANGO_SETTINGS_MODULE or PYTHONPATH reaches a service.
+_INHERITED: Final = (
+    *("HOME", "LANG", "LC_ALL", "LC_CTYPE", "PATH", "TMPDIR", "TZ", "TERM"),
+    *("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"),
+    *("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"),
+    *("LD_LIBRARY_PATH", "FONTCONFIG_PATH", "OMP_NUM_THREADS", "OPENBLAS_CORETYPE"),
+    *("PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED", "NUMBA_CACHE_DIR", "MPLCONFIGDIR"),
+)
+GOVERNED_MODELS: Final = "*"
+GOVERNED_ALIASES: Final = "champion"
+SOURCE: Final = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Where the parts are, whether ours or brought along. Empty: not part of this stack."""
+
+    database_url: str
+    migration_database_url: str
+    sequencer_database_url: str
+    redis_url: str
+    mlflow_url: str
+    web_url: str
+
+
+def common_environment(inherited: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Return what any process may have: no address and no secret of this instance."""
+    kept = {name: inherited[name] for name in _INHERITED if name in inherited}
+    beside = [entry for entry in inherited.get("NO_PROXY", "").split(",") if entry]
+    return {
+        **kept,
+        "NO_PROXY": ",".join([*beside, "localhost", "127.0.0.1"]),
+        "PYTHONUNBUFFERED": "1",  # a service that dies must have said why
+    }
+
+
+def governed_environment(keys: InstanceKeys, web_url: str) -> dict[str, str]:
+    """Return what Muniment's registry store inside the MLflow server reads."""
+    return {
+        "MUNIMENT_URL": web_url,
+        "MUNIMENT_GRANT_PUBLIC_KEY_FILE": str(keys.grant_public),
+        "MUNIMENT_SOURCE": SOURCE,
+        "MUNIMENT_GOVERNED_MODELS": GOVERNED_MODELS,
+        "MUNIMENT_GOVERNED_ALIASES": GOVERNED_ALIASES,
+    }
+
+
+def instance_environment(home: Home, keys: InstanceKeys, addresses: Addresses) -> dict[str, str]:
+    """Return what `env.json` holds: enough for the web role, and for `manage.py` beside it."""
+    return {
+        "DATABASE_URL": addresses.database_url,
+        "REDIS_URL": addresses.redis_url,
+        "MLFLOW_TRACKING_URI": addresses.mlflow_url,
+        "MUNIMENT_URL": addresses.web_url,
+        "MUNIMENT_SOURCE": SOURCE,
+        "MUNIMENT_GOVERNED_ALIASES": GOVERNED_ALIASES,
+        "MUNIMENT_KEYRING": str(keys.keyring),
+        "MUNIMENT_STATEMENT_KEY": keys.statement_uri,
+        "MUNIMENT_WEBHOOK_SECRET": home.secret("mlflow-webhook"),
+        "SECRET_KEY": home.secret("django"),
+        # Static files straight from the checkout: nothing to collect, nothing to go stale.
+        "WHITENOISE_USE_FINDERS": "true",
+    }
+
+
+def role_environment(
+    role: str, home: Home, keys: InstanceKeys, addresses: Addresses
+) -> dict[str, str]:
+    """Return the whole environment of one Django process.
+
+    MUNIMENT_HOME is not part of it: a process that is handed its share must not read `env.json`.
+
+    Args:
+        role: `web`, `worker`, `sequencer`, `beat` or `migrate`.
+    """
+    everything = instance_environment(home, keys, addresses)
+    withheld: dict[str, tuple[str, ...]] = {
+        "web": (),
+        "worker": ("MUNIMENT_WEBHOOK_SECRET",),
+        "sequencer": ("MUNIMENT_WEBHOOK_SECRET", "MUNIMENT_STATEMENT_KEY"),
+        "beat": ("MUNIMENT_WEBHOOK_SECRET", "MUNIMENT_STATEMENT_KEY"),
+        "migrate": ("MUNIMENT_WEBHOOK_SECRET", "MUNIMENT_STATEMENT_KEY"),
+    }
+    granted: dict[str, dict[str, str]] = {
+        "worker": {
+            "MUNIMENT_GRANT_KEY_FILE": str(keys.grant),
+            "MUNIMENT_PDF_KEY_FILE": str(keys.pdf),
+            "MUNIMENT_PDF_CERT_FILE": str(keys.pdf_certificate),
+        },
+        "sequencer": {
+            "MUNIMENT_LOG_KEY_FILE": str(keys.log),
+            "SEQUENCER_DATABASE_URL": addresses.sequencer_database_url,
+        },
+        "migrate": {"MIGRATION_DATABASE_URL": addresses.migration_database_url},
+    }
+    return {
+        **common_environment(),
+        "DJANGO_SETTINGS_MODULE": "config.settings",
+        **{name: value for name, value in everything.items() if name not in withheld[role]},
+        **granted.get(role, {}),
+    }

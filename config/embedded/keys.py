@@ -1,0 +1,198 @@
+"""The four keys of an instance, made once at set-up: log, statement, grant, PDF."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_pem_private_key,
+)
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from config.embedded.errors import HomeUnusable
+from config.embedded.home import create_private_file, write_private_file
+from muniment.attest.keyring import KeyEntry, Keyring, LogKey
+from muniment.attest.note import NoteSigner
+from muniment.attest.predicates import PREDICATE_TYPES
+
+_RSA_BITS: Final = 3072
+_CERTIFICATE_LIFE: Final = timedelta(days=5 * 365)
+# RFC 9336: for signing documents. Beside emailProtection, without which pdfsig says "Unknown
+# issue".
+_DOCUMENT_SIGNING: Final = x509.ObjectIdentifier("1.3.6.1.5.5.7.3.36")
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceKeys:
+    """Where the keys of an instance are. Every file is mode 600."""
+
+    folder: Path
+
+    @property
+    def log(self) -> Path:
+        """Ed25519, signs checkpoints; only the sequencer is told of it."""
+        return self.folder / "log.pem"
+
+    @property
+    def statement(self) -> Path:
+        """Ed25519, signs envelopes of statements."""
+        return self.folder / "statement.pem"
+
+    @property
+    def grant(self) -> Path:
+        """Ed25519, signs grants."""
+        return self.folder / "grant.pem"
+
+    @property
+    def grant_public(self) -> Path:
+        """The public half, for the MLflow server."""
+        return self.folder / "grant.pub.pem"
+
+    @property
+    def pdf(self) -> Path:
+        """RSA-3072, signs reports."""
+        return self.folder / "pdf.pem"
+
+    @property
+    def pdf_certificate(self) -> Path:
+        """The self-signed certificate of the PDF key."""
+        return self.folder / "pdf.cert.pem"
+
+    @property
+    def keyring(self) -> Path:
+        """The public keyring: what each key is and may sign."""
+        return self.folder / "keyring.json"
+
+    @property
+    def statement_uri(self) -> str:
+        """The statement key as a securesystemslib signer URI."""
+        return f"file2:{self.statement}"
+
+
+def make_keys(folder: Path, *, now: datetime) -> InstanceKeys:
+    """Make what is missing of an instance's keys; a key that exists is never replaced.
+
+    Args:
+        folder: exists, mode 700.
+        now: start of the PDF certificate's life.
+
+    Raises:
+        HomeUnusable: a key is there without what belongs to it.
+    """
+    keys = InstanceKeys(folder)
+    for path in (keys.log, keys.statement, keys.grant):
+        create_private_file(path, _ed25519_pem)
+    create_private_file(keys.grant_public, lambda: _public_pem(keys.grant))
+    if create_private_file(keys.pdf, _rsa_pem) or not keys.pdf_certificate.exists():
+        create_private_file(keys.pdf_certificate, _certificate(keys.pdf, now))
+    create_private_file(
+        folder / "origin", lambda: f"muniment.localhost/{secrets.token_hex(4)}".encode()
+    )
+    keyring = _keyring(keys)
+    if not keys.keyring.exists():
+        content = json.dumps(keyring.as_mapping(), indent=1) + "\n"
+        write_private_file(keys.keyring, content.encode())
+    elif Keyring.load(keys.keyring).log != keyring.log:
+        raise HomeUnusable(f"{keys.keyring} is not about the log key beside it")
+    return keys
+
+
+def _keyring(keys: InstanceKeys) -> Keyring:
+    origin = (keys.folder / "origin").read_text(encoding="utf-8")
+    return Keyring(
+        log=LogKey(NoteSigner.from_file(origin, keys.log).vkey, origin),
+        keys=(
+            KeyEntry.for_key(
+                "statement",
+                _public_pem(keys.statement).decode(),
+                predicate_types=PREDICATE_TYPES,
+            ),
+            KeyEntry.for_key("grant", _public_pem(keys.grant).decode()),
+            KeyEntry.for_key(
+                "pdf",
+                _public_pem(keys.pdf).decode(),
+                certificate_pem=keys.pdf_certificate.read_text(encoding="utf-8"),
+            ),
+        ),
+    )
+
+
+def _ed25519_pem() -> bytes:
+    return _private_pem(Ed25519PrivateKey.generate())
+
+
+def _rsa_pem() -> bytes:
+    return _private_pem(generate_private_key(public_exponent=65537, key_size=_RSA_BITS))
+
+
+def _private_pem(key: Ed25519PrivateKey | RSAPrivateKey) -> bytes:
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+
+
+def _public_pem(private: Path) -> bytes:
+    key = load_pem_private_key(private.read_bytes(), password=None)
+    return key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+
+
+def _certificate(private: Path, now: datetime) -> Callable[[], bytes]:
+    def make() -> bytes:
+        key = load_pem_private_key(private.read_bytes(), password=None)
+        if not isinstance(key, RSAPrivateKey):
+            raise HomeUnusable(f"{private} is not an RSA key")
+        name = x509.Name(
+            [
+                x509.NameAttribute(NameOID.ORGANIZATION_NAME, "Muniment"),
+                x509.NameAttribute(NameOID.COMMON_NAME, "Muniment report signing"),
+            ]
+        )
+        start = now.astimezone(UTC).replace(microsecond=0)
+        certificate = (
+            x509.CertificateBuilder()
+            .subject_name(name)
+            .issuer_name(name)
+            .public_key(key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(start - timedelta(minutes=5))  # a verifier's clock may be behind
+            .not_valid_after(start + _CERTIFICATE_LIFE)
+            .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+            .add_extension(_key_usage(), critical=True)
+            .add_extension(
+                x509.ExtendedKeyUsage([ExtendedKeyUsageOID.EMAIL_PROTECTION, _DOCUMENT_SIGNING]),
+                critical=False,
+            )
+            .add_extension(
+                x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False
+            )
+            .sign(key, SHA256())
+        )
+        return certificate.public_bytes(Encoding.PEM)
+
+    return make
+
+
+def _key_usage() -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=True,
+        content_commitment=True,  # X.509's later name for nonRepudiation
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        key_cert_sign=False,
+        crl_sign=False,
+        encipher_only=False,
+        decipher_only=False,
+    )

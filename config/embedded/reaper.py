@@ -1,0 +1,57 @@
+"""Ends what is left when the supervisor dies without a chance to do it (`kill -9`).
+
+Run as a script in a session of its own. The supervisor holds the other end of its standard input
+and writes `+ PID SIGNAL` when a service starts and `- PID` when it has ended; the end of that
+stream is the supervisor's end. Services lead their process groups, so that what they started ends
+with them. Standard library only.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+import time
+
+_GRACE_SECONDS = 8.0
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
+            return file.read().rpartition(")")[2].split()[0] not in ("Z", "X")
+    except FileNotFoundError:
+        if os.path.isdir("/proc/self"):
+            return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def main() -> None:
+    """Follow the stream; when it ends, end the services."""
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        signal.signal(getattr(signal, name), signal.SIG_IGN)
+    running: dict[int, int] = {}
+    for line in sys.stdin:
+        sign, pid, *rest = line.split()
+        if sign == "+":
+            running[int(pid)] = int(rest[0])
+        else:
+            running.pop(int(pid), None)
+    for pid, stop_signal in running.items():
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, stop_signal)
+    deadline = time.monotonic() + _GRACE_SECONDS
+    while time.monotonic() < deadline and any(_is_alive(pid) for pid in running):
+        time.sleep(0.05)
+    for pid in running:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(pid, signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    main()
