@@ -15,19 +15,6 @@ class NotInTransaction(AuditsError):
     code = "not_in_transaction"
 
 
-class EntryTooLarge(AuditsError):
-    """A statement's envelope is over the log's limit; store it beside and log its digest."""
-
-    code = "entry_too_large"
-
-    def __init__(self, size_bytes: int, limit_bytes: int) -> None:
-        super().__init__(
-            f"The signed statement has {size_bytes} bytes and the log takes {limit_bytes}. "
-            "Store the evidence beside the log and state its digest."
-        )
-        self.size_bytes = size_bytes
-
-
 class LogBehindCheckpoint(AuditsError):
     """The database holds less than a checkpoint that was already published."""
 

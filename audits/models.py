@@ -13,7 +13,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Length
 from django.db.models.lookups import LessThanOrEqual
 
-from audits.domain.log import MAX_ENTRY_BYTES
+from muniment.attest.envelope import MAX_ENVELOPE_BYTES
 
 
 class LogEntry(models.Model):
@@ -42,7 +42,7 @@ class LogEntry(models.Model):
                 name="log_entry_stream_whole",
             ),
             models.CheckConstraint(
-                condition=LessThanOrEqual(Length("envelope"), MAX_ENTRY_BYTES),
+                condition=LessThanOrEqual(Length("envelope"), MAX_ENVELOPE_BYTES),
                 name="log_entry_size",
             ),
         ]

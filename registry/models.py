@@ -141,9 +141,9 @@ class AliasChange(models.Model):
 class Policy(models.Model):
     """One published version of a policy: its exact bytes, found by their digest."""
 
-    digest = models.CharField(max_length=64, primary_key=True)
+    digest = models.CharField(max_length=80, primary_key=True)
     name = models.SlugField()
-    version = models.CharField(max_length=40)
+    version = models.PositiveIntegerField()
     document = models.BinaryField()
     published_at = models.DateTimeField()
     entry = models.OneToOneField(LogEntry, on_delete=models.PROTECT)

@@ -13,6 +13,7 @@ from accounts.models import SignatureAttempt, User
 from audits.domain.actor import Actor
 from audits.domain.log import Event
 from audits.services.log import append_statement, predicate_type
+from muniment.attest.digest import Digest
 
 MAX_WRONG_PASSWORDS = 5
 LOCK_FOR = timedelta(minutes=15)
@@ -53,7 +54,7 @@ def add_person(
         event=Event.PERSON_ADDED,
         predicate_type=predicate_type("registry-event"),
         subject_name=f"person:{user.pk}",
-        subject_digest={"sha256": hashlib.sha256(str(user.pk).encode()).hexdigest()},
+        subject_digest=Digest("sha256", hashlib.sha256(str(user.pk).encode()).hexdigest()),
         predicate={"before": None, "after": {"roles": user.roles}},
         stream=None,
         actor=actor,

@@ -13,6 +13,7 @@ from accounts.models import ApiToken, User
 from audits.domain.actor import Actor
 from audits.domain.log import Event
 from audits.services.log import append_statement, predicate_type
+from muniment.attest.digest import Digest
 
 PREFIX = "mun_"  # so that secret scanners know it
 READ = "read"
@@ -42,7 +43,7 @@ def issue_token(
         event=Event.TOKEN_ISSUED,
         predicate_type=predicate_type("registry-event"),
         subject_name=f"token:{token.pk}",
-        subject_digest={"sha256": _sha256(str(token.pk))},
+        subject_digest=Digest("sha256", _sha256(str(token.pk))),
         predicate={"before": None, "after": {"person": str(user.pk), "scopes": token.scopes}},
         stream=None,
         actor=actor,

@@ -1,11 +1,8 @@
-"""What the log takes in: limits and the vocabulary of its events."""
+"""The vocabulary of the log's events."""
 
 from __future__ import annotations
 
 from enum import StrEnum
-
-# C2SP tlog-tiles writes an entry's length as a uint16.
-MAX_ENTRY_BYTES = 65_535
 
 
 class Event(StrEnum):

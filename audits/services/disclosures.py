@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 from uuid import UUID
 
 from audits.models import Disclosure
-
-SALT_BYTES = 32
+from muniment.attest.commitment import SALT_BYTES, person_commitment, text_commitment
 
 
 def commit_person(*, person_id: UUID, printed_name: str, role: str) -> str:
@@ -17,9 +15,7 @@ def commit_person(*, person_id: UUID, printed_name: str, role: str) -> str:
     SHA-256(salt ‖ printed name ‖ 0x00 ‖ role), so that a renamed row cannot move a signature.
     """
     salt = secrets.token_bytes(SALT_BYTES)
-    commitment = hashlib.sha256(
-        salt + printed_name.encode() + b"\x00" + role.encode()
-    ).hexdigest()
+    commitment = person_commitment(salt, printed_name, role)
     Disclosure.objects.create(
         commitment=commitment, salt=salt, person_id=person_id, printed_name=printed_name, role=role
     )
@@ -29,6 +25,6 @@ def commit_person(*, person_id: UUID, printed_name: str, role: str) -> str:
 def commit_text(*, person_id: UUID, text: str) -> str:
     """Commit to free text that `person_id` wrote, SHA-256(salt ‖ text); return hex."""
     salt = secrets.token_bytes(SALT_BYTES)
-    commitment = hashlib.sha256(salt + text.encode()).hexdigest()
+    commitment = text_commitment(salt, text)
     Disclosure.objects.create(commitment=commitment, salt=salt, person_id=person_id, text=text)
     return commitment

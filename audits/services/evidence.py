@@ -15,6 +15,7 @@ from audits.domain.actor import Actor
 from audits.domain.log import Event
 from audits.models import Evidence, Job
 from audits.services.log import append_statement, predicate_type
+from muniment.attest.digest import Digest
 
 MAX_ATTEMPTS = 5
 # Longer than the slowest job takes: one that runs longer was lost with its worker.
@@ -51,13 +52,12 @@ def record_evidence(
     now: datetime,
 ) -> Evidence:
     """Record evidence about the bytes of `subject_digest` (`algorithm:hex`) with its log entry."""
-    algorithm, value = subject_digest.split(":", 1)
     with transaction.atomic():
         entry = append_statement(
             event=Event.EVIDENCE_RECORDED,
             predicate_type=predicate_type("evidence"),
             subject_name=version_uri,
-            subject_digest={algorithm: value},
+            subject_digest=Digest.parse(subject_digest),
             predicate={
                 "kind": found.kind,
                 "origin": found.origin,

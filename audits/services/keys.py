@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 from datetime import datetime
 
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
 from django.db import transaction
 
 from audits.domain.actor import SETUP
@@ -21,28 +18,16 @@ def enroll_keys(*, now: datetime) -> list[LogEntry]:
     """State every key of the keyring that the log does not know yet; return the new entries."""
     entries = []
     for key in keyring().keys:
-        name = f"key:{key.use}:{key.keyid}"
+        name = key.subject.name
         if LogEntry.objects.filter(subject_name=name, event=Event.KEY_ENROLLED).exists():
             continue
-        sha256 = key.keyid
-        body: dict[str, object] = {
-            "use": key.use,
-            "keyid": key.keyid,
-            "scheme": key.scheme,
-            "public_key_pem": key.public_key_pem,
-            "predicate_types": list(key.predicate_types),
-        }
-        if key.certificate_pem:
-            certificate = x509.load_pem_x509_certificate(key.certificate_pem.encode())
-            sha256 = hashlib.sha256(certificate.public_bytes(Encoding.DER)).hexdigest()
-            body["certificate_pem"] = key.certificate_pem
         entries.append(
             append_statement(
                 event=Event.KEY_ENROLLED,
                 predicate_type=predicate_type("key"),
                 subject_name=name,
-                subject_digest={"sha256": sha256},
-                predicate=body,
+                subject_digest=key.subject.digest,
+                predicate=key.as_mapping(),
                 stream=None,
                 actor=SETUP,
                 now=now,

@@ -10,14 +10,12 @@ from typing import Any
 from django.db import connection
 
 from audits.domain.actor import Actor
-from audits.domain.log import MAX_ENTRY_BYTES
-from audits.domain.time import rfc3339
-from audits.errors import EntryTooLarge, NotInTransaction
+from audits.errors import NotInTransaction
 from audits.models import LogEntry, Stream
 from audits.services.signing import statement_signer
 from muniment.attest.digest import Digest
 from muniment.attest.envelope import sign_envelope
-from muniment.attest.statement import StreamPosition, Subject, build_statement
+from muniment.attest.statement import StreamPosition, Subject, build_statement, format_time
 
 SLSA_PROVENANCE = "https://slsa.dev/provenance/v1"
 
@@ -32,7 +30,7 @@ def append_statement(
     event: str,
     predicate_type: str,
     subject_name: str,
-    subject_digest: Mapping[str, str],
+    subject_digest: Digest,
     predicate: Mapping[str, Any],
     stream: str | None,
     actor: Actor,
@@ -46,13 +44,12 @@ def append_statement(
     assigned under the stream's row lock.
 
     Args:
-        subject_digest: an in-toto DigestSet, `{"dirHash": hex}` or the like, one algorithm.
         predicate: the body without `event`, `at`, `actor` and the stream's fields.
         stream: the model URI, or None for what is not about a registered model.
 
     Raises:
         NotInTransaction: there is no transaction to join.
-        EntryTooLarge: the envelope has more than 65,535 bytes.
+        EnvelopeError: the envelope would have more than 65,535 bytes.
         StatementError: the predicate does not fit its schema.
         KeyUnavailable: this process was not given the statement key.
     """
@@ -69,18 +66,15 @@ def append_statement(
         )
     body = dict(predicate)
     if predicate_type != SLSA_PROVENANCE:
-        body |= {"event": event, "at": rfc3339(now), "actor": actor.to_mapping()}
+        body |= {"event": event, "at": format_time(now), "actor": actor.to_mapping()}
     payload = build_statement(
-        subjects=[Subject(name=subject_name, digest=Digest.from_set(dict(subject_digest)))],
+        subjects=[Subject(subject_name, subject_digest)],
         predicate_type=predicate_type,
         predicate=body,
         position=position,
     )
     envelope = sign_envelope(payload, statement_signer())
-    if len(envelope) > MAX_ENTRY_BYTES:
-        raise EntryTooLarge(len(envelope), MAX_ENTRY_BYTES)
     sha256 = hashlib.sha256(envelope).hexdigest()
-    (algorithm, value), *_ = subject_digest.items()
     entry = LogEntry.objects.create(
         envelope=envelope,
         sha256=sha256,
@@ -89,7 +83,7 @@ def append_statement(
         actor_kind=actor.kind,
         actor_id=actor.id,
         subject_name=subject_name,
-        subject_digest=f"{algorithm}:{value}",
+        subject_digest=str(subject_digest),
         stream=stream,
         stream_seq=position.stream_seq if position else None,
         is_violation=is_violation,

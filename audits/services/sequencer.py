@@ -12,8 +12,6 @@ from functools import cache
 from pathlib import Path
 
 import structlog
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from django.conf import settings
 from django.db import connections, transaction
 
@@ -23,7 +21,7 @@ from audits.services.signing import keyring
 from muniment.attest.envelope import verify_envelope
 from muniment.attest.errors import AttestError
 from muniment.attest.merkle import leaf_hash, root_hash
-from muniment.attest.note import Checkpoint, sign_checkpoint, verify_checkpoint
+from muniment.attest.note import Checkpoint, NoteSigner, sign_checkpoint, verify_checkpoint
 
 DATABASE = "sequencer"
 BATCH = 1000
@@ -33,13 +31,10 @@ logger = structlog.get_logger(__name__)
 
 
 @cache
-def _log_key() -> Ed25519PrivateKey:
+def _log_signer() -> NoteSigner:
     if not settings.LOG_KEY_FILE:
         raise KeyUnavailable("MUNIMENT_LOG_KEY_FILE is not set: only the sequencer signs the log.")
-    key = load_pem_private_key(Path(settings.LOG_KEY_FILE).read_bytes(), password=None)
-    if not isinstance(key, Ed25519PrivateKey):
-        raise KeyUnavailable(f"{settings.LOG_KEY_FILE} holds no Ed25519 key.")
-    return key
+    return NoteSigner.from_file(keyring().log.origin, settings.LOG_KEY_FILE)
 
 
 def _published_file() -> Path:
@@ -56,7 +51,7 @@ def sequence_pending(*, now: datetime) -> int:
         LogBehindCheckpoint: the database holds less than was already published; nothing is signed.
         KeyUnavailable: this process was not given the log's key.
     """
-    key = _log_key()
+    signer = _log_signer()
     with transaction.atomic(using=DATABASE, durable=True):
         if not _lock():
             return 0
@@ -78,7 +73,7 @@ def sequence_pending(*, now: datetime) -> int:
         hashes += [bytes(leaf.leaf_hash) for leaf in leaves]
         root = root_hash(hashes)
         note = sign_checkpoint(
-            Checkpoint(origin=keyring().log.origin, tree_size=len(hashes), root_hash=root), key
+            Checkpoint(origin=keyring().log.origin, tree_size=len(hashes), root_hash=root), signer
         )
         LogCheckpoint.objects.using(DATABASE).create(
             tree_size=len(hashes), root_hash=root, note=note, signed_at=now

@@ -6,11 +6,11 @@ from functools import cache
 from pathlib import Path
 
 from django.conf import settings
-from securesystemslib.signer import Signer
+from securesystemslib.signer import CryptoSigner
 
 from audits.errors import KeyUnavailable
-from muniment.attest.envelope import load_file_signer
 from muniment.attest.keyring import Keyring
+from muniment.attest.keys import load_file_signer
 
 
 @cache
@@ -26,7 +26,7 @@ def keyring() -> Keyring:
 
 
 @cache
-def statement_signer() -> Signer:
+def statement_signer() -> CryptoSigner:
     """Return the signer of statements.
 
     Raises:
@@ -38,7 +38,7 @@ def statement_signer() -> Signer:
 
 
 @cache
-def grant_signer() -> Signer:
+def grant_signer() -> CryptoSigner:
     """Return the signer of grants, which only the executing worker has.
 
     Raises:
