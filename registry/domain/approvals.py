@@ -1,0 +1,199 @@
+"""Approvals: which signed reviews count, and whether they are enough."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from registry.domain.moments import is_aware, rfc3339
+from registry.domain.policy import ApprovalRule
+from registry.domain.separation import why_not_review
+from registry.domain.words import ReviewOutcome, ReviewVerdict
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """One signed review verdict: by whom, in which role, on exactly which evidence.
+
+    `person` is a pseudonymous id; `evidence_digest` is what the signature covers; `digest` is
+    that of the signed envelope.
+    """
+
+    person: str
+    role: str
+    verdict: str
+    evidence_digest: str
+    signed_at: datetime
+    digest: str
+
+    def to_mapping(self) -> dict[str, object]:
+        """Give the approval as JSON-able values."""
+        return {
+            "person": self.person,
+            "role": self.role,
+            "verdict": self.verdict,
+            "evidence_digest": self.evidence_digest,
+            "signed_at": rfc3339(self.signed_at),
+            "digest": self.digest,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalFacts:
+    """Who asked, who trained, and what reviewers signed; nothing of it need be there.
+
+    `requester` and `trainer` are pseudonymous ids, None where there is no request yet or the
+    trainer is nobody that Muniment knows.
+    """
+
+    requester: str | None = None
+    trainer: str | None = None
+    signed: tuple[Approval, ...] = ()
+
+    def to_mapping(self) -> dict[str, object]:
+        """Give the facts as JSON-able values."""
+        return {
+            "requester": self.requester,
+            "trainer": self.trainer,
+            "signed": [approval.to_mapping() for approval in self.signed],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Disregarded:
+    """A signed review that does not count, and why: stable `code`, one sentence."""
+
+    digest: str
+    person: str
+    code: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalsResult:
+    """What the signed reviews come to: `given` of `required` people, and who they are."""
+
+    outcome: ReviewOutcome
+    required: int
+    roles: tuple[str, ...]
+    approved_by: tuple[str, ...]
+    refused_by: tuple[str, ...]
+    disregarded: tuple[Disregarded, ...]
+    reason: str
+
+    @property
+    def given(self) -> int:
+        """Count the people whose approval stands."""
+        return len(self.approved_by)
+
+    @property
+    def missing(self) -> int:
+        """Count the approvals still to come."""
+        return max(0, self.required - self.given)
+
+    def to_mapping(self) -> dict[str, object]:
+        """Give the result as JSON-able values."""
+        return {
+            "outcome": self.outcome.value,
+            "required": self.required,
+            "given": self.given,
+            "roles": list(self.roles),
+            "approved_by": list(self.approved_by),
+            "refused_by": list(self.refused_by),
+            "disregarded": [
+                {
+                    "digest": one.digest,
+                    "person": one.person,
+                    "code": one.code,
+                    "reason": one.reason,
+                }
+                for one in self.disregarded
+            ],
+            "reason": self.reason,
+        }
+
+
+def review(
+    rule: ApprovalRule, facts: ApprovalFacts, *, evidence_digest: str, as_of: datetime
+) -> ApprovalsResult:
+    """Count the reviews that stand on this evidence at this moment.
+
+    A person counts once, whatever they signed twice. One refusal by somebody eligible, on this
+    evidence, outweighs every approval, that person's own included: it is withdrawn by nobody.
+    """
+    approved: list[str] = []
+    refused: list[str] = []
+    disregarded: list[Disregarded] = []
+    for signed in facts.signed:
+        problem = _why_not_counted(
+            rule,
+            facts,
+            signed,
+            evidence_digest=evidence_digest,
+            as_of=as_of,
+            counted=approved,
+        )
+        if problem is not None:
+            code, reason = problem
+            disregarded.append(Disregarded(signed.digest, signed.person, code, reason))
+        elif signed.verdict == ReviewVerdict.APPROVE.value:
+            approved.append(signed.person)
+        elif signed.person not in refused:
+            refused.append(signed.person)
+    if refused:
+        outcome, reason = ReviewOutcome.REFUSED, "A reviewer refused this evidence."
+    elif len(approved) >= rule.count:
+        outcome = ReviewOutcome.SATISFIED
+        reason = f"{len(approved)} of {rule.count} required approvals are signed."
+    else:
+        outcome = ReviewOutcome.PENDING
+        reason = (
+            f"{len(approved)} of {rule.count} required approvals"
+            f" (by {' or '.join(rule.roles)}) are signed."
+        )
+    return ApprovalsResult(
+        outcome=outcome,
+        required=rule.count,
+        roles=rule.roles,
+        approved_by=tuple(approved),
+        refused_by=tuple(refused),
+        disregarded=tuple(disregarded),
+        reason=reason,
+    )
+
+
+def _why_not_counted(
+    rule: ApprovalRule,
+    facts: ApprovalFacts,
+    signed: Approval,
+    *,
+    evidence_digest: str,
+    as_of: datetime,
+    counted: list[str],
+) -> tuple[str, str] | None:
+    if signed.verdict not in (ReviewVerdict.APPROVE.value, ReviewVerdict.REFUSE.value):
+        return "unknown_verdict", "It is neither an approval nor a refusal."
+    if not is_aware(signed.signed_at) or signed.signed_at > as_of:
+        return "not_yet_signed", "It is dated after the moment that is asked about."
+    if signed.evidence_digest != evidence_digest:
+        return "other_evidence", "The evidence has changed since it was signed."
+    ineligible = why_not_review(
+        rule=rule,
+        person=signed.person,
+        roles=(signed.role,),
+        requester=facts.requester,
+        trainer=facts.trainer,
+    )
+    if ineligible is not None:
+        return ineligible.code, _NOT_COUNTED[ineligible.code]
+    if signed.verdict == ReviewVerdict.APPROVE.value and signed.person in counted:
+        return "already_signed", "The same person has approved already."
+    return None
+
+
+# `why_not_review` speaks to the person; a page and a report speak about them.
+_NOT_COUNTED = {
+    "role_cannot_review": "It was signed in a role that the policy does not ask for.",
+    "is_requester": "It was signed by the person who requested the promotion.",
+    "is_trainer": "It was signed by the person who trained the version.",
+}

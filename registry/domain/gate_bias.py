@@ -1,0 +1,159 @@
+"""The bias gate: the measurements are judged again, by the gate's own criteria."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from audits.domain.bias import (
+    AttributeJudgement,
+    BiasJudgement,
+    Counts,
+    GroupJudgement,
+    judge,
+)
+from audits.domain.counts import MalformedCounts
+from audits.domain.measurements import counts_from_json
+from registry.domain.evidence import EvidenceItem
+from registry.domain.gate_result import GateResult, plain_text
+from registry.domain.policy import BiasGate
+from registry.domain.words import GateOutcome
+
+# Groups in the details of a result: it stands in a log entry, and the evidence holds them all.
+_SHOWN_GROUPS = 12
+_OUTCOMES = {
+    "pass": GateOutcome.SATISFIED,
+    "fail": GateOutcome.UNSATISFIED,
+    "insufficient": GateOutcome.INSUFFICIENT,
+    "error": GateOutcome.INSUFFICIENT,
+}
+
+
+def judge_bias(gate: BiasGate, item: EvidenceItem) -> GateResult:
+    """Judge recorded bias measurements on the gate's attribute.
+
+    What the recorder concluded is not read: only whole counts are, and the rule runs again.
+    Never raises; measurements that cannot be read, or lack something that the policy wants shown,
+    are insufficient.
+    """
+    counts = counts_from_json(item.measurements)
+    absent = _not_reported(gate, counts)
+    if absent:
+        return _result(
+            gate,
+            item,
+            GateOutcome.INSUFFICIENT,
+            f"The evidence does not report {', '.join(absent)}, which the policy wants shown.",
+        )
+    judgement = judge(_only(counts, gate.attribute), gate.criteria)
+    judged = judgement.attribute(gate.attribute)
+    lowest = None if judged is None else judged.lowest
+    return _result(
+        gate,
+        item,
+        _OUTCOMES[judgement.conclusion],
+        _reason(gate, judgement, judged, lowest),
+        actual=None if lowest is None else lowest.impact_ratio,
+        details={} if judged is None else _details(judged),
+    )
+
+
+def _not_reported(gate: BiasGate, counts: Counts | MalformedCounts) -> list[str]:
+    if isinstance(counts, MalformedCounts):
+        return []
+    counted = {attribute.name for attribute in counts.attributes}
+    return [name for name in gate.also_reported if name not in counted]
+
+
+def _only(counts: Counts | MalformedCounts, name: str) -> Counts | MalformedCounts:
+    """Keep one attribute: the others have gates of their own, and judging them costs time."""
+    if isinstance(counts, MalformedCounts):
+        return counts
+    kept = tuple(attribute for attribute in counts.attributes if attribute.name == name)
+    if not kept:
+        return MalformedCounts((f"{name} was not measured",))
+    return Counts(n=counts.n, favourable=counts.favourable, attributes=kept)
+
+
+def _reason(
+    gate: BiasGate,
+    judgement: BiasJudgement,
+    judged: AttributeJudgement | None,
+    lowest: GroupJudgement | None,
+) -> str:
+    if judged is None:
+        why = "; ".join(judgement.reasons) or "the measurements cannot be read"
+        return plain_text(f"The bias evidence cannot be judged on {gate.attribute}: {why}.")
+    deciding = next(
+        (
+            group.reason
+            for group in judged.groups
+            if group.verdict == judged.verdict and group.reason is not None
+        ),
+        judged.reasons[0] if judged.reasons else None,
+    )
+    if judged.verdict != "pass" and deciding is not None:
+        return plain_text(f"On {gate.attribute}: {deciding.rstrip('.')}.")
+    if lowest is None or lowest.impact_ratio is None:
+        return plain_text(f"On {gate.attribute} the bias rule comes to {judged.verdict}.")
+    demonstrated = (
+        " and its interval's lower end" if gate.criteria.standard == "demonstrated" else ""
+    )
+    return plain_text(
+        f"On {gate.attribute} the lowest impact ratio is {lowest.impact_ratio:.3f}"
+        f" ({lowest.name} against {judged.reference}); it{demonstrated} must be at least"
+        f" {float(gate.criteria.impact_ratio):g}."
+    )
+
+
+def _details(judged: AttributeJudgement) -> dict[str, Any]:
+    # The groups that decide come first, so that a cut never hides them.
+    ordered = sorted(
+        judged.groups,
+        key=lambda group: (
+            group.verdict in (None, "pass"),
+            group.impact_ratio or 0.0,
+            group.name,
+        ),
+    )
+    return {
+        "attribute": judged.name,
+        "reference": None if judged.reference is None else plain_text(judged.reference),
+        "verdict": judged.verdict,
+        "groups": [
+            {
+                "group": plain_text(group.name),
+                "n": group.counts.n,
+                "selected": group.counts.selected,
+                "selection_rate": group.selection_rate,
+                "impact_ratio": group.impact_ratio,
+                "ratio_low": None if group.ratio_interval is None else group.ratio_interval.low,
+                "ratio_high": None if group.ratio_interval is None else group.ratio_interval.high,
+                "p_holm": group.p_holm,
+                "verdict": group.verdict,
+            }
+            for group in ordered[:_SHOWN_GROUPS]
+        ],
+        "groups_left_out": max(0, len(ordered) - _SHOWN_GROUPS),
+    }
+
+
+def _result(
+    gate: BiasGate,
+    item: EvidenceItem,
+    outcome: GateOutcome,
+    reason: str,
+    *,
+    actual: float | None = None,
+    details: dict[str, Any] | None = None,
+) -> GateResult:
+    return GateResult(
+        id=gate.id,
+        kind=gate.kind,
+        title=gate.title,
+        outcome=outcome,
+        reason=reason,
+        expected=float(gate.criteria.impact_ratio),
+        actual=actual,
+        evidence_digest=item.digest,
+        details=details or {},
+    )

@@ -1,0 +1,163 @@
+"""The mirror's rows and what it knows of them: values only; `mirror_plan` compares them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from muniment.attest.digest import canonical_json
+from registry.domain.identity import ModelIdentity
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRow:
+    """A registered model as one walk of MLflow saw it.
+
+    `aliases` maps alias to version number. MLflow's last-updated time is left out: it moves with
+    every new version and stands still when an alias or tag changes.
+    """
+
+    name: str
+    creation_timestamp_ms: int
+    description: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    aliases: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class VersionRow:
+    """A model version as one walk of MLflow saw it; `run_id` and `source` may be empty."""
+
+    model_name: str
+    version: int
+    creation_timestamp_ms: int
+    run_id: str = ""
+    source: str = ""
+    status: str = ""
+    stage: str = ""
+    description: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Walk:
+    """One full walk: everything that MLflow's two list calls gave."""
+
+    models: tuple[ModelRow, ...]
+    versions: tuple[VersionRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class VersionState:
+    """A mirrored version: the mapping that its row was stored as, and that mapping's hash."""
+
+    row: Mapping[str, Any]
+    row_hash: str
+    gone: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ModelState:
+    """A mirrored model: its name now, its stored row and hash, its aliases and its versions."""
+
+    name: str
+    row: Mapping[str, Any]
+    row_hash: str
+    aliases: Mapping[str, int] = field(default_factory=dict)
+    versions: Mapping[int, VersionState] = field(default_factory=dict)
+    gone: bool = False
+
+
+class ChangeKind(StrEnum):
+    """What a walk can find; the value is the log event's name."""
+
+    MODEL_APPEARED = "model.appeared"
+    MODEL_RENAMED = "model.renamed"
+    MODEL_CHANGED = "model.changed"
+    MODEL_GONE = "model.gone"
+    VERSION_APPEARED = "version.appeared"
+    VERSION_CHANGED = "version.changed"
+    VERSION_GONE = "version.gone"
+    ALIAS_SET = "alias.set"
+    ALIAS_MOVED = "alias.moved"
+    ALIAS_REMOVED = "alias.removed"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One difference between the mirror and MLflow; one fact in the log.
+
+    `before` and `after` are JSON-able: the whole row where something appeared or is gone, else
+    only the keys that differ (`{"version": 2}` for an alias). `row` and `row_hash` are what the
+    mirror has to store, None where no row changes or the row is gone.
+    """
+
+    kind: ChangeKind
+    identity: ModelIdentity
+    model_name: str
+    version: int | None = None
+    alias: str | None = None
+    before: Mapping[str, Any] | None = None
+    after: Mapping[str, Any] | None = None
+    row: Mapping[str, Any] | None = None
+    row_hash: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Torn:
+    """A row that contradicts the rest of its walk: nothing is concluded from it."""
+
+    model_name: str
+    version: int | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class MirrorPlan:
+    """What to write, in an order in which it can be written, and what was left alone.
+
+    A walk with anything torn in it concludes no disappearance at all.
+    """
+
+    changes: tuple[Change, ...]
+    torn: tuple[Torn, ...]
+
+
+def row_mapping(row: ModelRow | VersionRow) -> dict[str, Any]:
+    """Give a row as the JSON-able mapping that the mirror stores and the log shows.
+
+    A model's aliases are left out: they have changes of their own.
+    """
+    if isinstance(row, ModelRow):
+        return {
+            "name": row.name,
+            "creation_timestamp_ms": row.creation_timestamp_ms,
+            "description": row.description,
+            "tags": dict(row.tags),
+        }
+    return {
+        "version": row.version,
+        "creation_timestamp_ms": row.creation_timestamp_ms,
+        "run_id": row.run_id,
+        "source": row.source,
+        "status": row.status,
+        "stage": row.stage,
+        "description": row.description,
+        "tags": dict(row.tags),
+    }
+
+
+def row_hash(row: ModelRow | VersionRow) -> str:
+    """Hash a row's mapping: 64 hex digits of SHA-256, equal exactly when the mappings are."""
+    return mapping_hash(row_mapping(row))
+
+
+def mapping_hash(mapping: Mapping[str, Any]) -> str:
+    """Hash a mapping's canonical JSON: 64 hex digits of SHA-256.
+
+    Also the subject digest of a version without artifacts (design §2).
+    """
+    return hashlib.sha256(canonical_json(dict(mapping))).hexdigest()

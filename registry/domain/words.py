@@ -1,0 +1,93 @@
+"""The closed vocabularies that policies, evidence and decisions share (design §6)."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Origin(StrEnum):
+    """Who produced a finding: Muniment itself, or somebody who says so."""
+
+    COMPUTED = "computed"
+    REPORTED = "reported"
+
+
+class Leg(StrEnum):
+    """One of the four things that a version is made of."""
+
+    CODE = "code"
+    SOURCE_DATA = "data"
+    ENVIRONMENT = "environment"
+    CONFIGURATION = "configuration"
+
+
+class Grade(StrEnum):
+    """How well a leg is known; ordered by `rank`, and `missing` never satisfies anything."""
+
+    MISSING = "missing"
+    WEAK = "weak"
+    RECORDED = "recorded"
+    VERIFIED = "verified"
+
+    @property
+    def rank(self) -> int:
+        """Give the place in missing < weak < recorded < verified, from 0."""
+        return _GRADE_RANK[self]
+
+
+_GRADE_RANK = {Grade.MISSING: 0, Grade.WEAK: 1, Grade.RECORDED: 2, Grade.VERIFIED: 3}
+
+
+class EvidenceKind(StrEnum):
+    """The kinds of evidence that gates can read."""
+
+    BIAS = "bias"
+    PERFORMANCE = "performance"
+
+
+class GateKind(StrEnum):
+    """The kinds of gate that a policy document can hold."""
+
+    LINEAGE_COMPLETE = "lineage_complete"
+    BIAS = "bias"
+    METRIC_FLOOR = "metric_floor"
+    NOT_WORSE_THAN_CHAMPION = "not_worse_than_champion"
+
+
+class GateOutcome(StrEnum):
+    """What one gate came to."""
+
+    SATISFIED = "satisfied"
+    UNSATISFIED = "unsatisfied"
+    INSUFFICIENT = "insufficient"
+    PENDING = "pending"
+    WAIVED = "waived"
+    NOT_APPLICABLE = "not_applicable"
+
+    @property
+    def blocks(self) -> bool:
+        """Tell whether this outcome alone decides `deny`."""
+        return self in (GateOutcome.UNSATISFIED, GateOutcome.INSUFFICIENT)
+
+
+class Verdict(StrEnum):
+    """What a policy as a whole came to."""
+
+    ALLOW = "allow"
+    DENY = "deny"
+    PENDING = "pending"
+
+
+class ReviewVerdict(StrEnum):
+    """What a reviewer signed."""
+
+    APPROVE = "approve"
+    REFUSE = "refuse"
+
+
+class ReviewOutcome(StrEnum):
+    """What all reviews of one promotion come to under the policy's rule."""
+
+    SATISFIED = "satisfied"
+    PENDING = "pending"
+    REFUSED = "refused"
