@@ -16,11 +16,16 @@ def canonical_group(name: str | None) -> str:
     """Return the group that a written value stands for: trimmed, NFC, blanks as ``unknown``.
 
     Missing values, blanks, ``nan``, ``<NA>`` and every letter case of ``unknown`` are one group,
-    so that nobody gains by spelling the unknown in several ways.
+    so that nobody gains by spelling the unknown in several ways. Control and invisible characters
+    are dropped: two names that look alike are one, and no database or drawing chokes on them.
+    Law: ``canonical_group(canonical_group(x)) == canonical_group(x)``.
     """
     if name is None:
         return UNKNOWN
-    text = " ".join(unicodedata.normalize("NFC", name).split())
+    visible = "".join(
+        c for c in name if c.isspace() or unicodedata.category(c)[0] != "C"
+    )
+    text = " ".join(unicodedata.normalize("NFC", visible).split())
     return UNKNOWN if text.casefold() in _MISSING_SPELLINGS else text
 
 

@@ -114,10 +114,10 @@ def worst_case(
             fixed is not None and reference.name != fixed
         ):
             continue
+        # Where everybody was selected, more of the same leave the rate and narrow the interval.
+        added = 0 if reference.selected == reference.n else unknown.selected
         top = GroupCounts(
-            reference.name,
-            reference.n + unknown.selected,
-            reference.selected + unknown.selected,
+            reference.name, reference.n + added, reference.selected + added
         )
         for group in known:
             low = GroupCounts(group.name, group.n + refused, group.selected)

@@ -1,0 +1,106 @@
+"""A predictions file, opened by a DuckDB that sees that one file and nothing else.
+
+The file comes from outside. DuckDB runs in memory with extensions off, no file but this one, a
+memory limit, and its configuration locked before the first byte is read.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import duckdb
+
+
+class Refused(Exception):
+    """Carries reasons out of the reading; never leaves this package."""
+
+    def __init__(self, *reasons: str) -> None:
+        super().__init__(*reasons)
+        self.reasons = reasons
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """An open file, readable as the view ``predictions``, and the type of each of its columns."""
+
+    connection: duckdb.DuckDBPyConnection
+    types: dict[str, str]
+
+    def rows(self, sql: str) -> list[tuple[object, ...]]:
+        """Return every row of a query."""
+        return self.connection.execute(sql).fetchall()
+
+
+@contextmanager
+def open_source(path: Path, memory_limit: str) -> Iterator[Source]:
+    """Open a Parquet or CSV file for as long as the context lasts.
+
+    Raises:
+        Refused: an empty file, or one that is not what its name says.
+        OSError, duckdb.Error: a file that cannot be read.
+    """
+    import duckdb
+
+    with path.open("rb") as file:
+        magic = file.read(4)
+    if not magic:
+        raise Refused("the file is empty")
+    if magic != b"PAR1" and path.suffix.lower() in {".parquet", ".pq"}:
+        raise Refused("the file is not Parquet, which its name says it is")
+    with tempfile.TemporaryDirectory(prefix="muniment-predictions-") as folder:
+        # DuckDB reads * and [ in a path as a pattern, so it gets a name of our own choosing.
+        link = Path(folder, "predictions")
+        link.symlink_to(path.resolve())
+        connection = duckdb.connect(
+            ":memory:",
+            config={
+                "autoinstall_known_extensions": "false",
+                "autoload_known_extensions": "false",
+                "allow_community_extensions": "false",
+                "memory_limit": memory_limit,
+                "threads": str(min(4, os.cpu_count() or 1)),
+                "temp_directory": folder,
+            },
+        )
+        try:
+            name = _literal(str(link))
+            connection.execute(f"SET allowed_paths = [{name}]")
+            connection.execute("SET enable_external_access = false")
+            connection.execute("SET lock_configuration = true")
+            reader = f"read_parquet({name})"
+            if magic != b"PAR1":
+                reader = (
+                    f"read_csv({name}, all_varchar = true, header = true, delim = ',', "
+                    "quote = '\"', escape = '\"', skip = 0, comment = '', strict_mode = true, "
+                    "null_padding = false, ignore_errors = false)"
+                )
+            connection.execute(
+                f"CREATE TEMP VIEW predictions AS SELECT * FROM {reader}"
+            )
+            described = connection.execute("DESCRIBE predictions").fetchall()
+            yield Source(connection, {str(row[0]): str(row[1]) for row in described})
+        finally:
+            connection.close()
+
+
+def identifier(column: str) -> str:
+    """Return a column name quoted for SQL."""
+    return '"' + column.replace('"', '""') + '"'
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def first_line(error: Exception) -> str:
+    """Return what an engine said in one short line, without the folders of this machine."""
+    line = str(error).strip().split("\n", 1)[0]
+    return re.sub(r"['\"]?/\S+", "the file", line)[:200]
