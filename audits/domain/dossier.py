@@ -47,7 +47,7 @@ GateOutcome = Literal[
 Grade = Literal["verified", "recorded", "weak", "missing"]
 Conclusion = Literal["pass", "fail", "insufficient", "error"]
 Origin = Literal["computed", "reported"]
-ReviewVerdict = Literal["approved", "refused", "changes_requested"]
+ReviewVerdict = Literal["approve", "refuse", "request_changes"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,14 +98,19 @@ class Gate:
 class Decision:
     """What the policy decided, gate by gate, as of `evaluated_at`.
 
-    `evidence_digest` is the textual digest of exactly the evidence that was judged: the same value
-    that an approval signs.
+    `reasons` are one sentence for each thing that stands in the way. `evidence_digest` is the
+    textual digest of exactly the evidence that was judged: the same value that an approval signs.
+    `approvals_reason` says in words what the signed reviews come to under the policy's rule.
     """
 
     verdict: Verdict
     alias: str
     gates: tuple[Gate, ...]
     evaluated_at: datetime
+    reasons: tuple[str, ...] = ()
+    approvals_given: int | None = None
+    approvals_required: int | None = None
+    approvals_reason: str | None = None
     evidence_digest: str | None = None
     leaf_index: int | None = None
 

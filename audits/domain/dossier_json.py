@@ -144,7 +144,7 @@ def _scalar(hint: Any, value: Any, path: str) -> Json:
         words = get_args(hint)
         if value not in words:
             raise DossierError(path, f"expected one of {', '.join(words)}, found {value!r}")
-        return cast(Json, value)
+        return str(value)
     # bool is an int to Python, never to a reader of the report.
     fits = isinstance(value, hint) or (hint is float and isinstance(value, int))
     if not fits or (isinstance(value, bool) and hint is not bool):
@@ -165,7 +165,7 @@ def _plain(value: object, path: str) -> Json:
             value.encode("utf-8")
         except UnicodeEncodeError:
             raise DossierError(path, "not Unicode text (an unpaired surrogate)") from None
-        return value
+        return str(value)  # an enumeration's member is written as the word it stands for
     if isinstance(value, Mapping):
         copied: dict[str, Json] = {}
         for key, one in value.items():

@@ -1,0 +1,136 @@
+"""HTML → PDF/A-3b with the evidence attached; the same input gives the same bytes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from django.template import Engine
+
+from audits.domain.dossier import Dossier
+from audits.report.attachment import FORMAT, NAME
+from audits.report.errors import EvidenceMismatch, ReportTooLong
+from audits.report.html import ROOT, report_html
+
+if TYPE_CHECKING:
+    from weasyprint.urls import URLFetcher
+
+ASSETS = ROOT / "static" / "pdf"
+STYLE = ASSETS / "report.css"
+MAX_PAGES = 60
+
+
+def render_report(
+    dossier: Dossier,
+    evidence_json: bytes,
+    *,
+    generated_at: datetime | None = None,
+    engine: Engine | None = None,
+) -> bytes:
+    """Return the unsigned report: PDF/A-3b, tagged, with `evidence_json` attached.
+
+    Deterministic on one machine: identifier and dates come from the arguments. Nothing is fetched
+    but the bundled style and fonts. Takes a few seconds and loads WeasyPrint: worker only.
+
+    Args:
+        dossier: what the pages show.
+        evidence_json: the attachment, from `attachment.build_evidence` for the same dossier.
+        generated_at: the file's date; must be the dossier's, which is the default.
+        engine: another template engine than the bundled one; it must escape.
+
+    Raises:
+        EvidenceMismatch: the attachment or the date is not this dossier's.
+        ReportTooLong: more than `MAX_PAGES` pages.
+    """
+    at = dossier.generated_at if generated_at is None else generated_at
+    _require_same(dossier, evidence_json, at)
+    digest = hashlib.sha256(evidence_json).hexdigest()
+    html = report_html(
+        dossier, evidence_sha256=digest, evidence_bytes=len(evidence_json), engine=engine
+    )
+    return _write(html, evidence_json, at.astimezone(UTC))
+
+
+def _require_same(dossier: Dossier, evidence_json: bytes, at: datetime) -> None:
+    """A page that shows one thing over an attachment that says another must not exist."""
+    if at != dossier.generated_at:
+        raise EvidenceMismatch("the dossier was generated at another time than the report")
+    try:
+        document: Any = json.loads(evidence_json)
+    except ValueError as error:
+        raise EvidenceMismatch(f"the attachment is not JSON: {error}") from None
+    if not isinstance(document, dict) or document.get("format") != FORMAT:
+        raise EvidenceMismatch(f"the attachment is not of the format {FORMAT}")
+    if document.get("dossier") != dossier.to_mapping():
+        raise EvidenceMismatch("the attachment holds another dossier than the pages would show")
+
+
+def _write(html: str, evidence_json: bytes, at: datetime) -> bytes:
+    from weasyprint import CSS, HTML, Attachment
+    from weasyprint.text.fonts import FontConfiguration
+
+    fetcher = _bundled_only()
+    fonts = FontConfiguration()
+    base = ASSETS.as_uri() + "/"
+    style = CSS(
+        string=STYLE.read_text(encoding="utf-8"),
+        base_url=base,
+        url_fetcher=fetcher,
+        font_config=fonts,
+    )
+    document = HTML(string=html, base_url=base, url_fetcher=fetcher).render(
+        font_config=fonts, stylesheets=[style]
+    )
+    if len(document.pages) > MAX_PAGES:
+        raise ReportTooLong(f"{len(document.pages)} pages, and at most {MAX_PAGES} may be made")
+    stamp = at.strftime("%Y-%m-%dT%H:%M:%S+00:00")
+    document.metadata.created = document.metadata.modified = stamp
+    attachment = Attachment(
+        string=evidence_json,
+        name=NAME,
+        description="Signed statements, log proofs and every value that the pages show",
+        created=at,
+        modified=at,
+        relationship="Data",
+        url_fetcher=fetcher,
+    )
+    pdf: bytes = document.write_pdf(
+        finisher=_tidy,
+        attachments=[attachment],
+        pdf_variant="pdf/a-3b",
+        pdf_identifier=hashlib.sha256(html.encode() + evidence_json).digest()[:16],
+        pdf_tags=True,
+    )
+    return pdf
+
+
+def _tidy(_document: Any, pdf: Any) -> None:
+    """Name the attachment once among the associated files: WeasyPrint 70 names it twice."""
+    associated = pdf.catalog.get("AF")
+    if associated is not None:
+        pdf.catalog["AF"][:] = list(dict.fromkeys(associated))
+
+
+def _bundled_only() -> URLFetcher:
+    from weasyprint.urls import FatalURLFetchingError, URLFetcher, URLFetcherResponse
+
+    allowed = {path.as_uri(): path for path in _assets()}
+
+    class BundledOnly(URLFetcher):  # type: ignore[misc, unused-ignore]
+        """Serves the bundled style and fonts; anything else ends the rendering."""
+
+        def fetch(self, url: str, headers: dict[str, str] | None = None) -> URLFetcherResponse:
+            path = allowed.get(url)
+            if path is None:
+                raise FatalURLFetchingError(f"a report loads nothing: {url[:200]}")
+            return URLFetcherResponse(url, path.read_bytes())
+
+    return BundledOnly()
+
+
+def _assets() -> Iterator[Path]:
+    yield from (ASSETS / "fonts").glob("*.ttf")

@@ -1,0 +1,168 @@
+"""The bias pages: one part an attribute, with its picture, its table and its verdict in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from audits.domain.dossier import Dossier, Evidence
+from audits.report.picture import group_picture
+from audits.report.text import (
+    counted,
+    decimal,
+    integer,
+    interval,
+    p_value,
+    percentage,
+    plain,
+    printable,
+)
+from audits.report.view_record import heading
+
+MAX_ATTRIBUTES = 6
+MAX_GROUPS = 24
+MAX_FINDINGS = 2
+
+_TONES = {"pass": "good", "fail": "bad", "insufficient": "bad", "error": "bad"}
+_ERROR_RATES = ("accuracy", "tpr", "fpr", "fnr", "ppv")
+_CELLS = ("tp", "fp", "tn", "fn")
+
+
+def bias(dossier: Dossier) -> dict[str, Any]:
+    """Return the bias pages of the newest findings; older ones stand in the list of evidence."""
+    findings = sorted(
+        (one for one in dossier.evidence if one.kind == "bias"),
+        key=lambda one: one.produced_at,
+        reverse=True,
+    )
+    return {
+        "findings": [_finding(one) for one in findings[:MAX_FINDINGS]],
+        "more": max(0, len(findings) - MAX_FINDINGS),
+    }
+
+
+def _finding(finding: Evidence) -> dict[str, Any]:
+    attributes = _mapping(finding.measurements.get("attributes"))
+    shown = list(attributes.items())[:MAX_ATTRIBUTES]
+    return {
+        **heading(finding),
+        "n": integer(finding.measurements.get("n")),
+        "favourable": plain(finding.measurements.get("favourable")),
+        "rule": _rule(finding.criteria),
+        "confidence": _confidence(finding.criteria),
+        "attributes": [_attribute(name, _mapping(one)) for name, one in shown],
+        "more_attributes": max(0, len(attributes) - MAX_ATTRIBUTES),
+    }
+
+
+def _rule(criteria: Mapping[str, Any] | None) -> str:
+    """Return the rule that the finding was judged by, in words, as far as it is recorded."""
+    if not criteria:
+        return ""
+    parts = []
+    if decimal(criteria.get("impact_ratio")):
+        parts.append(
+            f"a group is below when its impact ratio is under {plain(criteria['impact_ratio'])}"
+        )
+    if decimal(criteria.get("significance")):
+        parts.append(
+            "a group below fails when the Holm-adjusted two-sided p is under "
+            f"{plain(criteria['significance'])}"
+        )
+    if integer(criteria.get("min_group")):
+        parts.append(f"fewer than {integer(criteria['min_group'])} people in a group never pass")
+    if criteria.get("standard") == "demonstrated":
+        parts.append("to pass, the lower bound of the ratio's interval must reach the limit too")
+    return f"{'; '.join(parts)}.".capitalize() if parts else plain(criteria)
+
+
+def _confidence(criteria: Mapping[str, Any] | None) -> str:
+    level = (criteria or {}).get("confidence")
+    return percentage(level).replace(".0%", "%") if percentage(level) else ""
+
+
+def _attribute(name: str, measured: Mapping[str, Any]) -> dict[str, Any]:
+    groups = _mapping(measured.get("groups"))
+    reference = measured.get("reference")
+    judged = measured.get("judged") is True
+    verdict = measured.get("verdict")
+    unknown = _mapping(measured.get("unknown"))
+    ordered = _in_order(groups, reference)
+    shown = ordered[:MAX_GROUPS]
+    return {
+        "name": printable(name, 80)[:1].upper() + printable(name, 80)[1:],
+        "judged": judged,
+        "verdict": printable(verdict, 40).capitalize() if isinstance(verdict, str) else "",
+        "tone": _TONES.get(verdict, "none") if judged and isinstance(verdict, str) else "none",
+        "reference": printable(reference, 80) if isinstance(reference, str) else "",
+        "reasons": [printable(one) for one in _sequence(measured.get("reasons"))[:8]],
+        "more_reasons": max(0, len(_sequence(measured.get("reasons"))) - 8),
+        "parity": decimal(measured.get("demographic_parity_difference")),
+        "odds": decimal(measured.get("equalized_odds_difference")),
+        "unknown": _unknown(unknown),
+        "picture": group_picture(name, measured, only=[group for group, _ in shown]),
+        "groups": [_group(group, one, reference) for group, one in shown],
+        "more_groups": max(0, len(ordered) - MAX_GROUPS),
+        "has_cells": any(integer(one.get("tp")) for _, one in shown),
+    }
+
+
+def _in_order(groups: Mapping[str, Any], reference: object) -> list[tuple[str, Mapping[str, Any]]]:
+    """Reference first, then failing groups, then the larger ones; the unknown group last."""
+
+    def rank(item: tuple[str, Mapping[str, Any]]) -> tuple[int, float, str]:
+        name, one = item
+        size = one.get("n")
+        number = -size if isinstance(size, int | float) else 0
+        if name == "unknown":
+            return 3, 0, name
+        if name == reference:
+            return 0, 0, name
+        return (1 if one.get("verdict") in ("fail", "error", "insufficient") else 2), number, name
+
+    return sorted(((name, _mapping(one)) for name, one in groups.items()), key=rank)
+
+
+def _group(name: str, one: Mapping[str, Any], reference: object) -> dict[str, Any]:
+    verdict = one.get("verdict")
+    is_reference = name == reference
+    word = "Reference" if is_reference else _verdict_word(verdict)
+    return {
+        "name": "Unknown (blank)" if name == "unknown" else printable(name, 60),
+        "n": integer(one.get("n")),
+        "share": percentage(one.get("share")),
+        "selected": integer(one.get("selected")),
+        "rate": decimal(one.get("selection_rate")),
+        "rate_interval": interval(one.get("rate_low"), one.get("rate_high")),
+        "ratio": decimal(one.get("impact_ratio")),
+        "ratio_interval": "" if is_reference else interval(one.get("ratio_low"), one.get("ratio_high")),
+        "below": one.get("below") is True,
+        "p": "" if is_reference else p_value(one.get("p_value")),
+        "p_holm": "" if is_reference else p_value(one.get("p_holm")),
+        "verdict": word,
+        "tone": _TONES.get(verdict, "none") if isinstance(verdict, str) and not is_reference else "none",
+        "rates": [decimal(one.get(key)) for key in _ERROR_RATES],
+        "cells": [integer(one.get(key)) for key in _CELLS],
+    }
+
+
+def _verdict_word(verdict: object) -> str:
+    return printable(verdict, 40).capitalize() if isinstance(verdict, str) else "Not judged"
+
+
+def _unknown(unknown: Mapping[str, Any]) -> str:
+    number = unknown.get("n")
+    if not isinstance(number, int) or isinstance(number, bool):
+        return ""
+    share = percentage(unknown.get("share"))
+    return f"{counted(number, 'person', 'people')} in no known group" + (
+        f" ({share})" if share else ""
+    )
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _sequence(value: object) -> Sequence[Any]:
+    return value if isinstance(value, Sequence) and not isinstance(value, str) else ()
