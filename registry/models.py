@@ -236,6 +236,7 @@ class Approval(models.Model):
     role = models.CharField(max_length=20)
     verdict = models.CharField(max_length=10)
     meaning = models.CharField(max_length=200)
+    person_commitment = models.CharField(max_length=64)
     reason_commitment = models.CharField(max_length=64, blank=True)
     evidence_digest = models.CharField(max_length=64)
     signed_at = models.DateTimeField()
@@ -258,6 +259,21 @@ class Approval(models.Model):
                 fields=["promotion", "person", "evidence_digest"], name="approval_once"
             ),
         ]
+
+
+    def statement_fields(self) -> dict[str, object]:
+        """Return what the log says of this signature."""
+        return {
+            "promotion_id": str(self.promotion_id),
+            "alias": self.promotion.alias,
+            "version_uri": self.promotion.version.uri,
+            "verdict": self.verdict,
+            "meaning": self.meaning,
+            "evidence_digest": self.evidence_digest,
+            "person": {"id": str(self.person_id), "commitment": self.person_commitment},
+            "role": self.role,
+            "reason_commitment": self.reason_commitment or None,
+        }
 
 
 class Dismissal(models.Model):

@@ -1,0 +1,190 @@
+"""Loading what a gate reads, and evaluating it. Nothing here writes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from audits.models import Evidence, Job
+from audits.selectors import open_jobs
+from lineage.models import LineageRecord
+from registry.domain.approvals import Approval as SignedApproval
+from registry.domain.approvals import ApprovalFacts
+from registry.domain.evaluation import Decision, evaluate
+from registry.domain.evidence import (
+    ChampionFacts,
+    EvidenceItem,
+    EvidenceView,
+    LegFact,
+    LineageFacts,
+    comparison_holder,
+    supersede,
+)
+from registry.domain.words import Grade, Leg
+from registry.models import (
+    AliasChange,
+    ModelVersion,
+    PolicyBinding,
+    Promotion,
+)
+from registry.services.policies import document_of
+
+# Which evidence each kind of job is about to produce.
+_PRODUCES = {
+    Job.Kind.LINEAGE: ("lineage",),
+    Job.Kind.PREDICTIONS_AUDIT: ("bias", "performance"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """A decision about a version and an alias, and what it was made from.
+
+    Attributes:
+        decision: None where no policy is bound to the model, which denies.
+        binding: the policy's binding, or None.
+        promotion: the newest promotion of this version to this alias, withdrawn ones aside.
+    """
+
+    version: ModelVersion
+    alias: str
+    view: EvidenceView
+    decision: Decision | None
+    binding: PolicyBinding | None
+    promotion: Promotion | None
+
+
+def evaluate_version(*, version: ModelVersion, alias: str, as_of: datetime) -> Evaluation:
+    """Evaluate the bound policy for a version and an alias at a moment; writes nothing."""
+    alias = alias.lower()
+    promotion = (
+        Promotion.objects.filter(version=version, alias=alias)
+        .exclude(status="withdrawn")
+        .order_by("-requested_at")
+        .first()
+    )
+    view = load_view(version=version, alias=alias)
+    binding = (
+        PolicyBinding.objects.select_related("policy")
+        .filter(registered_model=version.registered_model_id)
+        .first()
+    )
+    decision = None
+    if binding is not None:
+        decision = evaluate(
+            document_of(binding.policy), view, _approval_facts(promotion), (), as_of
+        )
+    return Evaluation(
+        version=version,
+        alias=alias,
+        view=view,
+        decision=decision,
+        binding=binding,
+        promotion=promotion,
+    )
+
+
+def load_view(*, version: ModelVersion, alias: str) -> EvidenceView:
+    """Load all that is known about a version where `alias` (lower case) is asked for."""
+    champion_uri, ever_held = _compared_with(version, alias)
+    uris = [version.uri] + ([champion_uri] if champion_uri else [])
+    items: dict[str, list[EvidenceItem]] = {uri: [] for uri in uris}
+    evidence = Evidence.objects.filter(version_uri__in=uris).select_related("entry")
+    for row in evidence.order_by("entry_id"):
+        items[row.version_uri].append(_item(row))
+    records: dict[str, LineageRecord] = {}
+    for record in (
+        LineageRecord.objects.filter(version_uri__in=uris)
+        .select_related("entry")
+        .order_by("entry_id")
+    ):
+        records[record.version_uri] = record
+    record_of_version = records.get(version.uri)
+    return EvidenceView(
+        version_uri=version.uri,
+        alias=alias,
+        subject_digest=record_of_version.subject_digest if record_of_version else "",
+        lineage=_lineage(record_of_version) if record_of_version else None,
+        items=supersede(items[version.uri]),
+        under_way=_under_way(version),
+        champion=(
+            ChampionFacts(
+                version_uri=champion_uri,
+                subject_digest=(
+                    records[champion_uri].subject_digest if champion_uri in records else ""
+                ),
+                items=supersede(items[champion_uri]),
+            )
+            if champion_uri
+            else None
+        ),
+        alias_ever_held=ever_held,
+    )
+
+
+def _compared_with(version: ModelVersion, alias: str) -> tuple[str | None, bool]:
+    history = (
+        AliasChange.objects.filter(
+            registered_model=version.registered_model_id, alias__iexact=alias
+        )
+        .order_by("pk")
+        .values_list("after__uri", flat=True)
+    )
+    return comparison_holder(list(history), version.uri)
+
+
+def _under_way(version: ModelVersion) -> frozenset[str]:
+    kinds: set[str] = set()
+    for kind in open_jobs(version.uri).values_list("kind", flat=True):
+        kinds.update(_PRODUCES.get(Job.Kind(kind), ()))
+    # The audit of predictions is opened when the lineage record stands.
+    if "lineage" in kinds:
+        kinds.update(_PRODUCES[Job.Kind.PREDICTIONS_AUDIT])
+    return frozenset(kinds)
+
+
+def _item(row: Evidence) -> EvidenceItem:
+    return EvidenceItem(
+        kind=row.kind,
+        origin=row.origin,
+        conclusion=row.conclusion,
+        subject_digest=row.subject_digest,
+        measurements=row.measurements,
+        produced_at=row.produced_at,
+        digest=row.entry.sha256,
+        reasons=tuple(row.reasons),
+    )
+
+
+def _lineage(record: LineageRecord) -> LineageFacts:
+    return LineageFacts(
+        digest=record.entry.sha256,
+        subject_digest=record.subject_digest,
+        legs=tuple(_legs(record)),
+    )
+
+
+def _legs(record: LineageRecord) -> Iterable[LegFact]:
+    for name, leg in record.legs.items():
+        yield LegFact(leg=Leg(name), grade=Grade(leg["grade"]), reason=leg["reason"])
+
+
+def _approval_facts(promotion: Promotion | None) -> ApprovalFacts:
+    if promotion is None:
+        return ApprovalFacts()
+    return ApprovalFacts(
+        requester=str(promotion.requester_id),
+        trainer=str(promotion.trainer_id) if promotion.trainer_id else None,
+        signed=tuple(
+            SignedApproval(
+                person=str(row.person_id),
+                role=row.role,
+                verdict=row.verdict,
+                evidence_digest=row.evidence_digest,
+                signed_at=row.signed_at,
+                digest=row.entry.sha256,
+            )
+            for row in promotion.approvals.select_related("entry").order_by("entry_id")
+        ),
+    )

@@ -1,0 +1,131 @@
+"""Policies: publishing an exact document, and binding it to a model."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from functools import lru_cache
+
+from django.conf import settings
+from django.db import transaction
+
+from accounts.models import User
+from audits.domain.actor import Actor
+from audits.domain.log import Event
+from audits.services.log import append_statement, predicate_type
+from muniment.attest.digest import Digest
+from registry.domain.policy import Policy as PolicyDocument
+from registry.domain.policy_parser import parse_policy
+from registry.errors import PolicyNotBindable
+from registry.models import Policy, PolicyBinding, RegisteredModel
+
+
+@lru_cache(maxsize=64)
+def parsed(digest: str, document: bytes) -> PolicyDocument:
+    """Return a published document as values; parsed once, for its digest names its bytes."""
+    return parse_policy(document)
+
+
+def document_of(policy: Policy) -> PolicyDocument:
+    """Return the parsed document of a published policy."""
+    return parsed(policy.digest, bytes(policy.document))
+
+
+@transaction.atomic(durable=True)
+def publish_policy(*, document: bytes, actor: Actor, now: datetime) -> Policy:
+    """Publish a policy document by the digest of its exact bytes; the same bytes twice is once.
+
+    Raises:
+        RoleRequired: the actor is no admin.
+        PolicyError: the document is not a policy; every problem with its path.
+        PolicyNotBindable: the same name and version already stand for other bytes.
+    """
+    actor.require_role("publish a policy", "admin")
+    policy = parse_policy(document)
+    known = Policy.objects.filter(name=policy.name, version=policy.version).first()
+    if known is not None:
+        if known.digest == policy.digest:
+            return known
+        raise PolicyNotBindable(
+            f"Policy {policy.name} version {policy.version} is already published with other "
+            "content. Give the changed document the next version."
+        )
+    entry = append_statement(
+        event=Event.POLICY_PUBLISHED,
+        predicate_type=predicate_type("policy"),
+        subject_name=f"policy:{policy.name}@{policy.version}",
+        subject_digest=Digest.parse(policy.digest),
+        predicate={
+            "name": policy.name,
+            "version": policy.version,
+            "digest": policy.digest,
+            "document": document.decode("utf-8"),
+        },
+        stream=None,
+        actor=actor,
+        now=now,
+    )
+    return Policy.objects.create(
+        digest=policy.digest,
+        name=policy.name,
+        version=policy.version,
+        document=document,
+        published_at=now,
+        entry=entry,
+    )
+
+
+@transaction.atomic(durable=True)
+def bind_policy(
+    *,
+    registered_model: RegisteredModel,
+    policy: Policy,
+    risk_tier: str,
+    actor: Actor,
+    now: datetime,
+) -> PolicyBinding:
+    """Say which policy and risk tier a model has, in place of what it had.
+
+    Raises:
+        RoleRequired: the actor is no admin.
+        PolicyNotBindable: the policy says that it is not for this tier or for no governed alias.
+    """
+    actor.require_role("bind a policy", "admin")
+    document = document_of(policy)
+    if not any(
+        document.allows_binding(risk_tier=risk_tier, alias=alias)
+        for alias in settings.GOVERNED_ALIASES
+    ):
+        raise PolicyNotBindable(
+            f"Policy {policy.name} version {policy.version} may be bound to the risk tiers "
+            f"{', '.join(document.bound_to.risk_tiers)} and the aliases "
+            f"{', '.join(document.bound_to.aliases)}."
+        )
+    append_statement(
+        event=Event.POLICY_BOUND,
+        predicate_type=predicate_type("policy"),
+        subject_name=registered_model.uri,
+        subject_digest=Digest.parse(policy.digest),
+        predicate={
+            "name": policy.name,
+            "version": policy.version,
+            "digest": policy.digest,
+            "binding": {
+                "model": registered_model.uri,
+                "policy": policy.digest,
+                "risk_tier": risk_tier,
+            },
+        },
+        stream=registered_model.uri,
+        actor=actor,
+        now=now,
+    )
+    binding, _ = PolicyBinding.objects.update_or_create(
+        registered_model=registered_model,
+        defaults={
+            "policy": policy,
+            "risk_tier": risk_tier,
+            "bound_by": User.objects.get(pk=actor.id),
+            "bound_at": now,
+        },
+    )
+    return binding

@@ -1,0 +1,307 @@
+"""Promotions: requested, decided again whenever something that counts has changed."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import IntegrityError, transaction
+
+from accounts.models import User
+from audits.domain.actor import GATE, Actor
+from audits.domain.log import Event
+from audits.models import Job, LogEntry
+from audits.services.disclosures import commit_text
+from audits.services.evidence import open_job
+from audits.services.log import append_statement, predicate_type
+from lineage.models import LineageRecord
+from muniment.attest.digest import Digest
+from registry.domain.mirror import mapping_hash
+from registry.domain.promotion import (
+    DECIDABLE_STATUSES,
+    INITIAL_STATUS,
+    REQUESTED_EVENT,
+    PromotionEvent,
+    PromotionStatus,
+    event_for_decision,
+    next_status,
+)
+from registry.errors import InvalidRequest, NotGoverned, PromotionClosed, PromotionOpen
+from registry.models import (
+    Decision,
+    Dismissal,
+    Grant,
+    ModelAlias,
+    ModelVersion,
+    Promotion,
+)
+from registry.services.evaluation import Evaluation, evaluate_version
+from registry.services.mirror import governed_aliases
+
+DECIDED_EVENT = "promotion.decided"
+NO_POLICY = (
+    "No policy is bound to this model, so nothing can be promoted. An admin binds one on the "
+    "model's page."
+)
+MAX_NOTE = 2000
+
+
+@transaction.atomic(durable=True)
+def request_promotion(
+    *, version: ModelVersion, alias: str, note: str = "", actor: Actor, now: datetime
+) -> Promotion:
+    """Ask for a governed alias to be moved to a version; the decision follows at once.
+
+    Evidence that is missing is ordered, and the promotion waits for it. A model without a policy
+    is denied.
+
+    Raises:
+        RoleRequired: the actor is no engineer.
+        NotGoverned: the alias needs no promotion; set it in MLflow.
+        InvalidRequest: the version is gone, holds the alias already, or the note is too long.
+        PromotionOpen: this version already has an open promotion to this alias.
+    """
+    actor.require_role("request a promotion", "engineer")
+    alias = alias.strip().lower()
+    if alias not in governed_aliases():
+        raise NotGoverned(
+            f"The alias {alias or '(none)'} is not governed. Governed are: "
+            f"{', '.join(governed_aliases())}."
+        )
+    if version.gone_at is not None:
+        raise InvalidRequest("This version no longer exists in MLflow.")
+    if len(note) > MAX_NOTE:
+        raise InvalidRequest(f"A note has at most {MAX_NOTE} characters.")
+    held = ModelAlias.objects.filter(
+        registered_model=version.registered_model_id, alias__iexact=alias
+    ).first()
+    if held is not None and held.version_id == version.pk:
+        raise InvalidRequest(f"This version is {alias} already.")
+    try:
+        with transaction.atomic():
+            promotion = Promotion.objects.create(
+                version=version,
+                alias=alias,
+                status=INITIAL_STATUS,
+                requester=User.objects.get(pk=actor.id),
+                note=note,
+                replaces=held.version if held else None,
+                requested_at=now,
+                updated_at=now,
+            )
+    except IntegrityError as error:
+        raise PromotionOpen(
+            f"Version {version.version} already has an open promotion to {alias}."
+        ) from error
+    state_promotion(
+        promotion=promotion,
+        event=REQUESTED_EVENT,
+        predicate=(
+            {"reason_commitment": commit_text(person_id=UUID(actor.id), text=note)} if note else {}
+        ),
+        actor=actor,
+        now=now,
+    )
+    order_missing_evidence(version=version, actor=actor, now=now)
+    return decide_promotion(promotion_id=promotion.pk, actor=GATE, now=now)
+
+
+def order_missing_evidence(*, version: ModelVersion, actor: Actor, now: datetime) -> None:
+    """Open the job for evidence that a bound policy would read and that nobody has made yet."""
+    from audits.selectors import current_evidence
+
+    if not LineageRecord.objects.filter(version_uri=version.uri).exists():
+        return  # the audit follows the lineage record, whose job the mirror opened
+    if not hasattr(version.registered_model, "binding"):
+        return
+    if {"bias", "performance"} - {item.kind for item in current_evidence(version.uri)}:
+        open_job(
+            kind=Job.Kind.PREDICTIONS_AUDIT,
+            version_uri=version.uri,
+            requested_by=UUID(actor.id) if actor.kind == "person" else None,
+            now=now,
+        )
+
+
+@transaction.atomic
+def decide_promotion(*, promotion_id: UUID, actor: Actor, now: datetime) -> Promotion:
+    """Evaluate the policy again and move the promotion where the decision says.
+
+    Writes nothing where neither the decision nor what it rests on has changed. Approvals of
+    evidence that is no longer current are dismissed. An allowed promotion gets its single-use
+    grant in this very transaction.
+    """
+    promotion = (
+        Promotion.objects.select_for_update(of=("self",))
+        .select_related("version__registered_model")
+        .get(pk=promotion_id)
+    )
+    status = PromotionStatus(promotion.status)
+    if status not in DECIDABLE_STATUSES:
+        return promotion
+    evaluation = evaluate_version(version=promotion.version, alias=promotion.alias, as_of=now)
+    event = (
+        PromotionEvent.DENIED
+        if evaluation.decision is None
+        else event_for_decision(status, evaluation.decision)
+    )
+    content = _content(evaluation)
+    if event is None and not _has_changed(promotion, content):
+        return promotion
+    if event is not None:
+        promotion.status = next_status(status, event)
+    promotion.updated_at = now
+    promotion.save(update_fields=["status", "updated_at"])
+    entry = state_promotion(
+        promotion=promotion,
+        event=event.value if event else DECIDED_EVENT,
+        predicate={
+            "decision": content,
+            "policy": content["policy"],
+            "evidence_digest": content["evidence_digest"] or None,
+        },
+        actor=actor,
+        now=now,
+    )
+    Decision.objects.create(
+        promotion=promotion,
+        policy=evaluation.binding.policy if evaluation.binding else None,
+        verdict=content["verdict"],
+        evidence_digest=content["evidence_digest"],
+        content=content,
+        decided_at=now,
+        entry=entry,
+    )
+    _dismiss_outdated(promotion, content["evidence_digest"], actor=actor, now=now)
+    if promotion.status == PromotionStatus.APPROVED:
+        Grant.objects.get_or_create(
+            promotion=promotion,
+            status__in=[s for s in Grant.Status if s != Grant.Status.VOID],
+            defaults={"status": Grant.Status.WRITTEN, "written_at": now},
+        )
+    return promotion
+
+
+@transaction.atomic(durable=True)
+def withdraw_promotion(*, promotion_id: UUID, actor: Actor, now: datetime) -> Promotion:
+    """Take a request back; only its requester may, and only before it is executed.
+
+    Raises:
+        RoleRequired: the actor is not the requester.
+        PromotionClosed: it has ended or is being executed.
+    """
+    promotion = Promotion.objects.select_for_update().get(pk=promotion_id)
+    if actor.id != str(promotion.requester_id):
+        actor.require_role("withdraw somebody else's request")
+    return move_promotion(
+        promotion=promotion, event=PromotionEvent.WITHDRAWN, actor=actor, now=now
+    )
+
+
+def move_promotion(
+    *,
+    promotion: Promotion,
+    event: PromotionEvent,
+    actor: Actor,
+    now: datetime,
+    predicate: dict[str, Any] | None = None,
+) -> Promotion:
+    """Move a locked promotion by one event of the transition table, with its fact.
+
+    Raises:
+        PromotionClosed: the table has no such move from where it stands.
+    """
+    status = PromotionStatus(promotion.status)
+    if not status.is_open:
+        raise PromotionClosed(f"This promotion has ended: it is {status.value}.")
+    promotion.status = next_status(status, event)
+    promotion.updated_at = now
+    promotion.save(update_fields=["status", "updated_at", "failure"])
+    state_promotion(
+        promotion=promotion, event=event.value, predicate=predicate or {}, actor=actor, now=now
+    )
+    return promotion
+
+
+def state_promotion(
+    *,
+    promotion: Promotion,
+    event: str,
+    predicate: dict[str, Any],
+    actor: Actor,
+    now: datetime,
+) -> LogEntry:
+    """Append a fact about a promotion to its model's stream."""
+    version = promotion.version
+    record = (
+        LineageRecord.objects.filter(version_uri=version.uri).order_by("-entry_id").first()
+    )
+    digest = (
+        Digest.parse(record.subject_digest)
+        if record
+        else Digest("sha256", mapping_hash(version.row))
+    )
+    return append_statement(
+        event=event,
+        predicate_type=predicate_type("promotion"),
+        subject_name=version.uri,
+        subject_digest=digest,
+        predicate={
+            "promotion_id": str(promotion.pk),
+            "alias": promotion.alias,
+            "version_uri": version.uri,
+            "status": promotion.status,
+            **predicate,
+        },
+        stream=version.registered_model.uri,
+        actor=actor,
+        now=now,
+    )
+
+
+def _content(evaluation: Evaluation) -> dict[str, Any]:
+    if evaluation.decision is not None:
+        return evaluation.decision.to_mapping()
+    return {
+        "verdict": "deny",
+        "reasons": [NO_POLICY],
+        "policy": None,
+        "evidence_digest": "",
+        "gates": [],
+        "approvals": None,
+    }
+
+
+def _has_changed(promotion: Promotion, content: dict[str, Any]) -> bool:
+    last = promotion.decisions.order_by("-entry_id").first()
+    if last is None:
+        return True
+    same = ("verdict", "evidence_digest", "gates", "approvals")
+    return any(last.content.get(key) != content[key] for key in same)
+
+
+def _dismiss_outdated(
+    promotion: Promotion, evidence_digest: str, *, actor: Actor, now: datetime
+) -> None:
+    outdated = promotion.approvals.filter(dismissal__isnull=True).exclude(
+        evidence_digest=evidence_digest
+    )
+    for approval in outdated.select_related("entry"):
+        given = approval.statement_fields()
+        entry = append_statement(
+            event=Event.APPROVAL_DISMISSED,
+            predicate_type=predicate_type("approval"),
+            subject_name=promotion.version.uri,
+            subject_digest=Digest.parse(approval.entry.subject_digest),
+            predicate=given,
+            stream=promotion.version.registered_model.uri,
+            actor=actor,
+            now=now,
+        )
+        Dismissal.objects.create(
+            approval=approval,
+            reason="The evidence has changed since it was signed.",
+            at=now,
+            entry=entry,
+        )
