@@ -130,8 +130,8 @@ def supersede(items: Iterable[EvidenceItem]) -> tuple[EvidenceItem, ...]:
     """Say of each item what supersedes it, so that one item of each kind counts.
 
     Items come oldest first, in the order of their log. The newest counts, but what was reported
-    never supersedes what Muniment computed: nobody reports a failed audit away. Items recorded
-    twice (same digest) count once. What was superseded before stays so.
+    never supersedes what Muniment computed about the same bytes: nobody reports a failed audit
+    away. Items recorded twice (same digest) count once. What was superseded before stays so.
     """
     unique = list({item.digest: item for item in items}.values())
     counting: dict[str, EvidenceItem] = {}
@@ -141,6 +141,7 @@ def supersede(items: Iterable[EvidenceItem]) -> tuple[EvidenceItem, ...]:
             held is not None
             and held.origin == Origin.COMPUTED.value
             and item.origin != Origin.COMPUTED.value
+            and held.subject_digest == item.subject_digest
         )
         if item.superseded_by is None and not outranked:
             counting[item.kind] = item
@@ -213,8 +214,10 @@ def _lineage_mapping(lineage: LineageFacts) -> dict[str, Any]:
         "subject_digest": lineage.subject_digest,
         "origin": lineage.origin.value,
         "legs": [
-            {"leg": fact.leg.value, "grade": fact.grade.value}
-            for fact in sorted(lineage.legs, key=lambda fact: (fact.leg.value, fact.grade.rank))
+            {"leg": fact.leg.value, "grade": fact.grade.value, "reason": fact.reason}
+            for fact in sorted(
+                lineage.legs, key=lambda fact: (fact.leg.value, fact.grade.rank, fact.reason)
+            )
         ],
     }
 

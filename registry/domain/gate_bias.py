@@ -14,8 +14,10 @@ from audits.domain.bias import (
 from audits.domain.counts import MalformedCounts
 from audits.domain.measurements import counts_from_json
 from registry.domain.evidence import EvidenceItem
+from registry.domain.gate_reading import gate_result, unread
 from registry.domain.gate_result import GateResult, plain_text
 from registry.domain.policy import BiasGate
+from registry.domain.readable import Unreadable
 from registry.domain.words import GateOutcome
 
 # Groups in the details of a result: it stands in a log entry, and the evidence holds them all.
@@ -36,23 +38,23 @@ def judge_bias(gate: BiasGate, item: EvidenceItem) -> GateResult:
     are insufficient.
     """
     counts = counts_from_json(item.measurements)
+    expected = float(gate.criteria.impact_ratio)
     absent = _not_reported(gate, counts)
     if absent:
-        return _result(
-            gate,
-            item,
-            GateOutcome.INSUFFICIENT,
-            f"The evidence does not report {', '.join(absent)}, which the policy wants shown.",
+        reason = f"The evidence does not report {', '.join(absent)}, which the policy wants shown."
+        return unread(
+            gate, Unreadable(GateOutcome.INSUFFICIENT, reason, item.digest), expected=expected
         )
     judgement = judge(_only(counts, gate.attribute), gate.criteria)
     judged = judgement.attribute(gate.attribute)
     lowest = None if judged is None else judged.lowest
-    return _result(
+    return gate_result(
         gate,
-        item,
         _OUTCOMES[judgement.conclusion],
         _reason(gate, judgement, judged, lowest),
+        expected=expected,
         actual=None if lowest is None else lowest.impact_ratio,
+        evidence_digest=item.digest,
         details={} if judged is None else _details(judged),
     )
 
@@ -135,25 +137,3 @@ def _details(judged: AttributeJudgement) -> dict[str, Any]:
         ],
         "groups_left_out": max(0, len(ordered) - _SHOWN_GROUPS),
     }
-
-
-def _result(
-    gate: BiasGate,
-    item: EvidenceItem,
-    outcome: GateOutcome,
-    reason: str,
-    *,
-    actual: float | None = None,
-    details: dict[str, Any] | None = None,
-) -> GateResult:
-    return GateResult(
-        id=gate.id,
-        kind=gate.kind,
-        title=gate.title,
-        outcome=outcome,
-        reason=reason,
-        expected=float(gate.criteria.impact_ratio),
-        actual=actual,
-        evidence_digest=item.digest,
-        details=details or {},
-    )

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+from audits.domain.names import INTERSECTION
 from registry.domain.errors import EmptyPolicy, PolicyProblem
 from registry.domain.words import GateKind, Grade, Leg, Origin
 
@@ -91,6 +92,14 @@ class BiasGate:
     def kind(self) -> GateKind:
         """Name the gate's kind as documents write it."""
         return GateKind.BIAS
+
+    @property
+    def reported_pairs(self) -> tuple[tuple[str, str], ...]:
+        """Give `also_reported` as pairs of attributes."""
+        return tuple(
+            (first, second)
+            for first, _, second in (name.partition(INTERSECTION) for name in self.also_reported)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,3 +200,22 @@ class Policy:
         Letter case of the alias is ignored, as MLflow's callers do not agree on it.
         """
         return risk_tier in self.bound_to.risk_tiers and alias.lower() in self.bound_to.aliases
+
+    @property
+    def audit_criteria(self) -> BiasCriteria | None:
+        """Give the criteria of the one bias audit that serves every bias gate; None without any.
+
+        All judged attributes and all intersections to report, with the thresholds of the first
+        bias gate and the references of all. The audit's own conclusion is for people to read:
+        each gate judges the counts again by its own criteria.
+        """
+        gates = [gate for gate in self.gates if isinstance(gate, BiasGate)]
+        if not gates:
+            return None
+        pairs = dict.fromkeys(pair for gate in gates for pair in gate.reported_pairs)
+        return replace(
+            gates[0].criteria,
+            attributes=tuple(gate.attribute for gate in gates),
+            intersections=tuple(pairs),
+            references=tuple(sorted(pair for gate in gates for pair in gate.criteria.references)),
+        )

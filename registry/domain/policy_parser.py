@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 from audits.domain.bias import BiasCriteria, CriteriaError
 from audits.domain.criteria import HIGHEST
+from audits.domain.names import INTERSECTION
 from registry.domain.errors import EmptyPolicy, PolicyError, PolicyProblem
 from registry.domain.metrics import METRICS
 from registry.domain.policy import (
@@ -221,9 +222,19 @@ def _bias_gate(section: Section) -> BiasGate:
         accepts=_accepts(section),
         attribute=attribute,
         criteria=_criteria(section.section("criteria"), attribute or "attribute"),
-        also_reported=section.texts("also_reported"),
+        also_reported=_also_reported(section),
         waivable_by=_waivable_by(section),
     )
+
+
+def _also_reported(section: Section) -> tuple[str, ...]:
+    names = section.texts("also_reported")
+    for index, name in enumerate(names):
+        parts = name.split(INTERSECTION)
+        if len(parts) != 2 or parts[0] == parts[1] or not all(part.strip() for part in parts):
+            expected = f"two different attributes joined by {INTERSECTION!r}, such as 'race × sex'"
+            section.note(f"also_reported[{index}]", "type", repr(name[:80]), expected)
+    return names
 
 
 def _criteria(section: Section, attribute: str) -> BiasCriteria:
