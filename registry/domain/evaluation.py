@@ -12,7 +12,7 @@ from typing import NoReturn
 
 from registry.domain.approvals import ApprovalFacts, ApprovalsResult, review
 from registry.domain.evidence import EvidenceView, evidence_digest, view_mapping
-from registry.domain.gate_result import GateResult
+from registry.domain.gate_result import GateResult, plain_text
 from registry.domain.gates import judge_gate
 from registry.domain.moments import is_aware, rfc3339
 from registry.domain.policy import Gate, Policy, PolicyRef
@@ -163,6 +163,6 @@ def _why_policy_does_not_apply(
     if evidence.alias.lower() not in policy.bound_to.aliases:
         reasons.append(
             f"Policy {policy.name} version {policy.version} says nothing about the alias"
-            f" {evidence.alias}."
+            f" {plain_text(evidence.alias.lower())}."
         )
     return reasons

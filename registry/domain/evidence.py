@@ -172,8 +172,9 @@ def evidence_digest(policy_digest: str, alias: str, view: EvidenceView) -> str:
     """Digest exactly the evidence that is shown for an alias under a policy; 64 hex digits.
 
     Covers the policy's bytes, the alias (letter case ignored), the version, its artifacts, the
-    lineage record, every item with its standing, and the champion compared with. Jobs under way
-    and the time of asking are left out: they change what is decided now, not what was shown.
+    lineage record, every item that counts, and the champion compared with. Jobs under way and the
+    time of asking are left out: they change what is decided now, not what was shown. What is
+    superseded is left out too: nobody dismisses a signature by reporting what does not count.
     """
     shown = {
         "format": EVIDENCE_DIGEST_FORMAT,
@@ -188,7 +189,10 @@ def evidence_digest(policy_digest: str, alias: str, view: EvidenceView) -> str:
 
 
 def view_mapping(view: EvidenceView) -> dict[str, Any]:
-    """Give the view as JSON, evidence by digest: its bodies are statements of the same log."""
+    """Give the view as JSON, evidence by digest: its bodies are statements of the same log.
+
+    Items that something supersedes are left out, for no gate reads them.
+    """
     return {
         "version_uri": view.version_uri,
         "alias": view.alias.lower(),
@@ -231,9 +235,9 @@ def _item_mappings(items: Sequence[EvidenceItem]) -> list[dict[str, Any]]:
                 "kind": item.kind,
                 "origin": item.origin,
                 "subject_digest": item.subject_digest,
-                "superseded_by": item.superseded_by,
             }
             for item in items
+            if item.superseded_by is None
         ),
         key=lambda entry: (str(entry["kind"]), str(entry["digest"])),
     )

@@ -100,8 +100,8 @@ def _items(
         item = evidence.get(reference["digest"])
         if item is None:
             raise ReplayError(f"the evidence {reference['digest']} was not given")
-        # Standing is a matter of the moment: what superseded it later did not count then.
-        item = replace(item, superseded_by=reference["superseded_by"])
+        # Standing is a matter of the moment: whatever supersedes it today did not then.
+        item = replace(item, superseded_by=None)
         stated = reference["kind"], reference["origin"], reference["subject_digest"]
         if (item.kind, item.origin, item.subject_digest) != stated:
             raise ReplayError(f"the evidence {reference['digest']} is not what was recorded")
