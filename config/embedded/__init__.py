@@ -7,6 +7,6 @@ from __future__ import annotations
 
 from config.embedded.errors import EmbeddedError
 from config.embedded.home import Home
-from config.embedded.stack import ALL_PARTS, EmbeddedStack
+from config.embedded.stack import ALL_PARTS, OVERRIDE_NAMES, EmbeddedStack
 
-__all__ = ["ALL_PARTS", "EmbeddedError", "EmbeddedStack", "Home"]
+__all__ = ["ALL_PARTS", "OVERRIDE_NAMES", "EmbeddedError", "EmbeddedStack", "Home"]

@@ -17,7 +17,7 @@ _INHERITED: Final = (
     *("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"),
     *("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"),
     *("LD_LIBRARY_PATH", "FONTCONFIG_PATH", "OMP_NUM_THREADS", "OPENBLAS_CORETYPE"),
-    *("PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED", "NUMBA_CACHE_DIR", "MPLCONFIGDIR"),
+    *("PYTHONUNBUFFERED", "NUMBA_CACHE_DIR", "MPLCONFIGDIR"),
 )
 GOVERNED_MODELS: Final = "*"
 GOVERNED_ALIASES: Final = "champion"
@@ -73,6 +73,7 @@ def instance_environment(home: Home, keys: InstanceKeys, addresses: Addresses) -
         "SECRET_KEY": home.secret("django"),
         # Static files straight from the checkout: nothing to collect, nothing to go stale.
         "WHITENOISE_USE_FINDERS": "true",
+        "STATIC_ROOT": str(home.static),
     }
 
 

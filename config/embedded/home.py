@@ -18,7 +18,17 @@ from config.embedded.errors import HomeInUse, HomeUnusable
 _FIRST_PORT, _LAST_PORT = 20_000, 31_999
 _PORT_TRIES = 200
 
-_FOLDERS = ("keys", "logs", "mlflow", "mlflow/artifacts", "postgres", "redis", "run", "secrets")
+_FOLDERS = (
+    "keys",
+    "logs",
+    "mlflow",
+    "mlflow/artifacts",
+    "postgres",
+    "redis",
+    "run",
+    "secrets",
+    "static",
+)
 
 
 class Home:
@@ -66,6 +76,11 @@ class Home:
     def run(self) -> Path:
         """What may be thrown away between two runs."""
         return self.path / "run"
+
+    @property
+    def static(self) -> Path:
+        """Stays empty: whatever was collected in the checkout is not served."""
+        return self.path / "static"
 
     def secret(self, name: str, make: Callable[[], str] = lambda: secrets.token_urlsafe(32)) -> str:
         """Return the secret kept in `secrets/<name>` (mode 600), made on first use."""

@@ -99,9 +99,8 @@ def make_keys(folder: Path, *, now: datetime) -> InstanceKeys:
     create_private_file(keys.grant_public, lambda: _public_pem(keys.grant))
     if create_private_file(keys.pdf, _rsa_pem) or not keys.pdf_certificate.exists():
         create_private_file(keys.pdf_certificate, _certificate(keys.pdf, now))
-    create_private_file(
-        folder / "origin", lambda: f"muniment.localhost/{secrets.token_hex(4)}".encode()
-    )
+    origin = f"muniment.localhost/{secrets.token_hex(4)}"
+    create_private_file(folder / "origin", origin.encode)
     keyring = _keyring(keys)
     if not keys.keyring.exists():
         content = json.dumps(keyring.as_mapping(), indent=1) + "\n"

@@ -86,7 +86,7 @@ def main(arguments: list[str]) -> None:
             raise SystemExit(1)
     # Python ignores SIGPIPE and an ignored signal outlives exec.
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-    os.execvpe(command[0], command, os.environ)
+    os.execvpe(command[0], command, os.environ)  # noqa: S606 - without a shell is the point
 
 
 if __name__ == "__main__":

@@ -77,8 +77,7 @@ def file_is_newer(pattern_of: Path, than: float) -> Callable[[], bool]:
 
     def probe() -> bool:
         return any(
-            found.stat().st_mtime >= than
-            for found in pattern_of.parent.glob(f"{pattern_of.name}*")
+            found.stat().st_mtime >= than for found in pattern_of.parent.glob(f"{pattern_of.name}*")
         )
 
     return probe

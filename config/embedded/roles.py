@@ -95,9 +95,7 @@ def _make_database(
         _run(connection, "CREATE DATABASE {} OWNER {}", name, owner)
 
 
-def _close_public_schema(
-    connection: psycopg.Connection[tuple[object, ...]], database: str
-) -> None:
+def _close_public_schema(connection: psycopg.Connection[tuple[object, ...]], database: str) -> None:
     _run(connection, "REVOKE ALL ON DATABASE {} FROM PUBLIC", database)
     _run(connection, "REVOKE ALL ON SCHEMA public FROM PUBLIC")
 
@@ -106,9 +104,7 @@ def _run(
     connection: psycopg.Connection[tuple[object, ...]], statement: str, *identifiers: str
 ) -> None:
     # `statement` is always a literal of this file.
-    connection.execute(
-        sql.SQL(statement).format(*map(sql.Identifier, identifiers))  # type: ignore[arg-type]
-    )
+    connection.execute(sql.SQL(statement).format(*map(sql.Identifier, identifiers)))
 
 
 if __name__ == "__main__":

@@ -30,8 +30,16 @@ from config.embedded.progress import Progress
 from config.embedded.redis import Redis
 from config.embedded.supervisor import Service, Supervisor
 
-ALL_PARTS: Final = ("postgres", "redis", "mlflow", "web", "worker", "sequencer", "beat")
-_DJANGO_PARTS: Final = ("web", "worker", "sequencer", "beat")
+ALL_PARTS: Final[tuple[str, ...]] = (
+    "postgres",
+    "redis",
+    "mlflow",
+    "web",
+    "worker",
+    "sequencer",
+    "beat",
+)
+_DJANGO_PARTS: Final[tuple[str, ...]] = ("web", "worker", "sequencer", "beat")
 # A part is not started where all of its addresses are brought along.
 _OVERRIDES: Final[Mapping[str, tuple[str, ...]]] = {
     "postgres": ("DATABASE_URL", "MIGRATION_DATABASE_URL", "SEQUENCER_DATABASE_URL"),
@@ -192,7 +200,7 @@ class EmbeddedStack:
         if "postgres" in own:
             self.start("postgres")
         # The slow starter gets going while the database is migrated.
-        launched = [part for part in ("redis", "mlflow") if part in own]
+        launched: list[str] = [part for part in ("redis", "mlflow") if part in own]
         for part in launched:
             self._supervisor.launch(self._service(part))
         django_parts = [part for part in _DJANGO_PARTS if part in own]

@@ -142,6 +142,8 @@ class Supervisor:
             ServiceFailed: it, or a service before it, ended, or it was not ready in time.
         """
         entry = self._running[name]
+        if entry.is_ready:
+            return
         title = entry.service.title
         next_word = time.monotonic() + _STILL_WAITING_SECONDS
         while not entry.service.is_ready():

@@ -1,0 +1,154 @@
+"""Fixtures for every test: real databases and servers, none of them shared with anything else."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import django
+import psycopg
+import pytest
+from psycopg import sql
+from pytest_django.plugin import DjangoDbBlocker
+
+# Before Django is touched: this sets the environment that its settings read.
+from tests.instance import INSTANCE
+
+django.setup()
+
+from django.core.cache import cache  # noqa: E402 - needs django.setup()
+from django.core.management import call_command  # noqa: E402
+from django.core.servers.basehttp import ThreadedWSGIServer, WSGIRequestHandler  # noqa: E402
+from django.core.wsgi import get_wsgi_application  # noqa: E402
+from django.db import connections  # noqa: E402
+
+from config.embedded import EmbeddedStack  # noqa: E402
+from config.embedded.progress import Progress  # noqa: E402
+from config.embedded.roles import DATABASE, OWNER, open_to_roles  # noqa: E402
+
+
+def pytest_unconfigure() -> None:
+    INSTANCE.close()
+
+
+@pytest.fixture(scope="session")
+def django_db_setup() -> None:
+    """Refuse pytest-django's own test database.
+
+    Its rollbacks hide what happens at commit, and its flush is a TRUNCATE, which the tables of
+    facts deny.
+    """
+    pytest.fail("this test asks for pytest-django's database: use committed_database instead")
+
+
+@pytest.fixture(scope="session")
+def postgres() -> EmbeddedStack:
+    """Real PostgreSQL with its roles, one for the session."""
+    return INSTANCE.require("postgres")
+
+
+@pytest.fixture(scope="session")
+def redis() -> EmbeddedStack:
+    """Real Redis, one for the session; no worker reads its queues."""
+    return INSTANCE.require("redis")
+
+
+@pytest.fixture(scope="session")
+def mlflow_server(postgres: EmbeddedStack) -> str:
+    """A real MLflow server with Muniment's store, one for the session; its tracking URI.
+
+    Its MUNIMENT_URL is where `live_url` serves.
+    """
+    return INSTANCE.require("mlflow").addresses.mlflow_url
+
+
+@pytest.fixture(scope="session")
+def template_database(postgres: EmbeddedStack, django_db_blocker: DjangoDbBlocker) -> str:
+    """The name of a database with every migration applied, by the owner."""
+    with django_db_blocker.unblock():
+        call_command("migrate", database="owner", interactive=False, verbosity=0)
+        connections.close_all()
+    return DATABASE
+
+
+@pytest.fixture
+def committed_database(
+    postgres: EmbeddedStack,
+    redis: EmbeddedStack,
+    template_database: str,
+    django_db_blocker: DjangoDbBlocker,
+) -> Iterator[str]:
+    """A database of the test's own, where everything really commits; its name.
+
+    `default` is the runtime role, `owner` the migrations' and `sequencer` the log writer's, as in
+    production. Redis is emptied afterwards.
+    """
+    name = f"test_{uuid4().hex}"
+    with psycopg.connect(postgres.superuser_url(), autocommit=True) as connection:
+        connection.execute(
+            sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY wal_log OWNER {}").format(
+                *map(sql.Identifier, (name, template_database, OWNER))
+            )
+        )
+    # Who may connect is not copied with a template.
+    with psycopg.connect(postgres.superuser_url(name)) as connection:
+        open_to_roles(connection, name)
+    with django_db_blocker.unblock():
+        _point_connections_to(name)
+        try:
+            yield name
+        finally:
+            cache.clear()
+            _point_connections_to(template_database)
+            with psycopg.connect(postgres.superuser_url(), autocommit=True) as connection:
+                connection.execute(
+                    sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name))
+                )
+
+
+@pytest.fixture
+def live_url(committed_database: str) -> Iterator[str]:
+    """Serve the web application on `committed_database`, where MLflow's store expects it."""
+    INSTANCE.stack.home.release_port("web")
+    port = INSTANCE.stack.home.claim_port("web")
+    application = get_wsgi_application()
+    server = ThreadedWSGIServer(("127.0.0.1", port), _SilentHandler)
+    server.set_app(application)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    try:
+        yield INSTANCE.stack.addresses.web_url
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+@pytest.fixture(scope="session")
+def stack() -> Iterator[EmbeddedStack]:
+    """Everything running in a state folder of its own: what `make demo` starts, without the story.
+
+    A test that stops a part starts it again.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="muniment-stack-"))
+    try:
+        with EmbeddedStack(folder / "home", progress=Progress(None)) as running:
+            yield running
+    finally:
+        shutil.rmtree(folder)
+
+
+class _SilentHandler(WSGIRequestHandler):
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base's name
+        """Say nothing: a test's output is the test's."""
+
+
+def _point_connections_to(name: str) -> None:
+    # In place: every thread's connections share these settings.
+    connections.close_all()
+    for alias in connections:
+        connections.settings[alias]["NAME"] = name

@@ -1,0 +1,67 @@
+"""The tests' own instance: real parts in a temporary state folder, started when first asked for.
+
+Django reads its settings before any fixture runs, so the ports and passwords are chosen here, at
+import, and the parts are started on them later.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Final
+
+from config.embedded import OVERRIDE_NAMES, EmbeddedStack
+from config.embedded.environments import instance_environment
+
+
+class Instance:
+    """One session's instance.
+
+    Attributes:
+        stack: entered, with no part started.
+    """
+
+    def __init__(self) -> None:
+        self._folder = Path(tempfile.mkdtemp(prefix="muniment-tests-"))
+        self.stack = EmbeddedStack(self._folder / "home", parts=())
+        self.stack.__enter__()
+        self._started: set[str] = set()
+
+    def set_environment(self) -> None:
+        """Put what settings read into `os.environ`; what the shell had of it is dropped.
+
+        Tests exercise every role in one process, so that this holds every role's share.
+        """
+        for name in list(os.environ):
+            if name.startswith(("MUNIMENT_", "DJANGO_", "MLFLOW_")) or name in OVERRIDE_NAMES:
+                del os.environ[name]
+        stack = self.stack
+        os.environ.update(instance_environment(stack.home, stack.keys, stack.addresses))
+        for role in ("worker", "sequencer", "migrate"):
+            os.environ.update(
+                {
+                    name: value
+                    for name, value in stack.environment(role).items()
+                    if name.startswith("MUNIMENT_") or name in OVERRIDE_NAMES
+                }
+            )
+        os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
+
+    def require(self, *parts: str) -> EmbeddedStack:
+        """Start parts that are not running yet; return the stack."""
+        for part in parts:
+            if part not in self._started:
+                self.stack.start(part)
+                self._started.add(part)
+        return self.stack
+
+    def close(self) -> None:
+        """Stop everything and remove the state folder."""
+        self.stack.__exit__(None, None, None)
+        shutil.rmtree(self._folder)
+
+
+INSTANCE: Final = Instance()
+INSTANCE.set_environment()
