@@ -39,15 +39,16 @@ def ratio_text(group: GroupCounts, reference: GroupCounts, bound: Fraction) -> s
     if reference.selected == 0 or group.n == 0:
         return "undefined"
     ratio = Fraction(group.selected * reference.n, group.n * reference.selected)
-    return _apart(float(ratio), bound, exact=ratio)
+    return apart(float(ratio), bound, exact=ratio)
 
 
 def low_end_text(interval: Interval | None, bound: Fraction) -> str:
     """Return the lower end of an interval, or that there is none."""
-    return "undefined" if interval is None else _apart(interval.low, bound)
+    return "undefined" if interval is None else apart(interval.low, bound)
 
 
-def _apart(number: float, bound: Fraction, exact: Fraction | None = None) -> str:
+def apart(number: float, bound: Fraction, exact: Fraction | None = None) -> str:
+    """Return a number with three decimals, or as many as tell it from a bound that it is not."""
     value = Fraction(number) if exact is None else exact
     for decimals in range(3, 13):
         text = f"{number:.{decimals}f}"
