@@ -128,5 +128,5 @@ def _exchange(
         )
         response = connection.getresponse()
         answers.put((response.status, response.read(MAX_ANSWER_BYTES)))
-    except Exception as error:  # noqa: BLE001 - the thread's edge: raised again where it is waited for
+    except Exception as error:  # noqa: BLE001 - the thread's edge: raised again by who waits
         answers.put(error)

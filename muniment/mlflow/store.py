@@ -90,12 +90,13 @@ def kind_of_name(store: Any, name: str) -> NameKind:
     a prompt's, which has a placeholder for a source and so nothing that could be loaded.
     """
     with store.ManagedSessionMaker(read_only=False) as session:
-        tag = (
+        tag_value = (
             store._get_query(session, SqlRegisteredModelTag)
+            .with_entities(SqlRegisteredModelTag.value)
             .filter(SqlRegisteredModelTag.name == name, SqlRegisteredModelTag.key == PROMPT_TAG)
-            .first()
+            .scalar()
         )
-        if tag is None or str(tag.value).lower() != "true":
+        if str(tag_value).lower() != "true":
             return NameKind.MODEL
         prompt_versions = (
             store._get_query(session, SqlModelVersionTag)
@@ -119,7 +120,7 @@ def kind_of_name(store: Any, name: str) -> NameKind:
             .first()
         )
     # A value other than MLflow's own spelling is a prompt to one half of MLflow only.
-    is_prompt = other_version is None and tag.value == "true"
+    is_prompt = other_version is None and tag_value == "true"
     return NameKind.PROMPT if is_prompt else NameKind.MIXED
 
 
