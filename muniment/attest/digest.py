@@ -117,7 +117,7 @@ def sha256_file(path: str | os.PathLike[str]) -> Digest:
         mode = os.lstat(path).st_mode
         if not stat.S_ISREG(mode):
             raise DigestError(f"{_kind_of(mode)}: {os.fspath(path)!r}", code="digest.not_a_file")
-        with open(path, "rb", buffering=0) as stream:
+        with Path(path).open("rb", buffering=0) as stream:
             return Digest("sha256", hashlib.file_digest(stream, "sha256").hexdigest())
     except OSError as error:
         raise DigestError(
@@ -141,7 +141,7 @@ def dir_hash(path: str | os.PathLike[str]) -> Digest:
     """
     root = Path(path)
     try:
-        mode = os.stat(root).st_mode
+        mode = root.stat().st_mode
     except OSError as error:
         raise DigestError(
             f"cannot read {str(root)!r}: {error.strerror}", code="digest.unreadable"

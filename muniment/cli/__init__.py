@@ -1,0 +1,150 @@
+"""The command ``muniment``: one parser over the kit, loading each part only when it is asked for.
+
+Results go to standard output, everything else to standard error. With ``--json`` standard
+output holds exactly one JSON document, on failure too.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NoReturn
+
+from muniment import __version__
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+EXIT_FAILED = 1
+EXIT_USAGE = 2
+
+
+class UsageError(Exception):
+    """The command line cannot be understood."""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{self.format_usage()}{self.prog}: {message}")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit status.
+
+    Args:
+        argv: without the program's name; the process's own by default.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    wants_json = "--json" in arguments
+    try:
+        options = _parser().parse_args(arguments)
+        return _run(options)
+    except UsageError as error:
+        return _fail("usage", str(error), wants_json, EXIT_USAGE)
+    except ImportError as error:
+        message = f"{error.name} is not installed: pip install 'muniment[verify]'"
+        return _fail("missing_extra", message, wants_json, EXIT_FAILED)
+    except BrokenPipeError:
+        # The reader has gone; whatever was to be proven was not read to its end.
+        sys.stderr.close()
+        return EXIT_FAILED
+    except KeyboardInterrupt:
+        return 130
+
+
+def _run(options: Namespace) -> int:
+    if options.command == "digest":
+        from muniment.cli import digest
+
+        return digest.run(options.paths, as_json=options.json)
+    if options.command == "verify":
+        from muniment.cli import verify
+
+        return verify.run(options.file, vkey=options.vkey, ca=options.ca, as_json=options.json)
+    from muniment.cli import gate
+
+    return gate.run(
+        options.model,
+        options.version,
+        alias=options.alias,
+        wait_seconds=options.wait,
+        outputs=options.output,
+        as_json=options.json,
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="muniment",
+        description="Evidence kit of Muniment: digest, verify and gate machine-learning models.",
+    )
+    parser.add_argument("--version", action="version", version=f"muniment {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+
+    digest = commands.add_parser(
+        "digest",
+        help="print the digest of files and folders",
+        description="Print sha256 of a file, in-toto dirHash of a folder.",
+    )
+    digest.add_argument("paths", nargs="+", metavar="PATH")
+    digest.add_argument("--json", action="store_true", help="print one JSON document")
+
+    verify = commands.add_parser(
+        "verify",
+        help="verify a signed report, offline",
+        description="Verify a signed report with no network, trusting only the log's key. "
+        "Exit status 0 only if all of it holds.",
+    )
+    verify.add_argument("file", metavar="FILE", help="the report, a PDF")
+    verify.add_argument("--vkey", required=True, help="the log's verifier key: name+hash+key")
+    verify.add_argument(
+        "--ca", metavar="FILE", help="PEM certificates the report's signer may chain to"
+    )
+    verify.add_argument("--json", action="store_true", help="print one JSON document")
+
+    gate = commands.add_parser(
+        "gate",
+        help="ask whether a version may hold an alias",
+        description="Ask the server at MUNIMENT_URL, with the token in MUNIMENT_TOKEN. Exit "
+        "status: 0 allow, 1 deny, 2 usage, 3 still pending, 4 authentication, "
+        "5 server or network.",
+    )
+    gate.add_argument("model", metavar="MODEL")
+    gate.add_argument("version", metavar="VERSION")
+    gate.add_argument("--alias", required=True)
+    gate.add_argument(
+        "--wait",
+        type=_seconds,
+        default=0.0,
+        metavar="SECONDS",
+        help="while the answer is pending, ask again for so long",
+    )
+    gate.add_argument(
+        "--output",
+        action="append",
+        default=[],
+        metavar="FORMAT=PATH",
+        help="write text or json to PATH (- is standard output); may be repeated",
+    )
+    gate.add_argument("--json", action="store_true", help="print one JSON document")
+    return parser
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds <= 86_400:
+        raise argparse.ArgumentTypeError("seconds from 0 to 86400")
+    return seconds
+
+
+def _fail(code: str, message: str, wants_json: bool, status: int) -> int:
+    print(message, file=sys.stderr)
+    if wants_json:
+        from muniment.cli.output import print_json
+
+        print_json({"error": {"code": code, "message": message}})
+    return status

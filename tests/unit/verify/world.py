@@ -1,0 +1,386 @@
+"""A small log, its keys and its reports, made with the kit alone: what tests then damage."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+)
+from cryptography.x509.oid import NameOID
+from securesystemslib.signer import CryptoSigner
+
+from muniment.attest import predicates
+from muniment.attest.commitment import person_commitment, text_commitment
+from muniment.attest.digest import Digest
+from muniment.attest.envelope import load_file_signer, sign_envelope
+from muniment.attest.keyring import KeyEntry
+from muniment.attest.keys import public_key_pem_of
+from muniment.attest.merkle import inclusion_proof, leaf_hash, root_hash
+from muniment.attest.note import Checkpoint, NoteSigner, sign_checkpoint
+from muniment.attest.proof import format_proof
+from muniment.attest.statement import StreamPosition, Subject, build_statement, format_time
+
+NOW = datetime(2026, 11, 23, 14, 0, tzinfo=UTC)
+STREAM = "muniment://default/models/loan@1763900000000"
+VERSION = f"{STREAM}/versions/2"
+SETUP = {"kind": "service", "id": "setup"}
+PROMOTION_ID = "11111111-1111-4111-8111-111111111111"
+REVIEWER_ID = "22222222-2222-4222-8222-222222222222"
+ARTIFACTS = Digest("dirHash", "ab" * 32)
+EVIDENCE_DIGEST = "cd" * 32
+SALT = b"\x07" * 32
+MEASUREMENTS = {"n": 995, "accuracy": 0.906}
+
+
+@dataclass(frozen=True)
+class PdfSigner:
+    """A key and certificate that sign reports."""
+
+    key: RSAPrivateKey
+    certificate: x509.Certificate
+
+    @property
+    def certificate_pem(self) -> str:
+        return self.certificate.public_bytes(Encoding.PEM).decode()
+
+    @property
+    def public_pem(self) -> str:
+        public = self.key.public_key()
+        return public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+
+
+def make_pdf_signer(
+    name: str, issuer: PdfSigner | None = None, *, is_ca: bool = False
+) -> PdfSigner:
+    """Make a certificate that is valid now; self-signed without ``issuer``."""
+    key = generate_private_key(public_exponent=65537, key_size=2048)
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer.certificate.subject if issuer else subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=30))
+        .add_extension(x509.BasicConstraints(ca=is_ca, path_length=None), critical=True)
+        .add_extension(
+            x509.KeyUsage(
+                digital_signature=not is_ca,
+                content_commitment=not is_ca,
+                key_encipherment=False,
+                data_encipherment=False,
+                key_agreement=False,
+                key_cert_sign=is_ca,
+                crl_sign=is_ca,
+                encipher_only=False,
+                decipher_only=False,
+            ),
+            critical=True,
+        )
+        .sign(issuer.key if issuer else key, SHA256())
+    )
+    return PdfSigner(key, certificate)
+
+
+def make_statement_signer(folder: Path, name: str) -> CryptoSigner:
+    """Make an Ed25519 key and load it as servers do."""
+    path = folder / f"{name}.pem"
+    key = Ed25519PrivateKey.generate()
+    path.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    return load_file_signer(f"file2:{path}")
+
+
+@dataclass
+class World:
+    """The log and what it is written with. ``leaves`` are envelopes, in log order."""
+
+    log: NoteSigner
+    signer: CryptoSigner
+    pdf: PdfSigner
+    leaves: list[bytes] = field(default_factory=list)
+    stream: list[bytes] = field(default_factory=list)
+
+    def enrol(
+        self,
+        *,
+        types: tuple[str, ...] = predicates.PREDICATE_TYPES,
+        with_pdf: bool = True,
+    ) -> None:
+        keys = [
+            KeyEntry.for_key("statement", public_key_pem_of(self.signer), predicate_types=types)
+        ]
+        if with_pdf:
+            keys.append(
+                KeyEntry.for_key(
+                    "pdf", self.pdf.public_pem, certificate_pem=self.pdf.certificate_pem
+                )
+            )
+        for key in keys:
+            self.leaves.append(
+                sign_envelope(key.statement(at=format_time(NOW), actor=SETUP), self.signer)
+            )
+
+    def state(
+        self,
+        predicate_type: str,
+        body: Mapping[str, Any],
+        *,
+        position: StreamPosition | None = None,
+        signer: CryptoSigner | None = None,
+        subject: str = VERSION,
+    ) -> int:
+        """Append a statement to the model's stream; return its leaf index."""
+        whole = dict(body)
+        if predicate_type != predicates.SLSA_PROVENANCE:
+            at = format_time(NOW + timedelta(minutes=len(self.leaves)))
+            whole = {"at": at, "actor": SETUP, **whole}
+        payload = build_statement(
+            subjects=[Subject(subject, ARTIFACTS)],
+            predicate_type=predicate_type,
+            predicate=whole,
+            position=position or self.next_position(),
+        )
+        envelope = sign_envelope(payload, signer or self.signer)
+        self.leaves.append(envelope)
+        self.stream.append(envelope)
+        return len(self.leaves) - 1
+
+    def next_position(self) -> StreamPosition:
+        if not self.stream:
+            return StreamPosition(STREAM, 0, None)
+        return StreamPosition(STREAM, len(self.stream), Digest.of_bytes(self.stream[-1]))
+
+    def tell_the_usual_story(self) -> None:
+        """Lineage, evidence, a request, a refusal and an approval, a decision."""
+        self.state(
+            predicates.SLSA_PROVENANCE,
+            {
+                "buildDefinition": {
+                    "buildType": "https://muniment.dev/training/v1",
+                    "externalParameters": {"seed": 0},
+                },
+                "runDetails": {"builder": {"id": "https://muniment.dev/capture"}},
+            },
+        )
+        self.state(
+            predicates.EVIDENCE,
+            {
+                "event": "evidence.recorded",
+                "kind": "performance",
+                "origin": "reported",
+                "conclusion": "pass",
+                "reasons": [],
+                "criteria": {},
+                "measurements": MEASUREMENTS,
+                "inputs": [],
+            },
+        )
+        self.promotion("promotion.requested", "evaluating")
+        for verdict in ("refuse", "approve"):
+            self.state(
+                predicates.APPROVAL,
+                {
+                    "event": "approval.refused" if verdict == "refuse" else "approval.given",
+                    "promotion_id": PROMOTION_ID,
+                    "verdict": verdict,
+                    "meaning": "I have reviewed this evidence.",
+                    "evidence_digest": f"sha256:{EVIDENCE_DIGEST}",
+                    "alias": "champion",
+                    "person": {
+                        "id": REVIEWER_ID,
+                        "commitment": person_commitment(SALT, f"Ada {verdict}", "reviewer"),
+                    },
+                    "role": "reviewer",
+                    "reason_commitment": text_commitment(SALT, f"because {verdict}"),
+                },
+            )
+        self.promotion("promotion.denied", "denied", decision={"verdict": "deny"})
+
+    def promotion(self, event: str, status: str, **more: Any) -> int:
+        return self.state(
+            predicates.PROMOTION,
+            {
+                "event": event,
+                "promotion_id": PROMOTION_ID,
+                "alias": "champion",
+                "version_uri": VERSION,
+                "status": status,
+                **more,
+            },
+        )
+
+    @property
+    def vkey(self) -> str:
+        return self.log.vkey
+
+    def checkpoint(self) -> bytes:
+        root = root_hash([leaf_hash(leaf) for leaf in self.leaves])
+        return sign_checkpoint(Checkpoint(self.log.name, len(self.leaves), root), self.log)
+
+    def evidence(self) -> dict[str, Any]:
+        """Return an honest ``evidence.json`` for everything in the log."""
+        note = self.checkpoint()
+        hashes = [leaf_hash(leaf) for leaf in self.leaves]
+        entries = [
+            {
+                "leaf_index": index,
+                "envelope": base64.b64encode(leaf).decode(),
+                "proof": format_proof(index, inclusion_proof(hashes, index), note).decode(),
+            }
+            for index, leaf in enumerate(self.leaves)
+        ]
+        disclosures: list[dict[str, str]] = []
+        for verdict in ("refuse", "approve"):
+            disclosures.append(
+                {
+                    "commitment": person_commitment(SALT, f"Ada {verdict}", "reviewer"),
+                    "salt": SALT.hex(),
+                    "printed_name": f"Ada {verdict}",
+                    "role": "reviewer",
+                }
+            )
+            disclosures.append(
+                {
+                    "commitment": text_commitment(SALT, f"because {verdict}"),
+                    "salt": SALT.hex(),
+                    "text": f"because {verdict}",
+                }
+            )
+        return {
+            "format": "https://muniment.dev/report-evidence/v1",
+            "version_uri": VERSION,
+            "stream": STREAM,
+            "checkpoint": note.decode(),
+            "entries": entries,
+            "disclosures": disclosures,
+            "dossier": self.dossier(note, hashes),
+        }
+
+    def dossier(self, note: bytes, hashes: list[bytes]) -> dict[str, Any]:
+        first = len(self.leaves) - len(self.stream)
+
+        def minute(leaf: int) -> str:
+            return format_time(NOW + timedelta(minutes=leaf))
+
+        return {
+            "version_uri": VERSION,
+            "stream": STREAM,
+            "log": {
+                "origin": self.log.name,
+                "vkey": self.vkey,
+                "checkpoint": note.decode(),
+                "tree_size": len(hashes),
+                "root_hash": root_hash(hashes).hex(),
+                "stream_length": len(self.stream),
+            },
+            "lineage": {"leaf_index": first, "subject_digest": str(ARTIFACTS)},
+            "evidence": [
+                {
+                    "leaf_index": first + 1,
+                    "kind": "performance",
+                    "origin": "reported",
+                    "conclusion": "pass",
+                    "reasons": [],
+                    "measurements": MEASUREMENTS,
+                    "digest": f"sha256:{hashlib.sha256(self.leaves[first + 1]).hexdigest()}",
+                }
+            ],
+            "approvals": [
+                {
+                    "leaf_index": first + 3 + place,
+                    "printed_name": f"Ada {verdict}",
+                    "role": "reviewer",
+                    "verdict": verdict,
+                    "meaning": "I have reviewed this evidence.",
+                    "signed_at": minute(first + 3 + place),
+                    "reason": f"because {verdict}",
+                    "evidence_digest": f"sha256:{EVIDENCE_DIGEST}",
+                    "promotion_id": PROMOTION_ID,
+                }
+                for place, verdict in enumerate(("refuse", "approve"))
+            ],
+            "promotions": [{"id": PROMOTION_ID, "alias": "champion", "status": "denied"}],
+            "decision": {"verdict": "deny", "alias": "champion", "leaf_index": first + 5},
+        }
+
+    def report(self, evidence: Mapping[str, Any] | bytes | None = None, **options: Any) -> bytes:
+        """Return a signed PDF with ``evidence`` (by default the honest one) attached."""
+        content = (
+            evidence
+            if isinstance(evidence, bytes)
+            else json.dumps(self.evidence() if evidence is None else evidence).encode()
+        )
+        return sign_pdf(render_pdf(content), options.pop("by", self.pdf), **options)
+
+
+def make_world(folder: Path, *, enrol: Callable[[World], None] | None = None) -> World:
+    """Make keys, enrol them, and tell the usual story."""
+    world = World(
+        log=NoteSigner("muniment.test/log", Ed25519PrivateKey.generate()),
+        signer=make_statement_signer(folder, "statement"),
+        pdf=make_pdf_signer("Muniment report signing"),
+    )
+    (enrol or World.enrol)(world)
+    world.tell_the_usual_story()
+    return world
+
+
+def render_pdf(content: bytes | None, name: str = "evidence.json") -> bytes:
+    """Render one page with WeasyPrint, as the server does, with ``content`` attached."""
+    from weasyprint import HTML, Attachment
+
+    attachments = (
+        []
+        if content is None
+        else [Attachment(string=content, name=name, relationship="Data", created=NOW, modified=NOW)]
+    )
+    pdf: bytes = HTML(string="<h1>Report</h1><p>One page.</p>").write_pdf(attachments=attachments)
+    return pdf
+
+
+def sign_pdf(
+    unsigned: bytes, signer: PdfSigner, *, field_name: str = "Signature", **meta: Any
+) -> bytes:
+    """Sign with pyHanko, PAdES, invisible."""
+    from pyhanko.keys import load_certs_from_pemder_data, load_private_key_from_pemder_data
+    from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
+    from pyhanko.sign.fields import SigSeedSubFilter
+    from pyhanko.sign.signers import PdfSignatureMetadata, SimpleSigner
+    from pyhanko.sign.signers import sign_pdf as pyhanko_sign
+    from pyhanko_certvalidator.registry import SimpleCertificateStore
+
+    key_pem = signer.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    (certificate,) = load_certs_from_pemder_data(signer.certificate_pem.encode())
+    simple = SimpleSigner(
+        signing_cert=certificate,
+        signing_key=load_private_key_from_pemder_data(key_pem, passphrase=None),
+        cert_registry=SimpleCertificateStore(),
+    )
+    out = io.BytesIO()
+    pyhanko_sign(
+        IncrementalPdfFileWriter(io.BytesIO(unsigned)),
+        PdfSignatureMetadata(
+            field_name=field_name, subfilter=SigSeedSubFilter.PADES, md_algorithm="sha256", **meta
+        ),
+        signer=simple,
+        output=out,
+    )
+    return out.getvalue()
