@@ -67,9 +67,7 @@ def judge(counts: Counts | MalformedCounts, criteria: BiasCriteria) -> BiasJudge
     ``insufficient``, ``pass``. An attribute that should be judged and was not counted is an error.
     The order of attributes and groups makes no difference.
     """
-    faults = (
-        counts.reasons if isinstance(counts, MalformedCounts) else count_faults(counts)
-    )
+    faults = counts.reasons if isinstance(counts, MalformedCounts) else count_faults(counts)
     if isinstance(counts, MalformedCounts) or faults:
         return _error(faults or ("the measurements cannot be read",), criteria)
     if counts.favourable != criteria.favourable:
@@ -151,9 +149,7 @@ def _compare_attribute(attribute: AttributeCounts, criteria: BiasCriteria) -> _C
             key=lambda group: group.name,
         )
     )
-    unknown = next(
-        (g for g in attribute.groups if g.name == UNKNOWN), GroupCounts(UNKNOWN, 0, 0)
-    )
+    unknown = next((g for g in attribute.groups if g.name == UNKNOWN), GroupCounts(UNKNOWN, 0, 0))
     fixed = criteria.reference_of(attribute.name)
     reference = choose_reference(known, criteria, fixed=fixed)
     if reference is None:
@@ -180,9 +176,7 @@ def _adjust(
     adjusted: dict[str, dict[str, float]] = {name: {} for name in compared}
     for family in families:
         members = [
-            (name, comparison)
-            for name in family
-            for comparison in compared[name].comparisons
+            (name, comparison) for name in family for comparison in compared[name].comparisons
         ]
         p_values = holm(tuple(comparison.p_value for _, comparison in members))
         for (name, comparison), p_holm in zip(members, p_values, strict=True):
@@ -200,9 +194,7 @@ def _judge_attribute(
 ) -> AttributeJudgement:
     people = sum(group.n for group in attribute.groups)
     reference, unknown = compared.reference, compared.unknown
-    comparisons = {
-        comparison.group.name: comparison for comparison in compared.comparisons
-    }
+    comparisons = {comparison.group.name: comparison for comparison in compared.comparisons}
     groups = tuple(
         _judge_group(
             group,

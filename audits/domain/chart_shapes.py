@@ -85,8 +85,9 @@ def draw_limit(svg: Svg, x: float, top: float, bottom: float) -> None:
     """Draw the dashed limit across a bar."""
     line = {"x1": x, "x2": x, "y1": top, "y2": bottom}
     svg.add("line", class_="mm-chart-halo", stroke=GROUND, stroke_width=4, **line)
-    dashes = {"stroke_width": 2, "stroke_dasharray": "4 2"}
-    svg.add("line", class_="mm-chart-limit", stroke=INK, **dashes, **line)
+    svg.add(
+        "line", class_="mm-chart-limit", stroke=INK, stroke_width=2, stroke_dasharray="4 2", **line
+    )
 
 
 def draw_whisker(svg: Svg, low: float, high: float, y: float) -> None:

@@ -31,9 +31,7 @@ def is_below(group: GroupCounts, reference: GroupCounts, bound: Fraction) -> boo
     )
 
 
-def compare(
-    group: GroupCounts, reference: GroupCounts, criteria: BiasCriteria
-) -> Comparison:
+def compare(group: GroupCounts, reference: GroupCounts, criteria: BiasCriteria) -> Comparison:
     """Compare two groups that are not empty.
 
     "Up to 10,000 people" counts the people of the comparison: the group and its reference.
@@ -48,9 +46,7 @@ def compare(
     )
 
 
-def is_large_enough(
-    group: GroupCounts, known_people: int, criteria: BiasCriteria
-) -> bool:
+def is_large_enough(group: GroupCounts, known_people: int, criteria: BiasCriteria) -> bool:
     """Say whether a group may be the reference: enough people, and enough of the share.
 
     The share is of the people whose group is known, so that adding unknown people cannot push the

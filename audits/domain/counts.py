@@ -62,9 +62,7 @@ class MalformedCounts:
 def count_faults(counts: Counts) -> tuple[str, ...]:
     """Name everything that makes counts impossible; empty when they can be judged."""
     if not _is_count(counts.n) or counts.n == 0:
-        return (
-            f"the number of people must be a whole number from 1 to {MAX_PEOPLE:,}",
-        )
+        return (f"the number of people must be a whole number from 1 to {MAX_PEOPLE:,}",)
     if type(counts.favourable) is not int or counts.favourable not in (0, 1):
         return ("the favourable outcome must be 0 or 1",)
     names = [attribute.name for attribute in counts.attributes]
@@ -73,9 +71,7 @@ def count_faults(counts: Counts) -> tuple[str, ...]:
     if len(set(names)) != len(names):
         return ("an attribute was counted twice",)
     return tuple(
-        fault
-        for attribute in counts.attributes
-        for fault in _attribute_faults(attribute, counts.n)
+        fault for attribute in counts.attributes for fault in _attribute_faults(attribute, counts.n)
     )
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, fields
 from fractions import Fraction
 from typing import Literal, get_args
 
-from audits.domain.names import UNKNOWN, canonical_group
+from audits.domain.names import INTERSECTION, UNKNOWN, canonical_group
 
 Standard = Literal["screening", "demonstrated"]
 Family = Literal["attribute", "audit"]
@@ -87,9 +87,7 @@ class BiasCriteria:
         for name, lowest in (("min_group", 1), ("exact_up_to", 0)):
             number = getattr(self, name)
             if type(number) is not int or number < lowest:
-                raise CriteriaError(
-                    name, f"expected a whole number of at least {lowest}"
-                )
+                raise CriteriaError(name, f"expected a whole number of at least {lowest}")
         if self.exact_up_to > 20_000:
             # The exact test costs the square of this, and a gate is judged in a web request.
             raise CriteriaError("exact_up_to", "expected at most 20000")
@@ -129,20 +127,14 @@ class BiasCriteria:
         known = {field.name for field in fields(cls)} - {"references"} | {"reference"}
         for key in mapping:
             if key not in known:
-                raise CriteriaError(
-                    str(key), f"unknown key; known are {', '.join(sorted(known))}"
-                )
+                raise CriteriaError(str(key), f"unknown key; known are {', '.join(sorted(known))}")
         if "attributes" not in mapping:
-            raise CriteriaError(
-                "attributes", "expected at least one attribute to judge"
-            )
+            raise CriteriaError("attributes", "expected at least one attribute to judge")
         values: dict[str, object] = dict(mapping)
         values["attributes"] = _names("attributes", mapping["attributes"])
         pairs = mapping.get("intersections", ())
         if not isinstance(pairs, list | tuple):
-            raise CriteriaError(
-                "intersections", "expected a list of pairs of attributes"
-            )
+            raise CriteriaError("intersections", "expected a list of pairs of attributes")
         values["intersections"] = tuple(
             _names(f"intersections[{index}]", pair) for index, pair in enumerate(pairs)
         )
@@ -175,29 +167,25 @@ def _check_names(criteria: BiasCriteria) -> None:
         raise CriteriaError("attributes", "expected at least one attribute to judge")
     if len(set(criteria.attributes)) != len(criteria.attributes):
         raise CriteriaError("attributes", "expected each attribute once")
-    for index, pair in enumerate(criteria.intersections):
+    if any(INTERSECTION.strip() in name for name in criteria.columns):
+        # Else an attribute could bear the name of an intersection.
+        raise CriteriaError("attributes", f"expected names without {INTERSECTION.strip()}")
+    pairs: tuple[tuple[str, ...], ...] = criteria.intersections
+    for index, pair in enumerate(pairs):
         if len(pair) != 2 or pair[0] == pair[1]:
-            raise CriteriaError(
-                f"intersections[{index}]", "expected two different attributes"
-            )
-    if len({frozenset(pair) for pair in criteria.intersections}) != len(
-        criteria.intersections
-    ):
+            raise CriteriaError(f"intersections[{index}]", "expected two different attributes")
+    if len({frozenset(pair) for pair in criteria.intersections}) != len(criteria.intersections):
         raise CriteriaError("intersections", "expected each pair of attributes once")
     if len(dict(criteria.references)) != len(criteria.references):
         raise CriteriaError("reference", "expected one group an attribute")
     for attribute, group in criteria.references:
         if attribute not in criteria.columns:
-            raise CriteriaError(
-                f"reference.{attribute}", "expected an attribute that is counted"
-            )
+            raise CriteriaError(f"reference.{attribute}", "expected an attribute that is counted")
         if group == UNKNOWN:
-            raise CriteriaError(
-                f"reference.{attribute}", "the unknown group cannot be compared to"
-            )
+            raise CriteriaError(f"reference.{attribute}", "the unknown group cannot be compared to")
 
 
-def _check_share(name: str, share: Fraction, *, zero: bool, one: bool) -> None:
+def _check_share(name: str, share: object, *, zero: bool, one: bool) -> None:
     fits = isinstance(share, Fraction) and 0 <= share <= 1
     if not fits or (share == 0 and not zero) or (share == 1 and not one):
         raise CriteriaError(name, "expected a share between 0 and 1")
@@ -217,14 +205,10 @@ def _references(reference: object) -> tuple[tuple[str, str], ...]:
     if not isinstance(reference, Mapping) or not all(
         isinstance(part, str) for pair in reference.items() for part in pair
     ):
-        raise CriteriaError(
-            "reference", "expected 'highest', or a group for each attribute"
-        )
+        raise CriteriaError("reference", "expected 'highest', or a group for each attribute")
     return tuple(
         sorted(
-            (name, canonical_group(group))
-            for name, group in reference.items()
-            if group != HIGHEST
+            (name, canonical_group(group)) for name, group in reference.items() if group != HIGHEST
         )
     )
 
@@ -237,17 +221,13 @@ def _fraction(path: str, value: object) -> Fraction:
         raise CriteriaError(path, "expected a number")
     if isinstance(value, float) and not math.isfinite(value):
         raise CriteriaError(path, "expected a finite number")
-    if isinstance(value, str) and not re.fullmatch(
-        r"\d{1,9}(\.\d{1,9}|/\d{1,9})?", value
-    ):
+    if isinstance(value, str) and not re.fullmatch(r"\d{1,9}(\.\d{1,9}|/\d{1,9})?", value):
         # Also keeps "1e999999999" from being written out.
         raise CriteriaError(path, "expected a number, or a fraction such as '4/5'")
     try:
         return Fraction(str(value))
     except ZeroDivisionError:
-        raise CriteriaError(
-            path, "expected a number, or a fraction such as '4/5'"
-        ) from None
+        raise CriteriaError(path, "expected a number, or a fraction such as '4/5'") from None
 
 
 def _plain(fraction: Fraction) -> float | str:

@@ -2,6 +2,7 @@
 
 A gate judges in the web process, so nothing heavier than the stdlib is imported here. Only
 arithmetic and square roots are used in the search: the same counts give the same bits everywhere.
+The group has k of n; its reference, which the rule calls K of N, is k0 of n0 here.
 """
 
 from __future__ import annotations
@@ -45,29 +46,28 @@ def wilson(k: int, n: int, *, confidence: float) -> Interval | None:
 def score_statistic(
     k: int,
     n: int,
-    K: int,
-    N: int,
+    k0: int,
+    n0: int,
     ratio: float,
 ) -> float:
-    """Return Miettinen and Nurminen's signed z for (k / n) / (K / N) = ratio; n, N, ratio > 0.
+    """Return Miettinen and Nurminen's signed z for (k / n) / (k0 / n0) = ratio; n, n0, ratio > 0.
 
     Positive where the observed ratio is the larger. The variance is taken at the rates that are
-    most likely under the hypothesis, times (n + N) / (n + N - 1).
+    most likely under the hypothesis, times (n + n0) / (n + n0 - 1).
 
     Source: O. Miettinen, M. Nurminen (1985), Statistics in Medicine 4, 213-226, eq. 9 and
     appendix I.
     """
-    people = n + N
-    difference = k / n - ratio * (K / N)
-    b = ratio * (n + K) + k + N
-    # Both roots of ratio * people * p^2 - b * p + (k + K) = 0 are real; the smaller one is the
+    people = n + n0
+    difference = k / n - ratio * (k0 / n0)
+    b = ratio * (n + k0) + k + n0
+    # Both roots of ratio * people * p^2 - b * p + (k + k0) = 0 are real; the smaller one is the
     # reference rate. Written with the constant on top, it loses no digits to cancellation.
-    root = math.sqrt(max(0.0, b * b - 4 * ratio * people * (k + K)))
-    reference_rate = min(2 * (k + K) / (b + root), 1.0, 1 / ratio)
+    root = math.sqrt(max(0.0, b * b - 4 * ratio * people * (k + k0)))
+    reference_rate = min(2 * (k + k0) / (b + root), 1.0, 1 / ratio)
     group_rate = min(1.0, ratio * reference_rate)
     variance = (
-        group_rate * (1 - group_rate) / n
-        + ratio**2 * reference_rate * (1 - reference_rate) / N
+        group_rate * (1 - group_rate) / n + ratio**2 * reference_rate * (1 - reference_rate) / n0
     ) * (people / (people - 1))
     if variance <= 0:
         return 0.0 if difference == 0 else math.copysign(math.inf, difference)
@@ -78,45 +78,43 @@ def score_statistic(
 def miettinen_nurminen(
     k: int,
     n: int,
-    K: int,
-    N: int,
+    k0: int,
+    n0: int,
     confidence: float,
 ) -> Interval | None:
-    """Return the score interval of the ratio (k / n) / (K / N).
+    """Return the score interval of the ratio (k / n) / (k0 / n0).
 
-    None where the ratio itself is undefined: n, N or K is 0 (its upper end is then infinite, and
+    None where the ratio itself is undefined: n, n0 or k0 is 0 (its upper end is then infinite, and
     JSON has no infinity). At k = 0 the lower end is 0.
 
     Source: O. Miettinen, M. Nurminen (1985), Statistics in Medicine 4, 213-226. The ends are found
     by inverting the test itself, because closed forms go wrong where k = n.
     """
-    if n == 0 or N == 0 or K == 0:
+    if n == 0 or n0 == 0 or k0 == 0:
         return None
     z = two_sided_z(confidence)
-    observed = (k * N) / (n * K)
+    observed = (k * n0) / (n * k0)
     low = 0.0
     if k > 0:
         bottom = observed
-        while score_statistic(k, n, K, N, bottom) < z:
+        while score_statistic(k, n, k0, n0, bottom) < z:
             bottom /= 2
-        low = _crossing(k, n, K, N, bottom, observed, z)
+        low = _crossing(k, n, k0, n0, bottom, observed, z)
     top = observed if k > 0 else 1.0
-    while score_statistic(k, n, K, N, top) > -z:
+    while score_statistic(k, n, k0, n0, top) > -z:
         top *= 2
-    high = _crossing(k, n, K, N, observed, top, -z)
+    high = _crossing(k, n, k0, n0, observed, top, -z)
     return Interval(low, high)
 
 
-def _crossing(
-    k: int, n: int, K: int, N: int, low: float, high: float, target: float
-) -> float:
+def _crossing(k: int, n: int, k0: int, n0: int, low: float, high: float, target: float) -> float:
     """Return where the statistic, which falls as the ratio grows, crosses the target."""
     while True:
         middle = (low + high) / 2
         if not low < middle < high:
             # No float between the two is left. The end nearer to the outside is the honest one.
             return low if target > 0 else high
-        if score_statistic(k, n, K, N, middle) > target:
+        if score_statistic(k, n, k0, n0, middle) > target:
             low = middle
         else:
             high = middle

@@ -96,9 +96,7 @@ def counts_from_json(measurements: object) -> Counts | MalformedCounts:
             return MalformedCounts((f"{name:.80}: more than {MAX_GROUPS:,} groups",))
         counted = _groups(groups)
         if isinstance(counted, MalformedCounts):
-            return MalformedCounts(
-                tuple(f"{name:.80}: {reason}" for reason in counted.reasons)
-            )
+            return MalformedCounts(tuple(f"{name:.80}: {reason}" for reason in counted.reasons))
         read.append(AttributeCounts(name, counted))
     counts = Counts(
         n=measurements.get("n"),  # type: ignore[arg-type]  # count_faults looks at every type
@@ -119,9 +117,7 @@ def _groups(
         fault = group_fault(group)
         if fault is not None:
             return MalformedCounts((f"{group.name[:80]!r} {fault}",))
-        merged[group.name] = (
-            _add(merged[group.name], group) if group.name in merged else group
-        )
+        merged[group.name] = _add(merged[group.name], group) if group.name in merged else group
     return tuple(merged.values())
 
 
@@ -132,27 +128,19 @@ def _group(written: object, found: object) -> GroupCounts:
         name=canonical_group(written if isinstance(written, str) else str(written)),
         n=values.get("n"),  # type: ignore[arg-type]  # group_fault looks at every type
         selected=values.get("selected"),  # type: ignore[arg-type]
-        confusion=None
-        if all(count is None for count in matrix)
-        else Confusion(*matrix),  # type: ignore[arg-type]
+        confusion=None if all(count is None for count in matrix) else Confusion(*matrix),  # type: ignore[arg-type]
     )
 
 
 def _add(one: GroupCounts, other: GroupCounts) -> GroupCounts:
     confusion = None
     if one.confusion is not None and other.confusion is not None:
-        sums = (
-            getattr(one.confusion, c) + getattr(other.confusion, c) for c in _MATRIX
-        )
+        sums = (getattr(one.confusion, c) + getattr(other.confusion, c) for c in _MATRIX)
         confusion = Confusion(*sums)
-    return GroupCounts(
-        one.name, one.n + other.n, one.selected + other.selected, confusion
-    )
+    return GroupCounts(one.name, one.n + other.n, one.selected + other.selected, confusion)
 
 
-def _attribute_json(
-    attribute: AttributeJudgement, metrics: AttributeMetrics
-) -> dict[str, object]:
+def _attribute_json(attribute: AttributeJudgement, metrics: AttributeMetrics) -> dict[str, object]:
     return {
         "judged": attribute.judged,
         "reference": attribute.reference,
@@ -162,9 +150,7 @@ def _attribute_json(
         "equalized_odds_difference": metrics.equalized_odds_difference,
         "unknown": {"n": attribute.unknown_n, "share": attribute.unknown_share},
         "groups": {
-            group.name: _group_json(
-                group, metrics.groups.get(group.name, GroupMetrics())
-            )
+            group.name: _group_json(group, metrics.groups.get(group.name, GroupMetrics()))
             for group in attribute.groups
         },
     }
@@ -184,10 +170,7 @@ def _group_json(group: GroupJudgement, metrics: GroupMetrics) -> dict[str, objec
         "p_holm": group.p_holm,
         "below": group.below,
         "verdict": group.verdict,
-        **{
-            name: getattr(metrics, name)
-            for name in ("accuracy", "tpr", "fpr", "fnr", "ppv")
-        },
+        **{name: getattr(metrics, name) for name in ("accuracy", "tpr", "fpr", "fnr", "ppv")},
         **{name: None if matrix is None else getattr(matrix, name) for name in _MATRIX},
     }
 

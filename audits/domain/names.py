@@ -22,9 +22,7 @@ def canonical_group(name: str | None) -> str:
     """
     if name is None:
         return UNKNOWN
-    visible = "".join(
-        c for c in name if c.isspace() or unicodedata.category(c)[0] != "C"
-    )
+    visible = "".join(c for c in name if c.isspace() or unicodedata.category(c)[0] != "C")
     text = " ".join(unicodedata.normalize("NFC", visible).split())
     return UNKNOWN if text.casefold() in _MISSING_SPELLINGS else text
 

@@ -7,8 +7,8 @@ from functools import lru_cache
 
 
 @lru_cache(maxsize=4096)
-def fisher_exact(k: int, n: int, K: int, N: int) -> float:
-    """Return the two-sided p-value of Fisher's exact test for k of n against K of N.
+def fisher_exact(k: int, n: int, k0: int, n0: int) -> float:
+    """Return the two-sided p-value of Fisher's exact test for k of n against k0 of n0.
 
     The sum of the probabilities of every table with the same margins that is no more likely than
     the observed one, in exact integers: ties count, and there is no tolerance to choose. 1.0 where
@@ -16,30 +16,30 @@ def fisher_exact(k: int, n: int, K: int, N: int) -> float:
 
     Source: R. A. Fisher (1935); the two-sided definition of R's ``fisher.test`` and of scipy.
     """
-    chosen = k + K
-    lowest, highest = max(0, chosen - N), min(n, chosen)
-    observed = math.comb(n, k) * math.comb(N, K)
-    weight = math.comb(n, lowest) * math.comb(N, chosen - lowest)
+    chosen = k + k0
+    lowest, highest = max(0, chosen - n0), min(n, chosen)
+    observed = math.comb(n, k) * math.comb(n0, k0)
+    weight = math.comb(n, lowest) * math.comb(n0, chosen - lowest)
     as_extreme = 0
     for x in range(lowest, highest + 1):
         if weight <= observed:
             as_extreme += weight
         # The next hypergeometric weight; the division is exact.
-        weight = weight * ((n - x) * (chosen - x)) // ((x + 1) * (N - chosen + x + 1))
-    return as_extreme / math.comb(n + N, chosen)
+        weight = weight * ((n - x) * (chosen - x)) // ((x + 1) * (n0 - chosen + x + 1))
+    return as_extreme / math.comb(n + n0, chosen)
 
 
-def score_test(k: int, n: int, K: int, N: int) -> float:
-    """Return the two-sided p-value of the score test that k of n and K of N share one rate.
+def score_test(k: int, n: int, k0: int, n0: int) -> float:
+    """Return the two-sided p-value of the score test that k of n and k0 of n0 share one rate.
 
     Pearson's chi-squared without continuity correction. 1.0 where either group is empty or
     everybody had the same outcome.
     """
-    chosen, people = k + K, n + N
-    if n == 0 or N == 0 or chosen in (0, people):
+    chosen, people = k + k0, n + n0
+    if n == 0 or n0 == 0 or chosen in (0, people):
         return 1.0
-    # chi-squared = (kN - Kn)^2 people / (n N chosen (people - chosen)): exact until the division.
-    squared = ((k * N - K * n) ** 2 * people) / (n * N * chosen * (people - chosen))
+    # chi-squared = (kN - Kn)^2 people / (n n0 chosen (people - chosen)): exact until the division.
+    squared = ((k * n0 - k0 * n) ** 2 * people) / (n * n0 * chosen * (people - chosen))
     return math.erfc(math.sqrt(squared / 2))
 
 

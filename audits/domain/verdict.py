@@ -49,13 +49,9 @@ def rule(
     if comparison.below and significant:
         return Ruling("fail", f"{gap}: {below}, and significant ({p_text(p_holm)})")
     if significant and criteria.fail_on_significant_gap:
-        return Ruling(
-            "fail", f"{gap}: {ratio}, and the gap is significant ({p_text(p_holm)})"
-        )
+        return Ruling("fail", f"{gap}: {ratio}, and the gap is significant ({p_text(p_holm)})")
     if comparison.below:
-        return Ruling(
-            "insufficient", f"{gap}: {below}, but not significant ({p_text(p_holm)})"
-        )
+        return Ruling("insufficient", f"{gap}: {below}, but not significant ({p_text(p_holm)})")
     noted = f"; the gap is significant ({p_text(p_holm)})" if significant else ""
     if reference.selected == 0:
         return Ruling(
@@ -84,7 +80,8 @@ def rule(
         )
     reached = f"{ratio} is not below {bound_text(criteria.impact_ratio)}"
     if criteria.standard == "demonstrated":
-        reached += f", nor is the lower end of its interval, {low_end_text(interval, criteria.impact_ratio)}"
+        low_end = low_end_text(interval, criteria.impact_ratio)
+        reached += f", nor is the lower end of its interval, {low_end}"
     return Ruling("pass", f"{gap}: {reached}{noted}")
 
 
@@ -106,19 +103,12 @@ def worst_case(
     worst: tuple[Fraction, GroupCounts, GroupCounts] | None = None
     for reference in known:
         largest = reference.n + unknown.n
-        too_small = (
-            largest * criteria.min_share.denominator
-            < criteria.min_share.numerator * people
-        )
-        if (fixed is None and too_small) or (
-            fixed is not None and reference.name != fixed
-        ):
+        too_small = largest * criteria.min_share.denominator < criteria.min_share.numerator * people
+        if (fixed is None and too_small) or (fixed is not None and reference.name != fixed):
             continue
         # Where everybody was selected, more of the same leave the rate and narrow the interval.
         added = 0 if reference.selected == reference.n else unknown.selected
-        top = GroupCounts(
-            reference.name, reference.n + added, reference.selected + added
-        )
+        top = GroupCounts(reference.name, reference.n + added, reference.selected + added)
         for group in known:
             low = GroupCounts(group.name, group.n + refused, group.selected)
             if group.name == reference.name or _survives(low, top, criteria):
@@ -139,9 +129,7 @@ def worst_case(
     )
 
 
-def _survives(
-    group: GroupCounts, reference: GroupCounts, criteria: BiasCriteria
-) -> bool:
+def _survives(group: GroupCounts, reference: GroupCounts, criteria: BiasCriteria) -> bool:
     if is_below(group, reference, criteria.impact_ratio):
         return False
     if reference.selected == 0:

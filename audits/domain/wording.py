@@ -50,8 +50,9 @@ def low_end_text(interval: Interval | None, bound: Fraction) -> str:
 def apart(number: float, bound: Fraction, exact: Fraction | None = None) -> str:
     """Return a number with three decimals, or as many as tell it from a bound that it is not."""
     value = Fraction(number) if exact is None else exact
-    for decimals in range(3, 13):
+    text = f"{number:.3f}"
+    for decimals in range(4, 16):
+        if value == bound or Fraction(text) != bound:
+            break
         text = f"{number:.{decimals}f}"
-        if Fraction(text) != bound or value == bound:
-            return text
     return text

@@ -69,8 +69,7 @@ class Cells:
         """Return each cell's group for one column, or for an intersection of columns."""
         places = [self.columns.index(column) for column in attribute]
         return tuple(
-            intersection_group(tuple(cell.groups[place] for place in places))
-            for cell in self.cells
+            intersection_group(tuple(cell.groups[place] for place in places)) for cell in self.cells
         )
 
 
@@ -85,9 +84,7 @@ def counts_of(cells: Cells, criteria: BiasCriteria) -> Counts:
         n=cells.n,
         favourable=criteria.favourable,
         attributes=tuple(
-            AttributeCounts(
-                intersection_name(attribute), _groups(cells, attribute, criteria)
-            )
+            AttributeCounts(intersection_name(attribute), _groups(cells, attribute, criteria))
             for attribute in attributes_of(criteria)
         ),
     )
@@ -97,9 +94,7 @@ def _groups(
     cells: Cells, attribute: tuple[str, ...], criteria: BiasCriteria
 ) -> tuple[GroupCounts, ...]:
     matrices: defaultdict[str, dict[tuple[bool, bool], int]] = defaultdict(
-        lambda: dict.fromkeys(
-            ((True, True), (True, False), (False, True), (False, False)), 0
-        )
+        lambda: dict.fromkeys(((True, True), (True, False), (False, True), (False, False)), 0)
     )
     for name, cell in zip(cells.groups_of(attribute), cells.cells, strict=True):
         outcome = (
@@ -117,8 +112,6 @@ def _groups(
             fn=matrix[True, False],
         )
         groups.append(
-            GroupCounts(
-                name, sum(matrix.values()), confusion.tp + confusion.fp, confusion
-            )
+            GroupCounts(name, sum(matrix.values()), confusion.tp + confusion.fp, confusion)
         )
     return tuple(groups)

@@ -1,4 +1,4 @@
-"""Group metrics by fairlearn, on counted cells instead of rows: the same numbers to the last bit."""
+"""Group metrics by fairlearn, on counted cells: the same bits as on the rows."""
 
 from __future__ import annotations
 
@@ -18,9 +18,7 @@ if TYPE_CHECKING:
     from fairlearn.metrics import MetricFrame
 
 
-def audit_cells(
-    cells: Cells, criteria: BiasCriteria
-) -> tuple[BiasJudgement, dict[str, object]]:
+def audit_cells(cells: Cells, criteria: BiasCriteria) -> tuple[BiasJudgement, dict[str, object]]:
     """Judge counted predictions and return the judgement with its measurements."""
     counts = counts_of(cells, criteria)
     judgement = judge(counts, criteria)
@@ -58,9 +56,7 @@ def performance(cells: Cells) -> dict[str, object]:
     }
 
 
-def metric_frame(
-    cells: Cells, attribute: tuple[str, ...], favourable: int
-) -> MetricFrame:
+def metric_frame(cells: Cells, attribute: tuple[str, ...], favourable: int) -> MetricFrame:
     """Build fairlearn's frame for one attribute or intersection, each cell weighing its people."""
     import numpy as np
     from fairlearn.metrics import (
@@ -73,9 +69,7 @@ def metric_frame(
     from sklearn.metrics import accuracy_score, precision_score
 
     def ppv(y_true: Any, y_pred: Any, *, sample_weight: Any) -> Any:
-        return precision_score(
-            y_true, y_pred, sample_weight=sample_weight, zero_division=np.nan
-        )
+        return precision_score(y_true, y_pred, sample_weight=sample_weight, zero_division=np.nan)
 
     metrics = {
         "selection_rate": selection_rate,
@@ -92,17 +86,13 @@ def metric_frame(
         return MetricFrame(
             metrics=metrics,
             y_true=np.array([int(cell.label == favourable) for cell in cells.cells]),
-            y_pred=np.array(
-                [int(cell.prediction == favourable) for cell in cells.cells]
-            ),
+            y_pred=np.array([int(cell.prediction == favourable) for cell in cells.cells]),
             sensitive_features=np.array(cells.groups_of(attribute), dtype=object),
             sample_params={name: {"sample_weight": weight} for name in metrics},
         )
 
 
-def _metrics(
-    cells: Cells, counts: Counts, criteria: BiasCriteria
-) -> dict[str, AttributeMetrics]:
+def _metrics(cells: Cells, counts: Counts, criteria: BiasCriteria) -> dict[str, AttributeMetrics]:
     counted = {attribute.name: attribute for attribute in counts.attributes}
     found = {}
     for attribute in attributes_of(criteria):

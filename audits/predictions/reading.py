@@ -59,9 +59,7 @@ def count_cells(
     except Refused as refused:
         return PredictionsError(refused.reasons)
     except duckdb.OutOfMemoryException:
-        return PredictionsError(
-            (f"the file needs more than {memory_limit} of memory to be read",)
-        )
+        return PredictionsError((f"the file needs more than {memory_limit} of memory to be read",))
     except (duckdb.Error, OSError, UnicodeDecodeError) as error:
         return PredictionsError((f"the file cannot be read: {first_line(error)}",))
 
@@ -80,7 +78,7 @@ def _count(source: Source, columns: PredictionColumns) -> tuple[Cell, ...]:
     prediction = _outcome_sql(source, columns.prediction)
     groups = [_group_sql(source, name) for name in columns.groups]
     counted = source.rows(
-        f"SELECT {', '.join([label, prediction, *groups, 'count(*)'])} "
+        f"SELECT {', '.join([label, prediction, *groups, 'count(*)'])} "  # noqa: S608 - quoted
         f"FROM predictions GROUP BY ALL LIMIT {_MAX_CELLS + 1}"
     )
     if not counted:
@@ -88,9 +86,7 @@ def _count(source: Source, columns: PredictionColumns) -> tuple[Cell, ...]:
     if len(counted) > _MAX_CELLS:
         raise Refused(f"the group columns have more than {MAX_GROUPS} groups")
     faults = [
-        *_outcome_faults(
-            source, columns.label, label, [(row[0], row[-1]) for row in counted]
-        ),
+        *_outcome_faults(source, columns.label, label, [(row[0], row[-1]) for row in counted]),
         *_outcome_faults(
             source,
             columns.prediction,
@@ -100,9 +96,7 @@ def _count(source: Source, columns: PredictionColumns) -> tuple[Cell, ...]:
     ]
     cells: dict[tuple[tuple[str, ...], int, int], int] = {}
     for row in counted:
-        names = tuple(
-            canonical_group(None if name is None else str(name)) for name in row[2:-1]
-        )
+        names = tuple(canonical_group(None if name is None else str(name)) for name in row[2:-1])
         key = (names, _integer(row[0]), _integer(row[1]))
         cells[key] = cells.get(key, 0) + _integer(row[-1])
     for place, column in enumerate(columns.groups):
@@ -123,7 +117,10 @@ def _outcome_sql(source: Source, column: str) -> str:
         number, blank, nan = name, f"{name} IS NULL", f"isnan({name})"
     elif kind == "VARCHAR" or kind.startswith("ENUM"):
         text = f"lower(trim(CAST({name} AS VARCHAR)))"
-        number = f"CASE {text} WHEN 'true' THEN 1 WHEN 'false' THEN 0 ELSE TRY_CAST({text} AS DOUBLE) END"
+        number = (
+            f"CASE {text} WHEN 'true' THEN 1 WHEN 'false' THEN 0 "
+            f"ELSE TRY_CAST({text} AS DOUBLE) END"
+        )
         blank, nan = (
             f"{name} IS NULL OR {text} = ''",
             f"coalesce(isnan({number}), false)",
@@ -147,12 +144,10 @@ def _outcome_faults(
     faults = []
     for code, words in ((_MISSING, "is blank"), (_NAN, "is NaN")):
         if wrong[code]:
-            faults.append(
-                f"column {column} {words} in {wrong[code]:,} of {total:,} rows"
-            )
+            faults.append(f"column {column} {words} in {wrong[code]:,} of {total:,} rows")
     if wrong[_OTHER]:
         example = source.rows(
-            f"SELECT CAST({identifier(column)} AS VARCHAR) FROM predictions "
+            f"SELECT CAST({identifier(column)} AS VARCHAR) FROM predictions "  # noqa: S608 - quoted
             f"WHERE {sql} = {_OTHER} LIMIT 1"
         )
         faults.append(
@@ -166,12 +161,8 @@ def _group_sql(source: Source, column: str) -> str:
     name, kind = identifier(column), source.types[column]
     if kind in _FLOATS:
         return f"CASE WHEN isnan({name}) THEN NULL ELSE CAST({name} AS VARCHAR) END"
-    if kind.endswith("]") or kind.startswith(
-        ("STRUCT", "MAP", "UNION", "BLOB", "VARIANT")
-    ):
-        raise Refused(
-            f"column {column} holds {kind.split('(')[0]} values, not names of groups"
-        )
+    if kind.endswith("]") or kind.startswith(("STRUCT", "MAP", "UNION", "BLOB", "VARIANT")):
+        raise Refused(f"column {column} holds {kind.split('(')[0]} values, not names of groups")
     return f"CAST({name} AS VARCHAR)"
 
 
@@ -180,14 +171,10 @@ def _group_faults(column: str, names: set[str]) -> list[str]:
         return [f"column {column} has more than {MAX_GROUPS} groups"]
     faults = []
     if any(len(name) > MAX_GROUP_NAME for name in names):
-        faults.append(
-            f"column {column} has a group name of more than {MAX_GROUP_NAME} characters"
-        )
+        faults.append(f"column {column} has a group name of more than {MAX_GROUP_NAME} characters")
     if any(INTERSECTION in name for name in names):
         # "A × B" beside "A" and "B" would make two different intersections look the same.
-        faults.append(
-            f"column {column} has a group name with '{INTERSECTION.strip()}' in it"
-        )
+        faults.append(f"column {column} has a group name with '{INTERSECTION.strip()}' in it")
     if names == {UNKNOWN}:
         faults.append(f"column {column} is blank in every row")
     return faults
@@ -199,20 +186,21 @@ def _digest_rows(source: Source, row_id: str, label: str) -> str:
     whole = f"TRY_CAST({name} AS BIGINT)"
     if kind == "VARCHAR":
         # A cast would round "1.5"; only digits are a whole number.
-        whole = f"CASE WHEN regexp_full_match(trim({name}), '-?[0-9]+') THEN TRY_CAST({name} AS BIGINT) END"
+        digits = f"regexp_full_match(trim({name}), '-?[0-9]+')"
+        whole = f"CASE WHEN {digits} THEN TRY_CAST(trim({name}) AS BIGINT) END"
     elif kind in _FLOATS or kind.startswith("DECIMAL"):
         whole = f"CASE WHEN {name} = floor({name}) THEN TRY_CAST({name} AS BIGINT) END"
     elif kind not in _INTEGERS:
-        raise Refused(
-            f"column {row_id} holds {kind.split('(')[0]} values, not whole numbers"
-        )
-    bad = source.rows(f"SELECT count(*) FROM predictions WHERE {whole} IS NULL")
+        raise Refused(f"column {row_id} holds {kind.split('(')[0]} values, not whole numbers")
+    bad = source.rows(
+        f"SELECT count(*) FROM predictions WHERE {whole} IS NULL"  # noqa: S608 - quoted
+    )
     if bad[0][0]:
         raise Refused(
             f"column {row_id} is blank or no whole number in {_integer(bad[0][0]):,} rows"
         )
     cursor = source.connection.execute(
-        f"SELECT {whole} AS id, {_outcome_sql(source, label)} "
+        f"SELECT {whole} AS id, {_outcome_sql(source, label)} "  # noqa: S608 - quoted
         "FROM predictions ORDER BY id"
     )
     digest = hashlib.sha256()
@@ -222,9 +210,7 @@ def _digest_rows(source: Source, row_id: str, label: str) -> str:
             if number == previous:
                 raise Refused(f"column {row_id} holds {number} more than once")
             previous = number
-        digest.update(
-            "".join(f"{number},{outcome}\n" for number, outcome in rows).encode()
-        )
+        digest.update("".join(f"{number},{outcome}\n" for number, outcome in rows).encode())
     return digest.hexdigest()
 
 

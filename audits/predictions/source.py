@@ -83,7 +83,7 @@ def open_source(path: Path, memory_limit: str) -> Iterator[Source]:
                     "null_padding = false, ignore_errors = false)"
                 )
             connection.execute(
-                f"CREATE TEMP VIEW predictions AS SELECT * FROM {reader}"
+                f"CREATE TEMP VIEW predictions AS SELECT * FROM {reader}"  # noqa: S608 - quoted
             )
             described = connection.execute("DESCRIBE predictions").fetchall()
             yield Source(connection, {str(row[0]): str(row[1]) for row in described})
