@@ -136,7 +136,7 @@ def issue_grant(grant: Grant, signer: EnvelopeSigner) -> str:
     }
     encoded = json.dumps(payload, sort_keys=True, separators=(",", ":")).encode()
     envelope = sign_envelope(encoded, signer, PAYLOAD_TYPE)
-    token = base64.urlsafe_b64encode(envelope).rstrip(b"=").decode("ascii")
+    token = _token_of(envelope)
     if len(token) > MAX_TOKEN_CHARACTERS:
         raise GrantError(f"the token has {len(token)} characters, at most {MAX_TOKEN_CHARACTERS}")
     return token
@@ -165,9 +165,12 @@ def read_grant(token: str, public_key_pem: str | bytes, *, now: datetime) -> Gra
         raise GrantError("the token is not base64url without padding")
     try:
         envelope = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))
-        verified = verify_envelope(envelope, {key.keyid: key}, PAYLOAD_TYPE)
     except binascii.Error as error:
         raise GrantError("the token is not base64url without padding") from error
+    if _token_of(envelope) != token:
+        raise GrantError("the token is not base64url in its one canonical spelling")
+    try:
+        verified = verify_envelope(envelope, {key.keyid: key}, PAYLOAD_TYPE)
     except EnvelopeError as error:
         if error.code == EnvelopeError.default_code:
             raise GrantError(f"the token is not an envelope: {error}") from error
@@ -180,6 +183,10 @@ def read_grant(token: str, public_key_pem: str | bytes, *, now: datetime) -> Gra
             f"the grant expired at {grant.expires_at:%Y-%m-%d %H:%M:%S} UTC", code="grant.expired"
         )
     return grant
+
+
+def _token_of(envelope: bytes) -> str:
+    return base64.urlsafe_b64encode(envelope).rstrip(b"=").decode("ascii")
 
 
 def _parse_grant(payload: bytes) -> Grant:
