@@ -77,3 +77,10 @@ class InvalidRequest(RegistryError):
     """An input is malformed; nothing was done."""
 
     code = "invalid_input"
+
+
+class HookRefused(RegistryError):
+    """A webhook delivery that MLflow did not sign, or not now."""
+
+    code = "hook_refused"
+    status = HTTPStatus.UNAUTHORIZED

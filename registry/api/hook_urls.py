@@ -1,5 +1,7 @@
 from __future__ import annotations
 
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from registry.api.hooks import receive_mlflow_event
+
+urlpatterns = [path("mlflow", receive_mlflow_event, name="mlflow-hook")]

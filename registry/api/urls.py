@@ -1,5 +1,18 @@
 from __future__ import annotations
 
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from registry.api.gate import GateView
+from registry.api.grants import ConfirmGrantView, ReserveGrantView
+from registry.api.reports import ReportView
+
+urlpatterns = [
+    path("grants/reserve", ReserveGrantView.as_view(), name="reserve-grant"),
+    path("grants/confirm", ConfirmGrantView.as_view(), name="confirm-grant"),
+    path("models/<path:name>/versions/<int:version>/gate", GateView.as_view(), name="gate"),
+    path(
+        "models/<path:name>/versions/<int:version>/report.pdf",
+        ReportView.as_view(),
+        name="report",
+    ),
+]

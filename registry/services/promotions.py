@@ -234,19 +234,11 @@ def state_promotion(
 ) -> LogEntry:
     """Append a fact about a promotion to its model's stream."""
     version = promotion.version
-    record = (
-        LineageRecord.objects.filter(version_uri=version.uri).order_by("-entry_id").first()
-    )
-    digest = (
-        Digest.parse(record.subject_digest)
-        if record
-        else Digest("sha256", mapping_hash(version.row))
-    )
     return append_statement(
         event=event,
         predicate_type=predicate_type("promotion"),
         subject_name=version.uri,
-        subject_digest=digest,
+        subject_digest=subject_digest_of(version),
         predicate={
             "promotion_id": str(promotion.pk),
             "alias": promotion.alias,
@@ -258,6 +250,16 @@ def state_promotion(
         actor=actor,
         now=now,
     )
+
+
+def subject_digest_of(version: ModelVersion) -> Digest:
+    """Return the digest of a version's recorded artifacts, else that of its registry row."""
+    record = (
+        LineageRecord.objects.filter(version_uri=version.uri).order_by("-entry_id").first()
+    )
+    if record is None:
+        return Digest("sha256", mapping_hash(version.row))
+    return Digest.parse(record.subject_digest)
 
 
 def _content(evaluation: Evaluation) -> dict[str, Any]:

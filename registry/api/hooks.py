@@ -1,0 +1,39 @@
+"""The webhook receiver."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.contrib.auth.decorators import login_not_required
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils import timezone
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_POST
+
+from registry.errors import HookRefused
+from registry.services.hooks import accept_delivery, count_refusal
+from registry.tasks import request_walk
+
+
+@csrf_exempt
+@login_not_required
+@require_POST
+def receive_mlflow_event(request: HttpRequest) -> HttpResponse:
+    """Take a delivery as a hint to walk the registry now; 401 without MLflow's signature."""
+    now = timezone.now()
+    try:
+        is_new = accept_delivery(
+            delivery_id=request.headers.get("X-MLflow-Delivery-Id", ""),
+            timestamp=request.headers.get("X-MLflow-Timestamp", ""),
+            signature=request.headers.get("X-MLflow-Signature", ""),
+            body=request.body,
+            secret=settings.WEBHOOK_SECRET,
+            now=now,
+        )
+    except HookRefused as error:
+        count_refusal(
+            actor=request.META.get("REMOTE_ADDR", "unknown"), reason=error.code, now=now
+        )
+        raise
+    if is_new:
+        request_walk()
+    return JsonResponse({"status": "accepted" if is_new else "already_seen"}, status=202)

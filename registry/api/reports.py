@@ -1,0 +1,57 @@
+"""The signed report of a version, over REST."""
+
+from __future__ import annotations
+
+import time
+
+from django.conf import settings
+from django.http import HttpResponse
+from django.utils import timezone
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from accounts.services.people import actor_of
+from audits.models import Job, Report
+from registry.services.lookup import find_version
+from registry.services.reports import find_report, request_report
+
+POLL_SECONDS = 0.2
+
+
+class ReportView(APIView):
+    """Answer the signed PDF; where none is current, order one and wait for it a while."""
+
+    @extend_schema(responses={(200, "application/pdf"): OpenApiTypes.BINARY, 202: dict[str, str]})
+    def get(self, request: Request, name: str, version: int) -> HttpResponse:
+        found = find_version(name, version)
+        actor = actor_of(request.user)
+        job = request_report(version=found, actor=actor, now=timezone.now())
+        deadline = time.monotonic() + settings.REPORT_WAIT_SECONDS
+        while (report := find_report(job)) is None:
+            if time.monotonic() > deadline:
+                return _not_yet(job)
+            time.sleep(POLL_SECONDS)
+        return pdf_response(report, found.registered_model.name, found.version)
+
+
+def pdf_response(report: Report, name: str, number: int) -> HttpResponse:
+    """Return a report as a download, named after what it is about."""
+    safe = "".join(c if c.isalnum() or c in "-_" else "-" for c in name)[:80]
+    response = HttpResponse(bytes(report.pdf), content_type="application/pdf")
+    response["Content-Disposition"] = f'attachment; filename="muniment-{safe}-v{number}.pdf"'
+    response["ETag"] = f'"{report.sha256}"'
+    return response
+
+
+def _not_yet(job: Job) -> Response:
+    response = Response(
+        {"status": job.status, "detail": "The report is being made. Ask again in a few seconds."},
+        status=202,
+    )
+    response["Retry-After"] = "3"
+    return response
+
+

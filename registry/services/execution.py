@@ -1,0 +1,157 @@
+"""Executing a promotion: exactly once, whatever crashes where.
+
+The alias in MLflow is read before anything is done and again before anything is concluded: what
+it says decides, so that a worker or an MLflow server that dies between two steps leaves nothing
+that the next attempt cannot settle.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+import structlog
+from django.db import transaction
+
+from audits.domain.actor import EXECUTOR
+from audits.selectors import latest_checkpoint
+from lineage.errors import MlflowRefused
+from lineage.mlflow import MlflowClient
+from lineage.services.record import artifacts_digest_now
+from registry.domain.promotion import PromotionEvent, PromotionStatus
+from registry.models import Grant, Promotion, RegisteredModel
+from registry.services.aliases import record_alias
+from registry.services.grants import issue_token
+from registry.services.promotions import decide_promotion, move_promotion
+
+logger = structlog.get_logger(__name__)
+
+
+class Progress(StrEnum):
+    """What an attempt came to; `waiting` asks for another one."""
+
+    ENDED = "ended"
+    WAITING = "waiting"
+
+
+def execute_promotion(
+    *, promotion_id: UUID, client: MlflowClient, clock: Callable[[], datetime]
+) -> Progress:
+    """Take an approved promotion one attempt further.
+
+    Raises:
+        MlflowUnavailable: MLflow did not answer; another attempt goes on from here.
+    """
+    promotion = _load(promotion_id)
+    if promotion.status == PromotionStatus.APPROVED:
+        if not approvals_are_sealed(promotion):
+            return Progress.WAITING
+        promotion = _start(promotion, client, clock)
+    if promotion.status != PromotionStatus.EXECUTING:
+        return Progress.ENDED
+    known, version = promotion.version.registered_model, promotion.version
+    if client.get_alias(known.name, promotion.alias) != version.version:
+        token = issue_token(promotion=promotion, now=clock())
+        if token is None:
+            return Progress.WAITING
+        try:
+            client.set_alias(known.name, promotion.alias, version.version, grant=token)
+        except MlflowRefused as error:
+            if client.get_alias(known.name, promotion.alias) != version.version:
+                _fail(promotion, f"MLflow refused the change: {error}", now=clock())
+                return Progress.ENDED
+        if client.get_alias(known.name, promotion.alias) != version.version:
+            return Progress.WAITING
+    _settle(promotion, now=clock())
+    return Progress.ENDED
+
+
+def approvals_are_sealed(promotion: Promotion) -> bool:
+    """Say whether every approval that counts stands under a signed checkpoint."""
+    checkpoint = latest_checkpoint()
+    tree_size = checkpoint.tree_size if checkpoint else 0
+    standing = promotion.approvals.filter(dismissal__isnull=True)
+    sealed = standing.filter(entry__leaf__leaf_index__lt=tree_size)
+    return sealed.count() == standing.count()
+
+
+def _load(promotion_id: UUID) -> Promotion:
+    return Promotion.objects.select_related("version__registered_model").get(pk=promotion_id)
+
+
+def _start(
+    promotion: Promotion, client: MlflowClient, clock: Callable[[], datetime]
+) -> Promotion:
+    """Begin, unless the decision no longer holds or the bytes are not those that were judged."""
+    promotion = decide_promotion(promotion_id=promotion.pk, actor=EXECUTOR, now=clock())
+    if promotion.status != PromotionStatus.APPROVED:
+        return promotion
+    recorded, found = artifacts_digest_now(client=client, version_uri=promotion.version.uri)
+    with transaction.atomic(durable=True):
+        locked = _lock(promotion)
+        if locked.status != PromotionStatus.APPROVED:
+            return locked
+        grant = Grant.objects.filter(promotion=locked).exclude(status=Grant.Status.VOID).get()
+        started = move_promotion(
+            promotion=locked,
+            event=PromotionEvent.EXECUTION_STARTED,
+            actor=EXECUTOR,
+            now=clock(),
+            predicate={"grant_id": str(grant.pk)},
+        )
+        if recorded != found:
+            started.failure = (
+                f"The artifacts changed after they were judged: {recorded} was recorded, "
+                f"{found or 'nothing readable'} is there now."
+            )
+            return move_promotion(
+                promotion=started, event=PromotionEvent.FAILED, actor=EXECUTOR, now=clock()
+            )
+        return started
+
+
+def _settle(promotion: Promotion, *, now: datetime) -> None:
+    with transaction.atomic(durable=True):
+        locked = _lock(promotion)
+        if locked.status != PromotionStatus.EXECUTING:
+            return
+        known = RegisteredModel.objects.select_for_update().get(
+            pk=locked.version.registered_model_id
+        )
+        record_alias(
+            registered_model=known,
+            alias=locked.alias,
+            version=locked.version,
+            actor=EXECUTOR,
+            now=now,
+        )
+        Grant.objects.filter(
+            promotion=locked, status__in=[Grant.Status.WRITTEN, Grant.Status.RESERVED]
+        ).update(status=Grant.Status.CONFIRMED, settled_at=now)
+        move_promotion(
+            promotion=locked, event=PromotionEvent.EXECUTED, actor=EXECUTOR, now=now
+        )
+    logger.info("promotion.executed", promotion=str(promotion.pk))
+
+
+def _fail(promotion: Promotion, failure: str, *, now: datetime) -> None:
+    with transaction.atomic(durable=True):
+        locked = _lock(promotion)
+        if locked.status != PromotionStatus.EXECUTING:
+            return
+        Grant.objects.filter(promotion=locked).exclude(status=Grant.Status.CONFIRMED).update(
+            status=Grant.Status.VOID, settled_at=now
+        )
+        locked.failure = failure[:2000]
+        move_promotion(promotion=locked, event=PromotionEvent.FAILED, actor=EXECUTOR, now=now)
+    logger.error("promotion.failed", promotion=str(promotion.pk), failure=failure)
+
+
+def _lock(promotion: Promotion) -> Promotion:
+    return (
+        Promotion.objects.select_for_update(of=("self",))
+        .select_related("version__registered_model")
+        .get(pk=promotion.pk)
+    )

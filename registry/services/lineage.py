@@ -1,0 +1,72 @@
+"""Recording the lineage of a mirrored version."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from uuid import UUID
+
+from django.db import transaction
+
+from audits.domain.actor import RECORDER
+from audits.models import Job
+from audits.services.evidence import claim_job, finish_job, open_job, release_job
+from lineage.domain.snapshot import VersionSnapshot
+from lineage.errors import LineageError
+from lineage.mlflow import MlflowClient
+from lineage.services.collect import collect_lineage
+from lineage.services.record import record_lineage
+from registry.models import ModelVersion, PolicyBinding
+from registry.services.predictions import decide_open_promotions
+
+
+def snapshot_of(version: ModelVersion) -> VersionSnapshot:
+    """Return what lineage needs to know of a mirrored version."""
+    known = version.registered_model
+    return VersionSnapshot(
+        source_name=known.source_id,
+        model_name=known.name,
+        version=version.version,
+        version_uri=version.uri,
+        stream=known.uri,
+        run_id=version.run_id or None,
+        source_uri=version.source_uri or None,
+        creation_timestamp_ms=version.creation_timestamp_ms,
+        tags=version.tags,
+    )
+
+
+def record_version_lineage(
+    *, job_id: UUID, client: MlflowClient, clock: Callable[[], datetime]
+) -> ModelVersion | None:
+    """Record a version's lineage; a bound policy's predictions audit is opened with it.
+
+    What is missing is graded missing, with the reason. None where the job is another's.
+
+    Raises:
+        LineageError: MLflow did not answer; the job is queued again.
+    """
+    job = claim_job(job_id=job_id, now=clock())
+    if job is None:
+        return None
+    version = ModelVersion.objects.select_related("registered_model").get(uri=job.version_uri)
+    try:
+        collected = collect_lineage(client, snapshot_of(version), row=version.row)
+    except LineageError as error:
+        release_job(job=job, error=str(error), now=clock())
+        raise
+    now = clock()
+    with transaction.atomic(durable=True):
+        record_lineage(
+            snapshot=snapshot_of(version), collected=collected, actor=RECORDER, now=now
+        )
+        finish_job(job=job, now=now)
+        if PolicyBinding.objects.filter(registered_model=version.registered_model_id).exists():
+            open_job(
+                kind=Job.Kind.PREDICTIONS_AUDIT,
+                version_uri=version.uri,
+                requested_by=None,
+                now=now,
+            )
+        decide_open_promotions(version=version, now=now)
+    return version

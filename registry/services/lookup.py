@@ -1,0 +1,37 @@
+"""Finding a living model or version by the names that people and MLflow use."""
+
+from __future__ import annotations
+
+from registry.errors import UnknownVersion
+from registry.models import ModelVersion, RegisteredModel
+
+
+def find_model(name: str) -> RegisteredModel:
+    """Return the living registered model of this name.
+
+    Raises:
+        UnknownVersion: the mirror has none.
+    """
+    found = RegisteredModel.objects.filter(name=name, gone_at__isnull=True).first()
+    if found is None:
+        raise UnknownVersion(
+            f"The mirror has no model {name!r}. Check the name in MLflow; a new model appears "
+            "here with the next walk."
+        )
+    return found
+
+
+def find_version(name: str, number: int) -> ModelVersion:
+    """Return a living model's version by its number.
+
+    Raises:
+        UnknownVersion: the mirror has no such model or version.
+    """
+    version = (
+        ModelVersion.objects.select_related("registered_model")
+        .filter(registered_model=find_model(name), version=number, gone_at__isnull=True)
+        .first()
+    )
+    if version is None:
+        raise UnknownVersion(f"The model {name!r} has no version {number} in the mirror.")
+    return version

@@ -1,0 +1,159 @@
+"""Auditing a version's predictions: the job that makes bias and performance evidence."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from django.db import transaction
+
+from audits.domain.actor import GATE, PREDICTIONS_AUDIT
+from audits.domain.criteria import BiasCriteria
+from audits.services.evidence import (
+    NewEvidence,
+    claim_job,
+    finish_job,
+    record_evidence,
+    release_job,
+)
+from lineage.errors import ArtifactMissing, LineageError
+from lineage.mlflow import MlflowClient
+from lineage.models import LineageRecord
+from muniment.attest.digest import sha256_file
+from registry.domain.policy import BiasGate
+from registry.domain.promotion import DECIDABLE_STATUSES
+from registry.models import ModelVersion, PolicyBinding, Promotion
+from registry.services.policies import document_of
+from registry.services.promotions import decide_promotion
+
+if TYPE_CHECKING:
+    from audits.models import Job
+    from audits.predictions.audit import EvidenceDraft
+
+PREDICTIONS = "predictions.parquet"
+
+
+def audit_version(
+    *, job_id: UUID, client: MlflowClient, clock: Callable[[], datetime]
+) -> ModelVersion | None:
+    """Audit the predictions that the team logged with a version's run, and record what was found.
+
+    A file that is missing or malformed gives evidence with the conclusion `error`, never a pass.
+    What may pass by itself (MLflow down) puts the job back. None where the job is another's.
+
+    Raises:
+        LineageError: MLflow did not answer; the job is queued again.
+    """
+    job = claim_job(job_id=job_id, now=clock())
+    if job is None:
+        return None
+    version = ModelVersion.objects.select_related("registered_model").get(uri=job.version_uri)
+    try:
+        found = list(_audit(version, client))
+    except LineageError as error:
+        release_job(job=job, error=str(error), now=clock())
+        raise
+    _record(job, version, found, now=clock())
+    return version
+
+
+def bias_criteria(version: ModelVersion) -> BiasCriteria:
+    """Return what the bound policy judges bias by, over all its attributes; else the shipped rule.
+
+    The policy names the favourable outcome, the attributes and the reference; a request cannot.
+    """
+    binding = (
+        PolicyBinding.objects.select_related("policy")
+        .filter(registered_model=version.registered_model_id)
+        .first()
+    )
+    gates = (
+        [gate for gate in document_of(binding.policy).gates if isinstance(gate, BiasGate)]
+        if binding
+        else []
+    )
+    if not gates:
+        return BiasCriteria()
+    pairs = {pair for gate in gates for pair in gate.criteria.intersections}
+    return replace(
+        gates[0].criteria,
+        attributes=tuple(gate.attribute for gate in gates),
+        intersections=tuple(sorted(pairs)),
+    )
+
+
+def _audit(version: ModelVersion, client: MlflowClient) -> Iterable[NewEvidence]:
+    from audits.predictions.audit import audit_predictions
+
+    criteria = bias_criteria(version)
+    with tempfile.TemporaryDirectory(prefix="muniment-audit-") as folder:
+        path = Path(folder) / PREDICTIONS
+        try:
+            if not version.run_id:
+                raise ArtifactMissing("The version names no run, so it has no predictions.")
+            client.download_run_artifact(version.run_id, PREDICTIONS, path)
+        except ArtifactMissing as error:
+            yield from (_error(kind, criteria, str(error)) for kind in ("bias", "performance"))
+            return
+        inputs = [{"name": PREDICTIONS, "digest": f"sha256:{sha256_file(path)}"}]
+        audit = audit_predictions(path, criteria)
+        yield _evidence(audit.bias, inputs)
+        yield _evidence(audit.performance, inputs)
+
+
+def _evidence(draft: EvidenceDraft, inputs: list[dict[str, str]]) -> NewEvidence:
+    return NewEvidence(
+        kind=draft.kind,
+        origin="reported",  # the predictions and the groups in them come from the team
+        conclusion=draft.conclusion,
+        reasons=draft.reasons,
+        criteria=draft.criteria,
+        measurements=draft.measurements,
+        inputs=inputs,
+    )
+
+
+def _error(kind: str, criteria: BiasCriteria, reason: str) -> NewEvidence:
+    return NewEvidence(
+        kind=kind,
+        origin="reported",
+        conclusion="error",
+        reasons=[reason],
+        criteria=criteria.to_mapping() if kind == "bias" else {},
+        measurements={},
+        inputs=[],
+    )
+
+
+@transaction.atomic(durable=True)
+def _record(job: Job, version: ModelVersion, found: list[NewEvidence], *, now: datetime) -> None:
+    record = (
+        LineageRecord.objects.filter(version_uri=version.uri).order_by("-entry_id").first()
+    )
+    if record is None:
+        release_job(job=job, error="The lineage record is not there yet.", now=now)
+        return
+    for evidence in found:
+        record_evidence(
+            version_uri=version.uri,
+            stream=version.registered_model.uri,
+            subject_digest=record.subject_digest,
+            found=evidence,
+            actor=PREDICTIONS_AUDIT,
+            now=now,
+        )
+    finish_job(job=job, now=now)
+    decide_open_promotions(version=version, now=now)
+
+
+def decide_open_promotions(*, version: ModelVersion, now: datetime) -> None:
+    """Decide again every promotion of a version that something new may change."""
+    for promotion in Promotion.objects.filter(
+        version=version, status__in=sorted(DECIDABLE_STATUSES)
+    ).order_by("pk"):
+        decide_promotion(promotion_id=promotion.pk, actor=GATE, now=now)

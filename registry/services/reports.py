@@ -1,0 +1,198 @@
+"""Signed reports: ordered by anyone who may read, rendered by the worker, hashed into the log."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from datetime import datetime
+from uuid import UUID, uuid4
+
+from django.conf import settings
+from django.db import transaction
+
+from audits.domain.actor import Actor
+from audits.domain.log import Event
+from audits.models import Disclosure, Job, LogEntry, Report
+from audits.selectors import (
+    ProvenEntry,
+    latest_checkpoint,
+    latest_report,
+    prove_entries,
+    stream_entries,
+)
+from audits.services.evidence import claim_job, finish_job, open_job, release_job
+from audits.services.log import append_statement, predicate_type
+from muniment.attest.digest import canonical_json
+from registry.errors import RegistryError
+from registry.models import Approval, ModelVersion
+from registry.services.dossier import build_dossier
+from registry.services.execution import Progress
+from registry.services.promotions import subject_digest_of
+
+
+class ReportFailed(RegistryError):
+    """The report could not be made."""
+
+    code = "report_failed"
+    status = 500
+
+
+def request_report(*, version: ModelVersion, actor: Actor, now: datetime) -> Job:
+    """Return a job whose report is current: the last one, where nothing was said since.
+
+    Raises:
+        RoleRequired: the actor holds no role.
+    """
+    actor.require_role("download a report", "auditor", "reviewer", "engineer", "admin")
+    report = latest_report(version.uri)
+    if report is not None:
+        newest = stream_entries(version.registered_model.uri).last()
+        if newest is not None and newest.pk == report.entry_id:
+            done = Job.objects.filter(report=report).first()
+            if done is not None:
+                return done
+    job, is_new = open_job(
+        kind=Job.Kind.REPORT, version_uri=version.uri, requested_by=UUID(actor.id), now=now
+    )
+    if is_new:
+        from registry.tasks import send_job
+
+        transaction.on_commit(lambda: send_job(job), robust=True)
+    return job
+
+
+def find_report(job: Job) -> Report | None:
+    """Return what a job has made; None while it is still at work.
+
+    Raises:
+        ReportFailed: it gave up.
+    """
+    job = Job.objects.select_related("report").get(pk=job.pk)
+    if job.status == Job.Status.FAILED:
+        raise ReportFailed(f"The report could not be made: {job.error}")
+    return job.report if job.status == Job.Status.DONE else None
+
+
+def issue_report(*, job_id: UUID, clock: Callable[[], datetime]) -> Progress:
+    """Render, sign and log a report, once everything that it says stands under a checkpoint.
+
+    `waiting` while the log's newest statements are still pending.
+    """
+    job = claim_job(job_id=job_id, now=clock())
+    if job is None:
+        return Progress.ENDED
+    version = ModelVersion.objects.select_related("registered_model").get(uri=job.version_uri)
+    stream = version.registered_model.uri
+    entries = [
+        *LogEntry.objects.filter(event=Event.KEY_ENROLLED).order_by("pk"),
+        *stream_entries(stream),
+    ]
+    checkpoint = latest_checkpoint()
+    proven = prove_entries(entries, checkpoint) if checkpoint else []
+    if checkpoint is None or len(proven) < len(entries):
+        Job.objects.filter(pk=job.pk).update(status=Job.Status.QUEUED, updated_at=clock())
+        return Progress.WAITING
+    now = clock()
+    try:
+        pdf, dossier_sha256 = _render(version, job, proven, bytes(checkpoint.note), now)
+    except Exception as error:
+        release_job(job=job, error=f"{type(error).__name__}: {error}", now=clock())
+        raise
+    _record(job, version, pdf, dossier_sha256, checkpoint.tree_size, now=clock())
+    return Progress.ENDED
+
+
+def _render(
+    version: ModelVersion, job: Job, proven: list[ProvenEntry], note: bytes, now: datetime
+) -> tuple[bytes, str]:
+    from audits.report.attachment import LogEntry as AttachedEntry
+    from audits.report.attachment import build_evidence
+    from audits.report.pdf import render_report
+    from audits.report.signing import sign_report
+
+    dossier = build_dossier(
+        version=version,
+        leaves={item.entry.pk: item.leaf_index for item in proven},
+        checkpoint=note,
+        requested_by=job.requested_by,
+        now=now,
+    )
+    evidence_json = build_evidence(
+        dossier,
+        entries=[
+            AttachedEntry(item.leaf_index, bytes(item.entry.envelope), item.proof.decode())
+            for item in proven
+        ],
+        disclosures=_disclosures(version),
+    )
+    unsigned = render_report(dossier, evidence_json, generated_at=now)
+    signed = sign_report(
+        unsigned,
+        key_pem_path=settings.PDF_KEY_FILE,
+        certificate_pem_path=settings.PDF_CERT_FILE,
+        reason=f"Report on {version.registered_model.name} version {version.version}",
+        at=now,
+    )
+    sha256 = hashlib.sha256(canonical_json(dossier.to_mapping())).hexdigest()
+    return signed, sha256
+
+
+def _disclosures(version: ModelVersion) -> list[object]:
+    """Open the commitments of this model's reviews, as far as nobody was erased."""
+    from audits.report.attachment import PersonDisclosure, TextDisclosure
+
+    commitments = []
+    for approval in Approval.objects.filter(
+        promotion__version__registered_model=version.registered_model_id
+    ):
+        commitments += [approval.person_commitment, approval.reason_commitment]
+    opened: list[object] = []
+    for row in Disclosure.objects.filter(commitment__in=commitments).order_by("commitment"):
+        salt = bytes(row.salt).hex()
+        if row.printed_name:
+            opened.append(PersonDisclosure(row.commitment, salt, row.printed_name, row.role))
+        else:
+            opened.append(TextDisclosure(row.commitment, salt, row.text))
+    return opened
+
+
+@transaction.atomic(durable=True)
+def _record(
+    job: Job,
+    version: ModelVersion,
+    pdf: bytes,
+    dossier_sha256: str,
+    tree_size: int,
+    *,
+    now: datetime,
+) -> None:
+    report_id = uuid4()
+    sha256 = hashlib.sha256(pdf).hexdigest()
+    entry = append_statement(
+        event=Event.REPORT_ISSUED,
+        predicate_type=predicate_type("report"),
+        subject_name=version.uri,
+        subject_digest=subject_digest_of(version),
+        predicate={
+            "report_id": str(report_id),
+            "sha256": sha256,
+            "dossier_sha256": dossier_sha256,
+            "tree_size": tree_size,
+        },
+        stream=version.registered_model.uri,
+        actor=Actor(kind="person", id=str(job.requested_by)),
+        now=now,
+    )
+    job.report = Report.objects.create(
+        id=report_id,
+        version_uri=version.uri,
+        pdf=pdf,
+        sha256=sha256,
+        dossier_sha256=dossier_sha256,
+        tree_size=tree_size,
+        requested_by=job.requested_by,
+        issued_at=now,
+        entry=entry,
+    )
+    finish_job(job=job, now=now)
+

@@ -1,0 +1,128 @@
+"""Celery edges: each calls one service, and raises what it could not do, to be tried again."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from celery import Task, shared_task
+from django.conf import settings
+from django.core.cache import cache
+from django.utils import timezone
+
+from audits.models import Job
+from lineage.errors import MlflowUnavailable
+from lineage.mlflow import MlflowClient
+from registry.domain.mirror import Walk
+from registry.models import ModelVersion, Promotion
+from registry.services.execution import Progress, execute_promotion
+from registry.services.lineage import record_version_lineage
+from registry.services.mirror import apply_walk, ensure_source, record_walk_failure
+from registry.services.predictions import audit_version
+from registry.services.reports import issue_report
+from registry.services.walk import walk_mlflow
+
+# A hint that came while a walk was queued is served by that walk; one that came later is not.
+_WALK_WANTED = "registry:walk-wanted"
+_RETRY: dict[str, Any] = {
+    "autoretry_for": (MlflowUnavailable,),
+    "retry_backoff": 2,
+    "retry_backoff_max": 60,
+    "max_retries": 8,
+}
+
+
+def _client() -> MlflowClient:
+    return MlflowClient(settings.MLFLOW_TRACKING_URI)
+
+
+def request_walk() -> None:
+    """Have the registry walked soon; many requests in a row are one walk."""
+    if cache.add(_WALK_WANTED, True, timeout=60):
+        walk_registry.delay()
+
+
+@shared_task
+def walk_registry() -> None:
+    """Bring the mirror to what MLflow says."""
+    cache.delete(_WALK_WANTED)
+    source = ensure_source(name=settings.MUNIMENT_SOURCE, uri=settings.MLFLOW_TRACKING_URI)
+    started_at = timezone.now()
+    try:
+        walk: Walk = walk_mlflow(_client())
+    except MlflowUnavailable as error:
+        record_walk_failure(source=source, failure=str(error), now=timezone.now())
+        raise
+    apply_walk(source=source, walk=walk, started_at=started_at, now=timezone.now())
+    dispatch_open_work()
+
+
+@shared_task
+def take_up_open_work() -> None:
+    """Send again what is open and that nobody may be working on."""
+    dispatch_open_work()
+
+
+def dispatch_open_work() -> None:
+    """Send a task for every open job and promotion; each claims its work, so twice is once."""
+    for job in Job.objects.filter(status=Job.Status.QUEUED).order_by("created_at")[:200]:
+        send_job(job)
+    lost = Job.objects.filter(
+        status=Job.Status.RUNNING, updated_at__lt=timezone.now() - timedelta(minutes=10)
+    )
+    for job in lost[:200]:
+        send_job(job)
+    for promotion in Promotion.objects.filter(status__in=["approved", "executing"]):
+        run_promotion.delay(str(promotion.pk))
+
+
+def send_job(job: Job) -> None:
+    """Send the task that does this kind of job."""
+    task: Task[..., None] = {
+        Job.Kind.LINEAGE: record_lineage,
+        Job.Kind.PREDICTIONS_AUDIT: audit_predictions_of_version,
+        Job.Kind.REPORT: render_report_of_version,
+    }[Job.Kind(job.kind)]
+    task.delay(str(job.pk))
+
+
+@shared_task(**_RETRY)
+def record_lineage(job_id: str) -> None:
+    """Record what a version was made of, then have its predictions audited."""
+    version = record_version_lineage(
+        job_id=UUID(job_id), client=_client(), clock=timezone.now
+    )
+    if version is not None:
+        _dispatch_jobs_of(version)
+
+
+@shared_task(**_RETRY)
+def audit_predictions_of_version(job_id: str) -> None:
+    """Audit the predictions that were logged with a version."""
+    version = audit_version(job_id=UUID(job_id), client=_client(), clock=timezone.now)
+    if version is not None:
+        for promotion in version.promotions.filter(status="approved"):
+            run_promotion.delay(str(promotion.pk))
+
+
+@shared_task
+def render_report_of_version(job_id: str) -> None:
+    """Render, sign and log a report."""
+    if issue_report(job_id=UUID(job_id), clock=timezone.now) is Progress.WAITING:
+        render_report_of_version.apply_async([job_id], countdown=1)
+
+
+@shared_task(bind=True, **_RETRY)
+def run_promotion(self: Task[..., None], promotion_id: str) -> None:
+    """Take an approved promotion to its end."""
+    progress = execute_promotion(
+        promotion_id=UUID(promotion_id), client=_client(), clock=timezone.now
+    )
+    if progress is Progress.WAITING:
+        run_promotion.apply_async([promotion_id], countdown=1)
+
+
+def _dispatch_jobs_of(version: ModelVersion) -> None:
+    for job in Job.objects.filter(version_uri=version.uri, status=Job.Status.QUEUED):
+        send_job(job)
