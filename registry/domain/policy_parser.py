@@ -239,6 +239,7 @@ def _also_reported(section: Section) -> tuple[str, ...]:
 
 def _criteria(section: Section, attribute: str) -> BiasCriteria:
     """Read the bias rule's thresholds; every one must be written, for none may be in the code."""
+    noted = len(section.problems)
     values: dict[str, object] = {
         "attributes": [attribute],
         "standard": section.choice("standard", ("screening", "demonstrated")),
@@ -267,7 +268,7 @@ def _criteria(section: Section, attribute: str) -> BiasCriteria:
             section.note("fail_on_significant_gap", "type", "not a truth value", "true or false")
         values["fail_on_significant_gap"] = significant is True
     section.close()
-    if section.problems:
+    if len(section.problems) > noted:
         # Whatever was noted stops the policy; these criteria only stand in for it.
         return BiasCriteria(attributes=(attribute,), intersections=())
     try:

@@ -31,12 +31,13 @@ class Section:
     value: Plain
     path: str
     problems: list[PolicyProblem]
+    is_missing: bool = False
     _mapping: dict[str, Plain] = field(init=False)
     _read: set[str] = field(init=False, default_factory=set)
 
     def __post_init__(self) -> None:
         self._mapping = self.value if isinstance(self.value, dict) else {}
-        if not isinstance(self.value, dict):
+        if not isinstance(self.value, dict) and not self.is_missing:
             self._note("type", self.path, _found(self.value), "a mapping")
 
     def has(self, key: str) -> bool:
@@ -59,9 +60,11 @@ class Section:
         self._note(code, self.at(key), message, expected)
 
     def section(self, key: str) -> Section:
-        """Read a mapping; an empty one where it is missing."""
-        found = self._take(key, "a mapping")
-        return Section({} if found is _MISSING else _as_plain(found), self.at(key), self.problems)
+        """Read a mapping; where it is missing, one that complains about nothing more."""
+        self._take(key, "a mapping")
+        return Section(
+            self._mapping.get(key), self.at(key), self.problems, is_missing=not self.has(key)
+        )
 
     def sections(self, key: str) -> list[Section]:
         """Read a list of mappings."""
@@ -211,7 +214,9 @@ class Section:
         return found
 
     def _note(self, code: str, path: str, message: str, expected: str) -> None:
-        self.problems.append(PolicyProblem(code, path, message, expected))
+        # The first fault of a value is the one to mend; what follows from it is noise.
+        if all(problem.path != path for problem in self.problems):
+            self.problems.append(PolicyProblem(code, path, message, expected))
 
 
 def _exact(found: object) -> Fraction | None:
@@ -222,10 +227,6 @@ def _exact(found: object) -> Fraction | None:
     if isinstance(found, str) and _FRACTION_TEXT.fullmatch(found):
         return Fraction(found)
     return None
-
-
-def _as_plain(found: object) -> Plain:
-    return found  # type: ignore[return-value]  # `_take` gives what the mapping holds
 
 
 def _found(value: object) -> str:

@@ -136,6 +136,9 @@ def test_a_ratio_that_is_not_demonstrated_is_insufficient(black_selected: int) -
     )
     result = gate(view, "bias-race")
     assert result.outcome is GateOutcome.INSUFFICIENT
+    assert "lower end" in result.reason
+    assert result.actual is not None
+    assert result.actual > 0.8
     assert decide(view).verdict is Verdict.DENY
 
 

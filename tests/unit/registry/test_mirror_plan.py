@@ -1,0 +1,323 @@
+"""What the mirror makes of a walk: exactly the differences, and nothing of what is torn."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from muniment.attest.digest import canonical_json
+from registry.domain.identity import ModelIdentity, model_uri, version_uri
+from registry.domain.mirror import (
+    Change,
+    MirrorPlan,
+    ModelRow,
+    ModelState,
+    VersionRow,
+    VersionState,
+    Walk,
+    row_hash,
+)
+from registry.domain.mirror_plan import plan_changes
+
+Mirror = dict[ModelIdentity, ModelState]
+
+
+def apply(mirror: Mirror, changes: Iterable[Change]) -> Mirror:
+    """Store changes as the mirror does, one by one and in their order."""
+    stored = dict(mirror)
+    for change in changes:
+        state = stored.get(change.identity, ModelState(name="", row={}, row_hash=""))
+        if change.alias is not None:
+            aliases = dict(state.aliases)
+            if change.after is None:
+                del aliases[change.alias]
+            else:
+                # A foreign key: the version must be stored before the alias.
+                assert not state.versions[change.after["version"]].gone
+                aliases[change.alias] = change.after["version"]
+            state = replace(state, aliases=aliases)
+        elif change.version is not None:
+            assert change.identity in stored
+            versions = dict(state.versions)
+            if change.row is None:
+                versions[change.version] = replace(versions[change.version], gone=True)
+            else:
+                versions[change.version] = VersionState(change.row, change.row_hash or "")
+            state = replace(state, versions=versions)
+        elif change.row is None:
+            state = replace(state, gone=True, aliases={})
+        else:
+            state = replace(
+                state,
+                name=change.model_name,
+                row=change.row,
+                row_hash=change.row_hash or "",
+                gone=False,
+            )
+        stored[change.identity] = state
+    return stored
+
+
+def model(name: str, born: int = 100, **values: Any) -> ModelRow:
+    return ModelRow(name=name, creation_timestamp_ms=born, **values)
+
+
+def version(name: str, number: int, born: int = 200, **values: Any) -> VersionRow:
+    return VersionRow(model_name=name, version=number, creation_timestamp_ms=born, **values)
+
+
+def walk(*rows: ModelRow | VersionRow) -> Walk:
+    return Walk(
+        models=tuple(row for row in rows if isinstance(row, ModelRow)),
+        versions=tuple(row for row in rows if isinstance(row, VersionRow)),
+    )
+
+
+def mirrored(*rows: ModelRow | VersionRow) -> Mirror:
+    plan = plan_changes({}, walk(*rows))
+    assert plan.torn == ()
+    return apply({}, plan.changes)
+
+
+def kinds(plan: MirrorPlan) -> list[str]:
+    return [change.kind.value for change in plan.changes]
+
+
+CREDIT = (model("credit", aliases={"champion": 1}), version("credit", 1), version("credit", 2))
+
+
+def test_a_first_walk_finds_everything_in_an_order_that_can_be_stored() -> None:
+    plan = plan_changes({}, walk(*CREDIT))
+    assert kinds(plan) == ["model.appeared", "version.appeared", "version.appeared", "alias.set"]
+    assert plan.changes[0].identity == ModelIdentity(100, "credit")
+    assert plan.changes[-1].after == {"version": 1}
+
+
+def test_a_second_walk_without_change_plans_nothing() -> None:
+    assert plan_changes(mirrored(*CREDIT), walk(*CREDIT)) == MirrorPlan((), ())
+
+
+@pytest.mark.parametrize(
+    ("aliases", "kind", "before", "after"),
+    [
+        ({"champion": 2}, "alias.moved", {"version": 1}, {"version": 2}),
+        ({}, "alias.removed", {"version": 1}, None),
+        ({"champion": 1, "canary": 2}, "alias.set", None, {"version": 2}),
+    ],
+)
+def test_an_alias_change_says_from_where_to_where(
+    aliases: dict[str, int], kind: str, before: Any, after: Any
+) -> None:
+    (change,) = plan_changes(
+        mirrored(*CREDIT), walk(replace(CREDIT[0], aliases=aliases), *CREDIT[1:])
+    ).changes
+    assert (change.kind.value, change.before, change.after) == (kind, before, after)
+    assert change.row is None
+
+
+def test_a_changed_row_shows_only_what_differs_and_carries_the_whole() -> None:
+    changed = version("credit", 2, tags={"owner": "risk"}, stage="Production")
+    (change,) = plan_changes(mirrored(*CREDIT), walk(*CREDIT[:2], changed)).changes
+    assert change.kind.value == "version.changed"
+    assert change.before == {"tags": {}, "stage": ""}
+    assert change.after == {"tags": {"owner": "risk"}, "stage": "Production"}
+    assert change.row is not None
+    assert change.row["run_id"] == ""
+    assert change.row_hash == row_hash(changed)
+
+
+def test_a_renamed_model_keeps_its_identity_and_its_history() -> None:
+    renamed = (replace(CREDIT[0], name="loans"), version("loans", 1), version("loans", 2))
+    (change,) = plan_changes(mirrored(*CREDIT), walk(*renamed)).changes
+    assert change.kind.value == "model.renamed"
+    assert change.identity == ModelIdentity(100, "credit")
+    assert (change.before, change.after) == ({"name": "credit"}, {"name": "loans"})
+    again = apply(mirrored(*CREDIT), [change])
+    assert plan_changes(again, walk(*renamed)).changes == ()
+
+
+def test_a_rename_and_another_change_are_two_facts() -> None:
+    renamed = (
+        replace(CREDIT[0], name="loans", description="new"),
+        version("loans", 1),
+        version("loans", 2),
+    )
+    plan = plan_changes(mirrored(*CREDIT), walk(*renamed))
+    assert kinds(plan) == ["model.renamed", "model.changed"]
+    assert plan.changes[1].after == {"description": "new"}
+
+
+def test_a_name_deleted_and_made_again_is_another_model() -> None:
+    again = walk(model("credit", born=900), version("credit", 1, born=950))
+    plan = plan_changes(mirrored(*CREDIT), again)
+    assert kinds(plan) == [
+        "model.appeared",
+        "version.appeared",
+        "alias.removed",
+        "version.gone",
+        "version.gone",
+        "model.gone",
+    ]
+    assert plan.changes[0].identity == ModelIdentity(900, "credit")
+    assert plan.changes[-1].identity == ModelIdentity(100, "credit")
+
+
+def test_a_name_taken_over_after_a_rename_does_not_mix_two_models() -> None:
+    swapped = walk(model("loans"), model("credit", born=300))
+    plan = plan_changes(mirrored(model("credit")), swapped)
+    assert {(change.kind.value, change.identity) for change in plan.changes} == {
+        ("model.renamed", ModelIdentity(100, "credit")),
+        ("model.appeared", ModelIdentity(300, "credit")),
+    }
+
+
+def test_two_models_of_one_millisecond_that_swap_names_are_not_guessed_at() -> None:
+    mirror = mirrored(model("a"), model("b"))
+    plan = plan_changes(mirror, walk(model("c"), model("d")))
+    assert sorted(kinds(plan)) == ["model.appeared"] * 2 + ["model.gone"] * 2
+
+
+def test_what_vanished_is_gone_and_comes_back_as_itself() -> None:
+    mirror = mirrored(*CREDIT)
+    plan = plan_changes(mirror, walk(*CREDIT[:2]))
+    assert kinds(plan) == ["version.gone"]
+    assert plan.changes[0].before is not None
+    mirror = apply(mirror, plan.changes)
+    plan = plan_changes(mirror, walk())
+    assert kinds(plan) == ["alias.removed", "version.gone", "model.gone"]
+    mirror = apply(mirror, plan.changes)
+    assert plan_changes(mirror, walk()).changes == ()
+    back = plan_changes(mirror, walk(*CREDIT))
+    assert kinds(back) == ["model.appeared", "version.appeared", "version.appeared", "alias.set"]
+    assert {change.identity for change in back.changes} == {ModelIdentity(100, "credit")}
+
+
+@pytest.mark.parametrize(
+    "torn",
+    [
+        walk(model("credit", born=900), version("credit", 1), version("credit", 2)),
+        walk(*CREDIT, version("unlisted", 1)),
+        walk(*CREDIT, version("credit", 2)),
+        walk(*CREDIT, model("credit")),
+        walk(CREDIT[0], CREDIT[1], version("credit", 2, born=201)),
+        walk(replace(CREDIT[0], aliases={"champion": 3}), *CREDIT[1:]),
+    ],
+    ids=[
+        "version-older-than-model",
+        "version-without-model",
+        "version-twice",
+        "model-twice",
+        "version-reborn",
+        "alias-without-version",
+    ],
+)
+def test_a_torn_walk_says_so_and_concludes_no_disappearance(torn: Walk) -> None:
+    mirror = mirrored(*CREDIT, model("fraud", born=50))
+    plan = plan_changes(mirror, torn)
+    assert plan.torn
+    assert all(problem.reason.endswith(".") for problem in plan.torn)
+    assert not any(change.kind.value.endswith("gone") for change in plan.changes)
+    # The next whole walk finds what this one could not tell.
+    after = apply(mirror, plan.changes)
+    assert "model.gone" in kinds(plan_changes(after, walk(*CREDIT)))
+
+
+def test_a_version_older_than_its_model_is_not_mirrored() -> None:
+    plan = plan_changes({}, walk(model("credit", born=900), version("credit", 1)))
+    assert kinds(plan) == ["model.appeared"]
+    assert plan.torn[0].version == 1
+
+
+names = st.sampled_from(["a", "b", "c"])
+tags = st.dictionaries(st.sampled_from(["t", "u"]), st.text(max_size=2), max_size=2)
+
+
+@st.composite
+def whole_walks(draw: st.DrawFn) -> Walk:
+    """Draw a walk that does not contradict itself, of models that are never renamed."""
+    models, versions = [], []
+    for name in draw(st.sets(names)):
+        born = draw(st.sampled_from([100, 101]))
+        numbers = draw(st.sets(st.integers(1, 3)))
+        held = st.sampled_from(sorted(numbers)) if numbers else st.nothing()
+        models.append(
+            model(
+                name,
+                born,
+                tags=draw(tags),
+                aliases=draw(st.dictionaries(st.sampled_from(["x", "y"]), held)) if numbers else {},
+            )
+        )
+        versions += [
+            version(name, number, born + number, tags=draw(tags)) for number in sorted(numbers)
+        ]
+    return Walk(tuple(models), tuple(versions))
+
+
+def live(mirror: Mirror) -> Any:
+    """Give what the mirror holds now, as a walk would say it."""
+    return {
+        (state.name, identity.creation_timestamp_ms): (
+            state.row_hash,
+            dict(state.aliases),
+            {
+                number: stored.row_hash
+                for number, stored in state.versions.items()
+                if not stored.gone
+            },
+        )
+        for identity, state in mirror.items()
+        if not state.gone
+    }
+
+
+@given(st.lists(whole_walks(), min_size=1, max_size=4))
+def test_applying_a_plan_brings_the_mirror_to_the_walk(walks: list[Walk]) -> None:
+    mirror: Mirror = {}
+    for seen in walks:
+        plan = plan_changes(mirror, seen)
+        assert plan.torn == ()
+        mirror = apply(mirror, plan.changes)
+        assert plan_changes(mirror, seen) == MirrorPlan((), ())
+        assert live(mirror) == {
+            (row.name, row.creation_timestamp_ms): (
+                row_hash(row),
+                dict(row.aliases),
+                {found.version: row_hash(found) for found in seen.versions
+                 if found.model_name == row.name},
+            )
+            for row in seen.models
+        }  # fmt: skip
+        for change in plan.changes:
+            canonical_json([change.before, change.after, change.row])
+
+
+@given(whole_walks(), whole_walks(), whole_walks())
+def test_any_two_list_calls_give_a_plan_that_can_be_stored(
+    known: Walk, first_call: Walk, second_call: Walk
+) -> None:
+    mirror = apply({}, plan_changes({}, known).changes)
+    plan = plan_changes(mirror, Walk(first_call.models, second_call.versions))
+    stored = apply(mirror, plan.changes)
+    if plan.torn:
+        gone = [identity for identity, state in stored.items() if state.gone]
+        assert gone == [identity for identity, state in mirror.items() if state.gone]
+
+
+def test_a_uri_tells_names_apart_that_look_alike() -> None:
+    uris = {
+        version_uri("default", ModelIdentity(1, name), 2)
+        for name in ("a/b", "a%2Fb", "a@1", "a b", "ä", "a?b", "a#b")
+    }
+    assert len(uris) == 7
+    assert version_uri("default", ModelIdentity(17, "loan approval"), 3) == (
+        "muniment://default/models/loan%20approval@17/versions/3"
+    )
+    assert model_uri("s", ModelIdentity(1, "a@2/versions/3")) == (
+        "muniment://s/models/a%402%2Fversions%2F3@1"
+    )
