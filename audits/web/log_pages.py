@@ -1,0 +1,178 @@
+"""What the pages of the log show: reads only, each in a number of queries that never grows."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+from audits.domain.log import Event
+from audits.models import LogCheckpoint, LogEntry, LogLeaf, Stream
+from audits.selectors import latest_checkpoint, prove_entries
+from audits.web.names import actor_words, is_registry_subject, people_names, subject_words
+from muniment.attest.envelope import parse_envelope
+
+PAGE_SIZE = 50
+EVENTS = tuple(event.value for event in Event)
+
+
+@dataclass(frozen=True, slots=True)
+class LogFilter:
+    """What the list is narrowed to; empty text means everything."""
+
+    model_name: str = ""
+    event: str = ""
+    only_violations: bool = False
+    before: int | None = None
+
+    @classmethod
+    def from_query(cls, query: Mapping[str, str]) -> LogFilter:
+        """Read a filter from the URL; what makes no sense is ignored."""
+        before = query.get("before", "")
+        event = query.get("event", "")
+        return cls(
+            model_name=query.get("model", "").strip()[:256],
+            event=event if event in EVENTS else "",
+            only_violations=query.get("violations") == "1",
+            before=int(before)
+            if before.isascii() and before.isdigit() and len(before) < 19
+            else None,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class LogRow:
+    """One line of the list."""
+
+    sha256: str
+    event: str
+    at: object
+    subject: str
+    actor: str
+    leaf_index: int | None
+    is_included: bool
+    is_violation: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LogPage:
+    """One page of the list, newest first; `older` continues it."""
+
+    rows: tuple[LogRow, ...]
+    older: int | None
+    checkpoint: LogCheckpoint | None
+    model_names: tuple[str, ...]
+
+
+def log_page(wanted: LogFilter) -> LogPage:
+    """Read one page of the log. Paged by key, so that the last page costs what the first does."""
+    entries = LogEntry.objects.select_related("leaf").defer("envelope").order_by("-id")
+    if wanted.model_name:
+        # A stream is `…/models/<quoted name>@<time>`: an exact name, whatever its source or age.
+        entries = entries.filter(stream__contains=f"/models/{quote(wanted.model_name, safe='')}@")
+    if wanted.event:
+        entries = entries.filter(event=wanted.event)
+    if wanted.only_violations:
+        entries = entries.filter(is_violation=True)
+    if wanted.before is not None:
+        entries = entries.filter(id__lt=wanted.before)
+    found = list(entries[: PAGE_SIZE + 1])
+    shown = found[:PAGE_SIZE]
+    checkpoint = latest_checkpoint()
+    names = people_names(entry.actor_id for entry in shown)
+    streams = Stream.objects.order_by("stream").values_list("stream", flat=True)[:200]
+    return LogPage(
+        rows=tuple(_row(entry, checkpoint, names) for entry in shown),
+        older=shown[-1].pk if len(found) > PAGE_SIZE else None,
+        checkpoint=checkpoint,
+        model_names=tuple(dict.fromkeys(subject_words(stream) for stream in streams)),
+    )
+
+
+def _row(entry: LogEntry, checkpoint: LogCheckpoint | None, names: dict[str, str]) -> LogRow:
+    leaf_index = leaf_index_of(entry)
+    return LogRow(
+        sha256=entry.sha256,
+        event=entry.event,
+        at=entry.at,
+        subject=_subject(entry.subject_name, names),
+        actor=actor_words(entry.actor_kind, entry.actor_id, names),
+        leaf_index=leaf_index,
+        is_included=leaf_index is not None
+        and checkpoint is not None
+        and leaf_index < checkpoint.tree_size,
+        is_violation=entry.is_violation,
+    )
+
+
+def leaf_index_of(entry: LogEntry) -> int | None:
+    """Return the place of an entry in the tree, None while it has none."""
+    try:
+        return int(entry.leaf.leaf_index)
+    except LogLeaf.DoesNotExist:
+        return None
+
+
+def _subject(name: str, names: dict[str, str]) -> str:
+    if name.startswith("person:"):
+        return names.get(name.removeprefix("person:"), name)
+    return subject_words(name)
+
+
+@dataclass(frozen=True, slots=True)
+class EntryPage:
+    """One entry, its decoded statement and what proves it."""
+
+    entry: LogEntry
+    subject: str
+    links_to_registry: bool
+    actor: str
+    statement: Mapping[str, Any]
+    predicate: Mapping[str, Any]
+    keyids: tuple[str, ...]
+    size_bytes: int
+    leaf_index: int | None
+    checkpoint: LogCheckpoint | None
+    root_hash: str
+    is_included: bool
+    proof: str
+    previous_sha256: str
+    next_sha256: str
+
+
+def entry_page(entry: LogEntry) -> EntryPage:
+    """Decode an entry and prove that it stands under the newest checkpoint."""
+    envelope = bytes(entry.envelope)
+    parsed = parse_envelope(envelope)
+    statement = json.loads(parsed.payload)
+    checkpoint = latest_checkpoint()
+    proven = prove_entries([entry], checkpoint) if checkpoint else []
+    names = people_names([entry.actor_id, entry.subject_name.removeprefix("person:")])
+    previous = following = ""
+    if entry.stream is not None and entry.stream_seq is not None:
+        beside = dict(
+            LogEntry.objects.filter(
+                stream=entry.stream, stream_seq__in=[entry.stream_seq - 1, entry.stream_seq + 1]
+            ).values_list("stream_seq", "sha256")
+        )
+        previous = beside.get(entry.stream_seq - 1, "")
+        following = beside.get(entry.stream_seq + 1, "")
+    return EntryPage(
+        entry=entry,
+        subject=_subject(entry.subject_name, names),
+        links_to_registry=is_registry_subject(entry.subject_name),
+        actor=actor_words(entry.actor_kind, entry.actor_id, names),
+        statement=statement,
+        predicate=statement.get("predicate", {}),
+        keyids=tuple(signature.keyid for signature in parsed.signatures),
+        size_bytes=len(envelope),
+        leaf_index=proven[0].leaf_index if proven else leaf_index_of(entry),
+        checkpoint=checkpoint,
+        root_hash=bytes(checkpoint.root_hash).hex() if checkpoint else "",
+        is_included=bool(proven),
+        proof=proven[0].proof.decode() if proven else "",
+        previous_sha256=previous,
+        next_sha256=following,
+    )

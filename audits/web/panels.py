@@ -1,0 +1,117 @@
+"""What a piece of evidence shows: tables of groups and figures, ready for a template."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from audits.models import Evidence
+from audits.web.log_pages import leaf_index_of
+
+UNKNOWN = "unknown"
+KIND_WORDS = {"bias": "Bias audit", "performance": "Performance"}
+
+
+@dataclass(frozen=True, slots=True)
+class GroupRow:
+    """One group of one attribute. `measured` is the evidence's own mapping, unchanged."""
+
+    name: str
+    measured: Mapping[str, Any]
+    is_reference: bool
+    is_unknown: bool
+    is_small: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AttributePanel:
+    """One attribute's table, judged or only reported."""
+
+    name: str
+    verdict: str
+    is_judged: bool
+    reference: str
+    reasons: tuple[str, ...]
+    rows: tuple[GroupRow, ...]
+    differences: Mapping[str, Any]
+    chart: str
+
+
+@dataclass(frozen=True, slots=True)
+class EvidencePanel:
+    """One piece of evidence, in the order in which it is read."""
+
+    evidence: Evidence
+    title: str
+    leaf_index: int | None
+    attributes: tuple[AttributePanel, ...]
+    figures: tuple[tuple[str, Any], ...]
+    min_group: int
+
+
+def evidence_panel(evidence: Evidence, *, with_charts: bool = True) -> EvidencePanel:
+    """Lay out one piece of evidence; measurements that are missing or odd show as nothing."""
+    measurements = evidence.measurements if isinstance(evidence.measurements, Mapping) else {}
+    criteria = evidence.criteria if isinstance(evidence.criteria, Mapping) else {}
+    smallest = criteria.get("min_group", 30)
+    min_group = smallest if isinstance(smallest, int) else 30
+    attributes = measurements.get("attributes")
+    panels = tuple(
+        _attribute(name, found, min_group, measurements, with_charts)
+        for name, found in (attributes.items() if isinstance(attributes, Mapping) else ())
+        if isinstance(found, Mapping)
+    )
+    return EvidencePanel(
+        evidence=evidence,
+        title=KIND_WORDS.get(evidence.kind, evidence.kind),
+        leaf_index=leaf_index_of(evidence.entry),
+        attributes=tuple(sorted(panels, key=lambda panel: not panel.is_judged)),
+        figures=tuple(
+            (name, value) for name, value in measurements.items() if not isinstance(value, Mapping)
+        ),
+        min_group=min_group,
+    )
+
+
+def _attribute(
+    name: str,
+    found: Mapping[str, Any],
+    min_group: int,
+    measurements: Mapping[str, Any],
+    with_charts: bool,
+) -> AttributePanel:
+    groups = found.get("groups")
+    reference = str(found.get("reference") or "")
+    rows = tuple(
+        GroupRow(
+            name=group,
+            measured=measured,
+            is_reference=group == reference,
+            is_unknown=group == UNKNOWN,
+            is_small=isinstance(measured.get("n"), int) and measured["n"] < min_group,
+        )
+        for group, measured in (groups.items() if isinstance(groups, Mapping) else ())
+        if isinstance(measured, Mapping)
+    )
+    # Largest first, the unknown last: the eye meets the reference before what is compared with it.
+    order = sorted(
+        rows, key=lambda row: (row.is_unknown, not row.is_reference, -(row.measured.get("n") or 0))
+    )
+    return AttributePanel(
+        name=name,
+        verdict=str(found.get("verdict") or ""),
+        is_judged=bool(found.get("judged")),
+        reference=reference,
+        reasons=tuple(str(reason) for reason in found.get("reasons") or ()),
+        rows=tuple(order),
+        differences={
+            key: found.get(key)
+            for key in ("demographic_parity_difference", "equalized_odds_difference")
+        },
+        chart=_chart(measurements, name) if with_charts else "",
+    )
+
+
+def _chart(measurements: Mapping[str, Any], name: str) -> str:
+    return ""

@@ -1,0 +1,46 @@
+"""What the frame around every page says: how fresh the mirror is, how large the log."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.conf import settings
+
+from audits.selectors import latest_checkpoint
+from registry.models import RegistrySource
+
+# Two walks may be missed before anybody is told.
+MISSED_WALKS = 2
+GRACE = timedelta(minutes=1)
+
+
+@dataclass(frozen=True, slots=True)
+class MirrorAge:
+    """How fresh our picture of MLflow is; with several sources, of the stalest."""
+
+    walked_at: datetime | None
+    failure: str
+    is_stale: bool
+
+
+def mirror_age(now: datetime) -> MirrorAge:
+    """Say when MLflow was last read whole, and whether that is too long ago."""
+    sources = list(RegistrySource.objects.all())
+    never = [source for source in sources if source.walked_at is None]
+    if not sources or never:
+        return MirrorAge(None, never[0].failure if never else "", is_stale=True)
+    stalest = min(sources, key=lambda source: source.walked_at or now)
+    limit = timedelta(seconds=settings.MIRROR_WALK_SECONDS * MISSED_WALKS) + GRACE
+    walked_at = stalest.walked_at
+    is_late = walked_at is None or now - walked_at > limit
+    failing = [source for source in sources if source.failed_at is not None]
+    return MirrorAge(
+        walked_at, failing[0].failure if failing else "", is_stale=is_late or bool(failing)
+    )
+
+
+def log_tree_size() -> int:
+    """Return the size of the newest signed tree, 0 before the first checkpoint."""
+    checkpoint = latest_checkpoint()
+    return checkpoint.tree_size if checkpoint else 0

@@ -1,0 +1,66 @@
+"""What the frame around every page shows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.metadata import PackageNotFoundError, version
+
+from django.http import HttpRequest
+from django.utils import timezone
+
+from accounts.models import User
+from registry.selectors.actions import promotions_awaiting
+from registry.selectors.frame import MirrorAge, log_tree_size, mirror_age
+
+_SECTIONS = {
+    "audits": "log",
+    "promotion": "promotions",
+    "promotions": "promotions",
+    "policies": "policies",
+    "policy": "policies",
+}
+
+
+def _release() -> str:
+    try:
+        return version("muniment")
+    except PackageNotFoundError:
+        return "unreleased"
+
+
+@dataclass
+class Frame:
+    """Read only where a template asks, so that an error page needs no database."""
+
+    request: HttpRequest
+    release: str = _release()
+
+    @cached_property
+    def section(self) -> str:
+        """Name the part of the product that the page belongs to."""
+        match = self.request.resolver_match
+        if match is None:
+            return ""
+        return _SECTIONS.get(match.url_name or "", _SECTIONS.get(match.app_name, "models"))
+
+    @cached_property
+    def actions(self) -> int:
+        """Count the promotions that wait for the signed-in person."""
+        person = self.request.user
+        return promotions_awaiting(person).count() if isinstance(person, User) else 0
+
+    @cached_property
+    def mirror(self) -> MirrorAge:
+        """Say how fresh the mirror is."""
+        return mirror_age(timezone.now())
+
+    @cached_property
+    def tree_size(self) -> int:
+        """Give the size of the newest signed tree."""
+        return log_tree_size()
+
+
+def page_frame(request: HttpRequest) -> dict[str, object]:
+    """Give templates the frame; no query is made before one of its values is shown."""
+    return {"frame": Frame(request)}

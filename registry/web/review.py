@@ -1,0 +1,116 @@
+"""What the review screen shows, from the title to the timeline."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from audits.domain.actor import Actor
+from audits.selectors import current_evidence
+from audits.web.names import people_names
+from audits.web.panels import evidence_panel
+from registry.domain.promotion import DECIDABLE_STATUSES, PromotionStatus
+from registry.models import Promotion
+from registry.selectors.promotions import (
+    eligible_reviewers,
+    happenings,
+    last_decision,
+)
+from registry.selectors.versions import lineage_of, version_by_uri
+from registry.services.approvals import MEANINGS, why_not
+from registry.services.evaluation import Evaluation, evaluate_version
+from registry.services.promotions import NO_POLICY
+from registry.web.differences import DifferenceGroup, differences
+from registry.web.gates import gate_rows
+from registry.web.timeline import timeline
+
+MOVING = ("evaluating", "approved", "executing")
+
+
+def review_context(promotion: Promotion, actor: Actor, now: datetime) -> dict[str, Any]:
+    """Gather the review screen. While anything can change it is evaluated now, later as decided."""
+    version = promotion.version
+    evaluation = evaluate_version(version=version, alias=promotion.alias, as_of=now)
+    content = _content(promotion, evaluation)
+    evidence = current_evidence(version.uri)
+    happened = happenings(promotion)
+    refusal = why_not(evaluation, actor)
+    is_in_review = promotion.status == PromotionStatus.IN_REVIEW
+    names = people_names(item.actor_id for item in happened)
+    return {
+        "promotion": promotion,
+        "version": version,
+        "model": version.registered_model,
+        "is_moving": promotion.status in MOVING,
+        "is_in_review": is_in_review,
+        "policy": content.get("policy"),
+        "policy_hex": str((content.get("policy") or {}).get("digest", "")).removeprefix("sha256:"),
+        "no_policy": NO_POLICY,
+        "verdict": content.get("verdict"),
+        "reasons": content.get("reasons", []),
+        "gates": gate_rows(content.get("gates", []), evidence, ""),
+        "champion": _champion(evaluation),
+        "differences": _differences(evaluation),
+        "panels": [evidence_panel(item) for item in evidence if item.kind == "bias"],
+        "evidence_digest": content.get("evidence_digest", ""),
+        "approvals": content.get("approvals"),
+        "signatures": _signatures(promotion, content),
+        "could_sign": _could_sign(promotion, content) if is_in_review else [],
+        "may_review": is_in_review and refusal is None,
+        "review_refusal": refusal.reason if refusal else "",
+        "meanings": {verdict.value: words for verdict, words in MEANINGS.items()},
+        "may_withdraw": actor.id == str(promotion.requester_id)
+        and PromotionStatus(promotion.status) in DECIDABLE_STATUSES,
+        "timeline": timeline(happened, names),
+    }
+
+
+def _content(promotion: Promotion, evaluation: Evaluation) -> dict[str, Any]:
+    if PromotionStatus(promotion.status) in DECIDABLE_STATUSES and evaluation.decision is not None:
+        return evaluation.decision.to_mapping()
+    decided = last_decision(promotion)
+    return dict(decided.content) if decided else {"gates": [], "reasons": [NO_POLICY]}
+
+
+def _champion(evaluation: Evaluation) -> Any:
+    champion = evaluation.view.champion
+    return version_by_uri(champion.version_uri) if champion else None
+
+
+def _differences(evaluation: Evaluation) -> list[DifferenceGroup]:
+    champion = evaluation.view.champion
+    if champion is None:
+        return []
+    return differences(
+        evaluation.view.items,
+        champion.items,
+        lineage_of(evaluation.version.uri),
+        lineage_of(champion.version_uri),
+    )
+
+
+def _signatures(promotion: Promotion, content: dict[str, Any]) -> list[dict[str, Any]]:
+    """Tell every signature, and of those that do not count, why."""
+    approvals = content.get("approvals") or {}
+    ignored = {
+        (item.get("person"), item.get("digest")): item.get("reason", "")
+        for item in approvals.get("disregarded", [])
+    }
+    rows = promotion.approvals.select_related("person", "dismissal", "entry").order_by("entry_id")
+    return [
+        {
+            "approval": row,
+            "ignored": ignored.get((str(row.person_id), row.entry.sha256), "")
+            or (row.dismissal.reason if hasattr(row, "dismissal") else ""),
+        }
+        for row in rows.defer("entry__envelope")
+    ]
+
+
+def _could_sign(promotion: Promotion, content: dict[str, Any]) -> list[Any]:
+    approvals = content.get("approvals") or {}
+    signed = [*approvals.get("approved_by", []), *approvals.get("refused_by", [])]
+    never = [str(promotion.requester_id)]
+    if promotion.trainer_id:
+        never.append(str(promotion.trainer_id))
+    return eligible_reviewers(approvals.get("roles", []), except_for=[*signed, *never])

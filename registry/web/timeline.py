@@ -1,0 +1,76 @@
+"""The log of one promotion, told in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.urls import reverse
+
+from audits.web.names import actor_words
+from registry.selectors.promotions import Happening
+from registry.templatetags.display import look_of
+
+# event: the look that it borrows, and its words
+_TOLD: Mapping[str, tuple[str, str]] = {
+    "promotion.requested": ("running", "Promotion requested"),
+    "promotion.evidence_awaited": ("evaluating", "Waiting for evidence"),
+    "promotion.review_opened": ("in_review", "Every gate passed: opened for review"),
+    "promotion.decided": ("pending", "Decided again"),
+    "promotion.denied": ("denied", "Denied by the policy"),
+    "promotion.refused": ("refused", "Closed by a refusal"),
+    "promotion.approved": ("approved", "All approvals signed"),
+    "promotion.execution_started": ("executing", "Execution started"),
+    "promotion.executed": ("executed", "Alias moved in MLflow"),
+    "promotion.failed": ("failed", "Execution failed"),
+    "promotion.withdrawn": ("withdrawn", "Withdrawn"),
+    "approval.given": ("approve", "Approved"),
+    "approval.refused": ("refuse", "Refused"),
+    "approval.dismissed": ("dismissed", "Approval dismissed: the evidence changed"),
+    "alias.set": ("champion", "Alias set, seen in MLflow"),
+    "alias.moved": ("champion", "Alias moved, seen in MLflow"),
+    "alias.removed": ("violation", "Alias removed, seen in MLflow"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class TimelineItem:
+    """One line of a timeline."""
+
+    tone: str
+    icon: str
+    title: str
+    at: datetime
+    who: str
+    meaning: str
+    text: str
+    is_text_erased: bool
+    entry_url: str
+    leaf_index: int | None
+
+
+def timeline(happenings: Sequence[Happening], names: Mapping[str, str]) -> list[TimelineItem]:
+    """Tell what happened, oldest first. `names` are printed names by pseudonymous id."""
+    return [_item(happening, names) for happening in happenings]
+
+
+def _item(happening: Happening, names: Mapping[str, str]) -> TimelineItem:
+    borrowed, title = _TOLD.get(happening.event, ("", happening.event))
+    look = look_of(borrowed)
+    approval = happening.approval
+    who = actor_words(happening.actor_kind, happening.actor_id, dict(names))
+    if approval is not None:
+        who = f"{approval.person.printed_name}, {approval.role}"
+    return TimelineItem(
+        tone=f"tone-{look.tone}",
+        icon=look.icon,
+        title=title,
+        at=happening.at,
+        who=who,
+        meaning=approval.meaning if approval else "",
+        text=happening.text,
+        is_text_erased=happening.is_text_erased,
+        entry_url=reverse("audits:log-entry", args=[happening.sha256]),
+        leaf_index=happening.leaf_index,
+    )

@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+from django.urls import path
+
+from audits.web import converters  # noqa: F401  # registers <sha256:…>
+from registry.web.views import inventory, models, policies, promotions, reports, versions
+
+app_name = "registry"
+urlpatterns = [
+    path("", inventory.inventory, name="inventory"),
+    path("models.csv", inventory.inventory_csv, name="inventory-csv"),
+    path("find", inventory.find, name="find"),
+    # The name is taken greedily, so that one with a slash is cut at the last `/versions/`.
+    path(
+        "models/<path:name>/versions/<int:number>/",
+        versions.version,
+        name="version",
+    ),
+    path(
+        "models/<path:name>/versions/<int:number>/promotions",
+        versions.ask_promotion,
+        name="request-promotion",
+    ),
+    path(
+        "models/<path:name>/versions/<int:number>/report",
+        reports.order_report,
+        name="order-report",
+    ),
+    path("models/<path:name>/policy", models.bind, name="bind"),
+    path("models/<path:name>/", models.model, name="model"),
+    path("promotions/", promotions.promotions, name="promotions"),
+    path("promotions/<uuid:promotion_id>/", promotions.promotion, name="promotion"),
+    path("promotions/<uuid:promotion_id>/review", promotions.review, name="review"),
+    path("promotions/<uuid:promotion_id>/withdraw", promotions.withdraw, name="withdraw"),
+    path("promotions/<uuid:promotion_id>/status", promotions.status, name="promotion-status"),
+    path("policies/", policies.policies, name="policies"),
+    path("policies/<sha256:digest>/", policies.policy, name="policy"),
+    path("policies/<sha256:digest>/document", policies.policy_document, name="policy-document"),
+    path("reports/jobs/<uuid:job_id>/", reports.report_job, name="report-job"),
+    path("reports/<uuid:report_id>.pdf", reports.report_pdf, name="report-pdf"),
+]

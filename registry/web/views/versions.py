@@ -1,0 +1,94 @@
+"""One version: what it was made of, what was found, what would be decided now."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.views.decorators.http import require_POST, require_safe
+
+from audits.selectors import current_evidence, latest_checkpoint, open_jobs
+from audits.web.panels import evidence_panel
+from registry.domain.promotion import OPEN_STATUSES
+from registry.domain.separation import why_not_request
+from registry.selectors.inventory import champion_alias
+from registry.selectors.lookups import version_named
+from registry.selectors.promotions import promotions_of
+from registry.selectors.versions import (
+    aliases_of,
+    created_at,
+    entries_about,
+    latest_report_of,
+    lineage_of,
+    report_job,
+)
+from registry.services.evaluation import evaluate_version
+from registry.services.promotions import NO_POLICY, request_promotion
+from registry.web.gates import gate_rows
+from registry.web.lineage_words import lineage_panel
+from registry.web.mlflow_links import version_link
+from registry.web.people import actor_from, person_of
+
+
+@require_safe
+def version(request: HttpRequest, name: str, number: int) -> HttpResponse:
+    """Show one version, whole."""
+    found = version_named(name, number)
+    alias = champion_alias()
+    evaluation = evaluate_version(version=found, alias=alias, as_of=timezone.now())
+    decision = evaluation.decision
+    evidence = current_evidence(found.uri)
+    promotions = promotions_of(found)
+    aliases = aliases_of(found)
+    holds = {held.alias.lower() for held in aliases}
+    refusal = why_not_request(roles=person_of(request).roles)
+    is_open = any(item.status in OPEN_STATUSES and item.alias == alias for item in promotions)
+    context = {
+        "version": found,
+        "model": found.registered_model,
+        "aliases": aliases,
+        "created_at": created_at(found),
+        "mlflow_url": version_link(found.registered_model.name, found.version),
+        "lineage": lineage_panel(lineage_of(found.uri)),
+        "panels": [evidence_panel(item) for item in evidence],
+        "jobs": list(open_jobs(found.uri)),
+        "alias": alias,
+        "binding": evaluation.binding,
+        "verdict": decision.verdict.value if decision else "deny",
+        "gates": gate_rows(decision.to_mapping()["gates"], evidence, "#lineage")
+        if decision
+        else [],
+        "approvals": decision.approvals if decision else None,
+        "no_policy": NO_POLICY,
+        "promotions": promotions,
+        "entries": list(entries_about(found)),
+        "checkpoint": latest_checkpoint(),
+        "may_request": refusal is None
+        and found.gone_at is None
+        and alias not in holds
+        and not is_open,
+        "request_refusal": refusal.reason if refusal else "",
+        "is_open": is_open,
+        "report": latest_report_of(found.uri),
+        "report_job": report_job(found.uri),
+        "may_report": bool(person_of(request).roles),
+    }
+    return render(request, "registry/version.html", context)
+
+
+@require_POST
+def ask_promotion(request: HttpRequest, name: str, number: int) -> HttpResponse:
+    """Request a promotion; the service decides at once whether the policy denies it."""
+    promotion = request_promotion(
+        version=version_named(name, number),
+        alias=request.POST.get("alias", ""),
+        note=request.POST.get("note", "").strip(),
+        actor=actor_from(request),
+        now=timezone.now(),
+    )
+    if promotion.status == "denied":
+        messages.warning(request, "The policy denies this promotion. The reasons are below.")
+    else:
+        messages.success(request, "The promotion is requested.")
+    return redirect("registry:promotion", promotion.pk)
