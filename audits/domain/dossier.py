@@ -254,11 +254,15 @@ class RegistryEvent:
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A key enrolled in the log. `uses` is `statement`, `grant` or `pdf`; `keyid` is lower hex."""
+    """A key enrolled in the log for one use: `statement`, `grant` or `pdf`.
+
+    `keyid` is lower hex; `certificate_sha256` (pdf only) is that of the certificate's DER.
+    """
 
     use: str
     keyid: str
     scheme: str | None = None
+    certificate_sha256: str | None = None
     leaf_index: int | None = None
 
 

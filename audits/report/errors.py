@@ -37,3 +37,9 @@ class AlreadySigned(ReportError):
     """The PDF carries a signature already, and a report is signed once, over every byte."""
 
     code = "report_already_signed"
+
+
+class NotAReport(ReportError):
+    """The bytes are no PDF that can be signed."""
+
+    code = "report_not_a_pdf"

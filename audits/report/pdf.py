@@ -15,6 +15,7 @@ from audits.domain.dossier import Dossier
 from audits.report.attachment import FORMAT, NAME
 from audits.report.errors import EvidenceMismatch, ReportTooLong
 from audits.report.html import ROOT, report_html
+from audits.report.shortening import with_short_texts
 
 if TYPE_CHECKING:
     from weasyprint.urls import URLFetcher
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 ASSETS = ROOT / "static" / "pdf"
 STYLE = ASSETS / "report.css"
 MAX_PAGES = 60
+SHORT_TEXT = 72  # a digest with its algorithm still fits
 
 
 def render_report(
@@ -44,15 +46,23 @@ def render_report(
 
     Raises:
         EvidenceMismatch: the attachment or the date is not this dossier's.
-        ReportTooLong: more than `MAX_PAGES` pages.
+        ReportTooLong: more than `MAX_PAGES` pages, even with every long text cut short.
     """
     at = dossier.generated_at if generated_at is None else generated_at
     _require_same(dossier, evidence_json, at)
     digest = hashlib.sha256(evidence_json).hexdigest()
-    html = report_html(
-        dossier, evidence_sha256=digest, evidence_bytes=len(evidence_json), engine=engine
-    )
-    return _write(html, evidence_json, at.astimezone(UTC))
+    at_utc = at.astimezone(UTC)
+
+    def rendered(shown: Dossier) -> bytes:
+        html = report_html(
+            shown, evidence_sha256=digest, evidence_bytes=len(evidence_json), engine=engine
+        )
+        return _write(html, evidence_json, at_utc)
+
+    try:
+        return rendered(dossier)
+    except ReportTooLong:
+        return rendered(with_short_texts(dossier, SHORT_TEXT))
 
 
 def _require_same(dossier: Dossier, evidence_json: bytes, at: datetime) -> None:

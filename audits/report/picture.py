@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from xml.etree import ElementTree
 
+from audits.domain.chart import ChartBounds, attribute_chart
+from audits.domain.criteria import BiasCriteria, CriteriaError
 from audits.report.errors import UnsafePicture
 
 _ELEMENTS = frozenset(
@@ -14,12 +16,37 @@ _ELEMENTS = frozenset(
 _NAMESPACE = "{http://www.w3.org/2000/svg}"
 
 
-def group_picture(name: str, measured: Mapping[str, Any], *, only: Sequence[str]) -> str:
+def group_picture(
+    name: str,
+    measured: Mapping[str, Any],
+    *,
+    criteria: Mapping[str, Any] | None,
+    only: Sequence[str],
+) -> str:
     """Return the chart of one attribute's groups as inline SVG, or nothing where none can be drawn.
 
-    `only` names the groups that the table shows, in its order.
+    The web page shows the same picture. `criteria` are those of the finding; `only` names the
+    groups to draw, in the order of the table.
+
+    Raises:
+        UnsafePicture: the chart holds more than shapes and text.
     """
-    return ""
+    picture = attribute_chart(name, measured, bounds=_bounds(criteria), only=only)
+    return safe_svg(picture) if picture else ""
+
+
+def _bounds(criteria: Mapping[str, Any] | None) -> ChartBounds:
+    try:
+        rule = BiasCriteria.from_mapping(criteria or {})
+    except CriteriaError:
+        # The limit line is then the shipped one; the words beside it say what was recorded.
+        return ChartBounds()
+    return ChartBounds(
+        impact_ratio=rule.impact_ratio,
+        significance=rule.significance,
+        min_group=rule.min_group,
+        confidence=rule.confidence,
+    )
 
 
 def safe_svg(svg: str) -> str:
@@ -35,7 +62,7 @@ def safe_svg(svg: str) -> str:
     except ElementTree.ParseError as error:
         raise UnsafePicture(f"a picture is not well-formed: {error}") from None
     for element in root.iter():
-        tag = str(element.tag).removeprefix(_NAMESPACE)
+        tag = element.tag.removeprefix(_NAMESPACE)
         if tag not in _ELEMENTS:
             raise UnsafePicture(f"a picture holds <{tag[:40]}>")
         for key, value in element.attrib.items():

@@ -2,40 +2,55 @@
 
 from __future__ import annotations
 
+import json
 import math
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
-LIMIT = 400
+LIMIT = 300
 # Reordering characters: they could make a digest or a name read differently from what it is.
 _BIDI = frozenset(map(chr, (0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))))
 _ISOLATE, _END_ISOLATE = "\u2068", "\u2069"
+_JOINERS = "\u200c\u200d"  # needed to write Persian, Hindi and others
+_MAX_MARKS = 4  # more combining marks than any orthography stacks paint over other lines
 
 
 def printable(value: object, limit: int = LIMIT) -> str:
     """Return `value` as one line of text that cannot reorder, hide or overrun what is around it.
 
     Controls, direction overrides, unpaired surrogates and unassigned characters appear as their
-    code point (`[U+202E]`); right-to-left text is isolated; beyond `limit` characters the rest is
-    counted and left to the attachment.
+    code point (`[U+202E]`); right-to-left text is isolated; beyond `limit` printed characters the
+    rest is counted (`… [+12]`) and left to the attachment.
     """
-    text = value if isinstance(value, str) else str(value)
-    cut = len(text) - limit
-    if cut > 0:
-        text = text[:limit]
-    text = "".join(map(_visible, text)).strip()
+    given = value if isinstance(value, str) else str(value)
+    parts: list[str] = []
+    length = read = 0
+    for part in _visible_parts(given):
+        if length + len(part) > limit:
+            break
+        parts.append(part)
+        length += len(part)
+        read += 1
+    text = "".join(parts).strip()
     if any(unicodedata.bidirectional(character) in ("R", "AL") for character in text):
         text = f"{_ISOLATE}{text}{_END_ISOLATE}"
-    return f"{text}… [{cut:,} more characters in the attachment]" if cut > 0 else text
+    cut = len(given) - read
+    return f"{text}… [+{cut:,}]" if cut else text
 
 
-def _visible(character: str) -> str:
-    if character in "\n\r\t\u2028\u2029":
-        return " "
-    if character in _BIDI or unicodedata.category(character) in ("Cc", "Cs", "Cn", "Co"):
-        return f"[U+{ord(character):04X}]"
-    return character
+def _visible_parts(text: str) -> Iterator[str]:
+    marks = 0
+    for character in text:
+        category = unicodedata.category(character)
+        marks = marks + 1 if category in ("Mn", "Me") else 0
+        hidden = category in ("Cc", "Cf", "Cs", "Cn", "Co") and character not in _JOINERS
+        if character in "\n\r\t\u2028\u2029":
+            yield " "
+        elif hidden or character in _BIDI or marks > _MAX_MARKS:
+            yield f"[U+{ord(character):04X}]"
+        else:
+            yield character
 
 
 def instant(at: datetime | None) -> str:
@@ -86,7 +101,7 @@ def interval(low: object, high: object) -> str:
 
 
 def plain(value: object, depth: int = 0) -> str:
-    """Return a free JSON value in words: `at least: 0.8; attribute: race`."""
+    """Return a free JSON value in words on one line: `at least: 0.8; attribute: race`."""
     if value is None:
         return ""
     if isinstance(value, bool):
@@ -94,7 +109,8 @@ def plain(value: object, depth: int = 0) -> str:
     if isinstance(value, int):
         return f"{value:,}".replace("-", "\u2212")
     if isinstance(value, float):
-        return f"{value:.6g}".replace("-", "\u2212")
+        text = f"{value:,.1f}" if abs(value) >= 1000 else f"{value:.4g}"
+        return text.replace("-", "\u2212")
     if isinstance(value, str):
         return printable(value)
     if depth > 2:
@@ -112,6 +128,31 @@ def plain(value: object, depth: int = 0) -> str:
         more = len(value) - len(parts)
         return ", ".join(parts) + (f" and {more:,} more" if more > 0 else "")
     return printable(value)
+
+
+def lines(value: object) -> list[str]:
+    """Return a free JSON value in words, a line for each member of an object."""
+    if isinstance(value, Mapping) and len(value) > 1:
+        shown = [
+            f"{printable(key.replace('_', ' '), 60)}: {plain(one, 1) or 'none'}"
+            for key, one in list(value.items())[:12]
+        ]
+        more = len(value) - len(shown)
+        return shown + ([f"{more:,} more"] if more > 0 else [])
+    text = plain(value)
+    return [text] if text else []
+
+
+def verbatim(value: object) -> str:
+    """Return a value as it was given, without grouping digits: parameters are read by machines."""
+    if value is None or isinstance(value, str):
+        return value or ""
+    return json.dumps(value, ensure_ascii=False, sort_keys=True)
+
+
+def rest(total: int, shown: int) -> str:
+    """Return how many of `total` a cut after `shown` leaves out, or nothing for none."""
+    return f"{total - shown:,}" if total > shown else ""
 
 
 def counted(number: int, one: str, many: str | None = None) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from audits.domain.dossier import Dossier, Evidence
@@ -16,12 +17,15 @@ from audits.report.text import (
     percentage,
     plain,
     printable,
+    rest,
 )
 from audits.report.view_record import heading
 
 MAX_ATTRIBUTES = 6
-MAX_GROUPS = 24
-MAX_FINDINGS = 2
+MAX_GROUPS = 16
+MAX_DRAWN = 8
+MAX_REASONS = 6
+MAX_FINDINGS = 1
 
 _TONES = {"pass": "good", "fail": "bad", "insufficient": "bad", "error": "bad"}
 _ERROR_RATES = ("accuracy", "tpr", "fpr", "fnr", "ppv")
@@ -37,21 +41,30 @@ def bias(dossier: Dossier) -> dict[str, Any]:
     )
     return {
         "findings": [_finding(one) for one in findings[:MAX_FINDINGS]],
-        "more": max(0, len(findings) - MAX_FINDINGS),
+        "more": rest(len(findings), MAX_FINDINGS),
     }
 
 
 def _finding(finding: Evidence) -> dict[str, Any]:
     attributes = _mapping(finding.measurements.get("attributes"))
     shown = list(attributes.items())[:MAX_ATTRIBUTES]
+    said = {
+        f"{name}: {reason}"
+        for name, one in shown
+        for reason in _sequence(_mapping(one).get("reasons"))
+    }
+    # What an attribute's own part says need not be said twice.
+    reasons = [reason for reason in finding.reasons if reason not in said]
     return {
-        **heading(finding),
+        **heading(replace(finding, reasons=tuple(reasons))),
         "n": integer(finding.measurements.get("n")),
         "favourable": plain(finding.measurements.get("favourable")),
         "rule": _rule(finding.criteria),
         "confidence": _confidence(finding.criteria),
-        "attributes": [_attribute(name, _mapping(one)) for name, one in shown],
-        "more_attributes": max(0, len(attributes) - MAX_ATTRIBUTES),
+        "attributes": [
+            _attribute(name, _mapping(one), finding.criteria) for name, one in shown
+        ],
+        "more_attributes": rest(len(attributes), MAX_ATTRIBUTES),
     }
 
 
@@ -73,7 +86,8 @@ def _rule(criteria: Mapping[str, Any] | None) -> str:
         parts.append(f"fewer than {integer(criteria['min_group'])} people in a group never pass")
     if criteria.get("standard") == "demonstrated":
         parts.append("to pass, the lower bound of the ratio's interval must reach the limit too")
-    return f"{'; '.join(parts)}.".capitalize() if parts else plain(criteria)
+    rule = f"{'; '.join(parts)}."
+    return rule[:1].upper() + rule[1:] if parts else plain(criteria)
 
 
 def _confidence(criteria: Mapping[str, Any] | None) -> str:
@@ -81,7 +95,9 @@ def _confidence(criteria: Mapping[str, Any] | None) -> str:
     return percentage(level).replace(".0%", "%") if percentage(level) else ""
 
 
-def _attribute(name: str, measured: Mapping[str, Any]) -> dict[str, Any]:
+def _attribute(
+    name: str, measured: Mapping[str, Any], criteria: Mapping[str, Any] | None
+) -> dict[str, Any]:
     groups = _mapping(measured.get("groups"))
     reference = measured.get("reference")
     judged = measured.get("judged") is True
@@ -89,20 +105,29 @@ def _attribute(name: str, measured: Mapping[str, Any]) -> dict[str, Any]:
     unknown = _mapping(measured.get("unknown"))
     ordered = _in_order(groups, reference)
     shown = ordered[:MAX_GROUPS]
+    reasons = [printable(one, 240) for one in _sequence(measured.get("reasons"))[:MAX_REASONS]]
     return {
         "name": printable(name, 80)[:1].upper() + printable(name, 80)[1:],
         "judged": judged,
         "verdict": printable(verdict, 40).capitalize() if isinstance(verdict, str) else "",
         "tone": _TONES.get(verdict, "none") if judged and isinstance(verdict, str) else "none",
         "reference": printable(reference, 80) if isinstance(reference, str) else "",
-        "reasons": [printable(one) for one in _sequence(measured.get("reasons"))[:8]],
-        "more_reasons": max(0, len(_sequence(measured.get("reasons"))) - 8),
+        "reasons": reasons,
+        "more_reasons": rest(len(_sequence(measured.get("reasons"))), MAX_REASONS),
         "parity": decimal(measured.get("demographic_parity_difference")),
         "odds": decimal(measured.get("equalized_odds_difference")),
         "unknown": _unknown(unknown),
-        "picture": group_picture(name, measured, only=[group for group, _ in shown]),
-        "groups": [_group(group, one, reference) for group, one in shown],
-        "more_groups": max(0, len(ordered) - MAX_GROUPS),
+        "picture": group_picture(
+            # The part's heading names the attribute in full.
+            printable(name, 40),
+            measured,
+            criteria=criteria,
+            only=[group for group, _ in shown[:MAX_DRAWN]],
+        ),
+        "undrawn": rest(len(ordered), MAX_DRAWN),
+        "beside": sum(map(len, reasons)) <= 1_000,
+        "groups": [_group(group, one, reference, judged) for group, one in shown],
+        "more_groups": rest(len(ordered), MAX_GROUPS),
         "has_cells": any(integer(one.get("tp")) for _, one in shown),
     }
 
@@ -123,12 +148,14 @@ def _in_order(groups: Mapping[str, Any], reference: object) -> list[tuple[str, M
     return sorted(((name, _mapping(one)) for name, one in groups.items()), key=rank)
 
 
-def _group(name: str, one: Mapping[str, Any], reference: object) -> dict[str, Any]:
+def _group(
+    name: str, one: Mapping[str, Any], reference: object, judged: bool
+) -> dict[str, Any]:
     verdict = one.get("verdict")
     is_reference = name == reference
     word = "Reference" if is_reference else _verdict_word(verdict)
     return {
-        "name": "Unknown (blank)" if name == "unknown" else printable(name, 60),
+        "name": "Unknown (blank)" if name == "unknown" else printable(name, 40),
         "n": integer(one.get("n")),
         "share": percentage(one.get("share")),
         "selected": integer(one.get("selected")),
@@ -140,7 +167,8 @@ def _group(name: str, one: Mapping[str, Any], reference: object) -> dict[str, An
         "p": "" if is_reference else p_value(one.get("p_value")),
         "p_holm": "" if is_reference else p_value(one.get("p_holm")),
         "verdict": word,
-        "tone": _TONES.get(verdict, "none") if isinstance(verdict, str) and not is_reference else "none",
+        # Colour says what counts towards the gate; what is only shown has words alone.
+        "tone": _TONES.get(str(verdict), "none") if judged and not is_reference else "none",
         "rates": [decimal(one.get(key)) for key in _ERROR_RATES],
         "cells": [integer(one.get(key)) for key in _CELLS],
     }
@@ -154,10 +182,12 @@ def _unknown(unknown: Mapping[str, Any]) -> str:
     number = unknown.get("n")
     if not isinstance(number, int) or isinstance(number, bool):
         return ""
+    if number == 0:
+        return "Everybody's group is known"
     share = percentage(unknown.get("share"))
     return f"{counted(number, 'person', 'people')} in no known group" + (
         f" ({share})" if share else ""
-    )
+    ) + ": shown, never judged, never the reference"
 
 
 def _mapping(value: object) -> Mapping[str, Any]:

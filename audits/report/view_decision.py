@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from audits.domain.dossier import Dossier, Gate
-from audits.report.text import counted, instant, listed, plain, printable
+from audits.report.text import counted, instant, lines, listed, printable, rest
 
-MAX_GATES = 40
+MAX_GATES = 30
+MAX_REASONS = 8
 NO_DECISION = "no decision"
 
 _VERDICTS = {
@@ -24,8 +25,8 @@ _OUTCOMES = {
     "waived": ("Waived", "open"),
     "not_applicable": ("Not applicable", "none"),
 }
-# Blocking ones first: a cut must never hide why a version was denied.
-_RANK = ("unsatisfied", "insufficient", "pending", "waived", "not_applicable", "satisfied")
+# Blocking ones first, the rest as the policy has them: a cut must never hide why it was denied.
+_FIRST = ("unsatisfied", "insufficient", "pending", "waived")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +52,6 @@ def cover(dossier: Dossier) -> dict[str, Any]:
         "judged_at": instant(decision.evaluated_at) if decision else "",
         "summary": summary(dossier),
         "facts": (
-            Fact("Model", printable(dossier.model_name)),
-            Fact("Version", printable(dossier.version, 60)),
             Fact("Identity", printable(dossier.version_uri), mono=True),
             Fact("Registered", instant(dossier.created_at)),
             Fact("Registry", printable(dossier.source or "", 200)),
@@ -85,7 +84,7 @@ def decision(dossier: Dossier) -> dict[str, Any]:
     made = dossier.decision
     if made is None:
         return {"made": False}
-    ordered = sorted(made.gates, key=lambda gate: _RANK.index(gate.outcome))
+    ordered = sorted(made.gates, key=_gate_rank)
     word, tone = _VERDICTS[made.verdict]
     return {
         "made": True,
@@ -99,32 +98,39 @@ def decision(dossier: Dossier) -> dict[str, Any]:
             Fact("Approvals", _approvals_line(dossier)),
             Fact("Log entry", "" if made.leaf_index is None else f"{made.leaf_index:,}"),
         ),
-        "reasons": [printable(reason) for reason in made.reasons[:12]],
-        "more_reasons": max(0, len(made.reasons) - 12),
+        "reasons": [printable(reason) for reason in made.reasons[:MAX_REASONS]],
+        "more_reasons": rest(len(made.reasons), MAX_REASONS),
         "gates": [_gate(gate) for gate in ordered[:MAX_GATES]],
-        "more": max(0, len(made.gates) - MAX_GATES),
+        "more": rest(len(made.gates), MAX_GATES),
     }
 
 
 def _approvals_line(dossier: Dossier) -> str:
     made = dossier.decision
-    if made is None or made.approvals_required is None:
+    if made is None:
         return ""
-    given = made.approvals_given or 0
-    line = f"{given} of {made.approvals_required} required"
-    return f"{line}. {printable(made.approvals_reason)}" if made.approvals_reason else line
+    if made.approvals_reason:
+        return printable(made.approvals_reason)
+    if made.approvals_required is None:
+        return ""
+    return f"{made.approvals_given or 0} of {made.approvals_required} required"
 
 
-def _gate(gate: Gate) -> dict[str, str]:
+def _gate_rank(gate: Gate) -> int:
+    return _FIRST.index(gate.outcome) if gate.outcome in _FIRST else len(_FIRST)
+
+
+def _gate(gate: Gate) -> dict[str, Any]:
     word, tone = _OUTCOMES[gate.outcome]
     return {
-        "title": printable(gate.title, 120),
-        "id": printable(gate.id, 80),
+        "title": printable(gate.title, 80),
+        "id": printable(gate.id, 60),
         "outcome": word,
         "tone": tone,
         "reason": printable(gate.reason),
-        "expected": printable(plain(gate.expected), 240),
-        "actual": printable(plain(gate.actual), 240),
+        "expected": [printable(line, 60) for line in lines(gate.expected)[:6]],
+        "actual": [printable(line, 60) for line in lines(gate.actual)[:6]],
+        "applies": gate.outcome != "not_applicable",
     }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from audits.domain.dossier import Approval, Dossier, Evidence, Promotion
@@ -12,14 +12,18 @@ from audits.report.text import (
     integer,
     plain,
     printable,
+    rest,
     signed,
+    verbatim,
 )
 from audits.report.view_decision import Fact
 
 MAX_ROWS = 40
+MAX_LEGS = 8
 MAX_DEPENDENCIES = 24
-MAX_CARDS = 12
-MAX_EVENTS = 60
+MAX_MOVES = 24
+MAX_CARDS = 8
+MAX_EVENTS = 40
 
 _GRADES = {"verified": "good", "recorded": "good", "weak": "open", "missing": "bad"}
 _CONCLUSIONS = {"pass": "good", "fail": "bad", "insufficient": "bad", "error": "bad"}
@@ -54,14 +58,14 @@ def lineage(dossier: Dossier) -> dict[str, Any]:
         "recorded": True,
         "legs": [
             {
-                "name": printable(leg.name, 60).capitalize(),
+                "name": printable(leg.name, 40).capitalize(),
                 "grade": leg.grade.capitalize(),
                 "tone": _GRADES[leg.grade],
                 "reason": printable(leg.reason),
             }
-            for leg in made.legs[:MAX_ROWS]
+            for leg in made.legs[:MAX_LEGS]
         ],
-        "more_legs": max(0, len(made.legs) - MAX_ROWS),
+        "more_legs": rest(len(made.legs), MAX_LEGS),
         "facts": (
             Fact("Artifact tree", printable(made.artifact_tree_digest or ""), mono=True),
             Fact("Artifact files", integer(made.artifact_files)),
@@ -77,22 +81,31 @@ def lineage(dossier: Dossier) -> dict[str, Any]:
         ),
         "dependencies": [
             {
-                "name": printable(one.name, 120),
+                "name": printable(one.name, 60),
                 "uri": printable(one.uri or "", 240),
                 "digest": printable(one.digest or "", 200),
             }
             for one in made.dependencies[:MAX_DEPENDENCIES]
         ],
-        "more_dependencies": max(0, len(made.dependencies) - MAX_DEPENDENCIES),
+        "more_dependencies": rest(len(made.dependencies), MAX_DEPENDENCIES),
         "parameters": parameters,
         "more_parameters": more_parameters,
     }
 
 
-def _pairs(mapping: Mapping[str, Any]) -> tuple[list[tuple[str, str]], int]:
+def _pairs(mapping: Mapping[str, Any]) -> tuple[list[tuple[tuple[str, str], ...]], str]:
     items = sorted(mapping.items())
-    shown = [(printable(key, 80), printable(plain(value), 160)) for key, value in items[:MAX_ROWS]]
-    return shown, len(items) - len(shown)
+    shown = [
+        (printable(key, 40), printable(verbatim(value), 80)) for key, value in items[:MAX_ROWS]
+    ]
+    return list(batched_pairs(shown)), rest(len(items), MAX_ROWS)
+
+
+def batched_pairs(pairs: list[tuple[str, str]]) -> Iterator[tuple[tuple[str, str], ...]]:
+    """Yield rows of two pairs side by side, read downwards; an odd last one stands alone."""
+    half = (len(pairs) + 1) // 2
+    for index in range(half):
+        yield tuple(pairs[index::half])
 
 
 def performance(dossier: Dossier) -> dict[str, Any]:
@@ -101,7 +114,7 @@ def performance(dossier: Dossier) -> dict[str, Any]:
     comparison = dossier.champion
     return {
         "findings": [_performance(one) for one in _newest(findings)[:2]],
-        "more": max(0, len(findings) - 2),
+        "more": rest(len(findings), 2),
         "compared": comparison is not None,
         "champion": printable(comparison.champion_version or "", 40) if comparison else "",
         "same_rows": None if comparison is None else comparison.same_rows,
@@ -146,7 +159,7 @@ def heading(finding: Evidence) -> dict[str, Any]:
         "tone": _CONCLUSIONS[finding.conclusion],
         "reported": finding.origin == "reported",
         "reasons": [printable(reason) for reason in finding.reasons[:8]],
-        "more_reasons": max(0, len(finding.reasons) - 8),
+        "more_reasons": rest(len(finding.reasons), 8),
         "produced_at": instant(finding.produced_at),
         "producer": printable(finding.producer or "", 120),
         "digest": printable(finding.digest),
@@ -157,7 +170,7 @@ def heading(finding: Evidence) -> dict[str, Any]:
 def evidence_list(dossier: Dossier) -> dict[str, Any]:
     """Return every finding in one table, newest first."""
     found = _newest(list(dossier.evidence))
-    return {"rows": [heading(one) for one in found[:MAX_ROWS]], "more": max(0, len(found) - MAX_ROWS)}
+    return {"rows": [heading(one) for one in found[:MAX_ROWS]], "more": rest(len(found), MAX_ROWS)}
 
 
 def reviews(dossier: Dossier) -> dict[str, Any]:
@@ -165,18 +178,18 @@ def reviews(dossier: Dossier) -> dict[str, Any]:
     promotions = sorted(dossier.promotions, key=lambda one: one.requested_at, reverse=True)
     approvals = sorted(dossier.approvals, key=lambda one: one.signed_at)
     return {
-        "promotions": [_promotion(one) for one in promotions[:4]],
-        "more_promotions": max(0, len(promotions) - 4),
+        "promotions": [_promotion(one) for one in promotions[:3]],
+        "more_promotions": rest(len(promotions), 3),
         # The newest ones survive a cut: they are those that stand.
         "approvals": [_approval(one) for one in approvals[-MAX_CARDS:]],
-        "more_approvals": max(0, len(approvals) - MAX_CARDS),
+        "more_approvals": rest(len(approvals), MAX_CARDS),
     }
 
 
 def _promotion(one: Promotion) -> dict[str, Any]:
     return {
         "alias": printable(one.alias, 60),
-        "status": printable(one.status.replace("_", " "), 60),
+        "status": printable(one.status.replace("_", " "), 60).capitalize(),
         "facts": (
             Fact("Asked for by", printable(one.requested_by or "", 200)),
             Fact("Asked for at", instant(one.requested_at)),
@@ -188,12 +201,12 @@ def _promotion(one: Promotion) -> dict[str, Any]:
                 "status": printable(move.status.replace("_", " "), 60).capitalize(),
                 "at": instant(move.at),
                 "actor": printable(move.actor or "", 120),
-                "note": printable(move.note or ""),
+                "note": printable(move.note or "", 240),
                 "leaf_index": leaf(move.leaf_index),
             }
-            for move in one.timeline[-20:]
+            for move in one.timeline[-16:]
         ],
-        "more": max(0, len(one.timeline) - 20),
+        "more": rest(len(one.timeline), 16),
     }
 
 
@@ -207,7 +220,7 @@ def _approval(one: Approval) -> dict[str, Any]:
         "role": printable(one.role, 80),
         "signed_at": instant(one.signed_at),
         "meaning": printable(one.meaning),
-        "reason": printable(one.reason or "", 1200),
+        "reason": printable(one.reason or "", 900),
         "evidence_digest": printable(one.evidence_digest),
         "leaf_index": leaf(one.leaf_index),
         "dismissal": printable(one.dismissal or ""),
@@ -225,33 +238,33 @@ def history(dossier: Dossier) -> dict[str, Any]:
     moves = sorted(dossier.alias_history, key=lambda one: one.at)
     return {
         "aliases": [
-            (printable(one.name, 80), printable(one.version or "", 40)) for one in dossier.aliases[:20]
+            (printable(one.name, 40), printable(one.version or "", 20)) for one in dossier.aliases[:20]
         ],
-        "more_aliases": max(0, len(dossier.aliases) - 20),
+        "more_aliases": rest(len(dossier.aliases), 20),
         "moves": [
             {
                 "at": instant(move.at),
-                "alias": printable(move.alias, 60),
-                "from": printable(move.from_version or "", 40),
-                "to": printable(move.to_version or "", 40),
-                "cause": printable(move.cause or ""),
+                "alias": printable(move.alias, 40),
+                "from": printable(move.from_version or "", 20),
+                "to": printable(move.to_version or "", 20),
+                "cause": printable(move.cause or "", 160),
                 "leaf_index": leaf(move.leaf_index),
             }
-            for move in moves[-MAX_ROWS:]
+            for move in moves[-MAX_MOVES:]
         ],
-        "more_moves": max(0, len(moves) - MAX_ROWS),
+        "more_moves": rest(len(moves), MAX_MOVES),
         "events": [
             {
                 "at": instant(one.at),
                 "event": printable(one.event, 60),
-                "summary": printable(one.summary, 300),
-                "actor": printable(one.actor or "", 120),
+                "summary": printable(one.summary, 200),
+                "actor": printable(one.actor or "", 60),
                 "violation": one.violation,
                 "leaf_index": leaf(one.leaf_index),
             }
             for one in shown
         ],
-        "more_events": len(events) - len(shown),
+        "more_events": rest(len(events), len(shown)),
     }
 
 
@@ -272,15 +285,16 @@ def log(dossier: Dossier) -> dict[str, Any]:
             Fact("Stream", printable(dossier.stream), mono=True),
         ),
         "checkpoint": [printable(line, 300) for line in lines[:24]],
-        "more_lines": max(0, len(lines) - 24),
+        "more_lines": rest(len(lines), 24),
         "keys": [
             {
                 "use": printable(key.use, 40),
                 "keyid": printable(key.keyid, 130),
                 "scheme": printable(key.scheme or "", 60),
+                "certificate": printable(key.certificate_sha256 or "", 130),
                 "leaf_index": leaf(key.leaf_index),
             }
             for key in state.keys[:12]
         ],
-        "more_keys": max(0, len(state.keys) - 12),
+        "more_keys": rest(len(state.keys), 12),
     }

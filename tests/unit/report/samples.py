@@ -167,9 +167,9 @@ def _log() -> Log:
         root_hash=hexed("root"),
         stream_length=31,
         keys=(
-            Key("statement", hexed("statement key"), "ed25519", 0),
-            Key("grant", hexed("grant key"), "ed25519", 1),
-            Key("pdf", hexed("pdf key"), "rsa-2048, X.509 certificate", 2),
+            Key("statement", hexed("statement key"), "ed25519", None, 0),
+            Key("grant", hexed("grant key"), "ed25519", None, 1),
+            Key("pdf", hexed("pdf key"), "rsa-pkcs1v15-sha256", hexed("certificate"), 2),
         ),
     )
 
@@ -282,18 +282,86 @@ def champion() -> Dossier:
         ),
         lineage=_lineage("2", 10),
         evidence=_evidence("2", 14),
-        champion=ChampionComparison(
-            "1", True,
-            (
-                MetricDifference("accuracy", _MEASURED["v2"]["performance"]["accuracy"], _MEASURED["v1"]["performance"]["accuracy"]),
-                MetricDifference("balanced_accuracy", _MEASURED["v2"]["performance"]["balanced_accuracy"], _MEASURED["v1"]["performance"]["balanced_accuracy"]),
-            ),
-            "The policy allows accuracy to be at most 0.03 under the champion's.",
-        ),
         promotions=(
             Promotion("0c1f9a40-91c4-4c0e-8a49-1b3a2a4c7a77", "champion", "executed",
                       "Ellen Engineer", later(4), None, timeline),
         ),
         approvals=approvals,
         events=_events("2"),
+    )
+
+
+def challenger() -> Dossier:
+    """A version that waits for its second approval, compared with the reigning champion."""
+    base = champion()
+    new, old = _MEASURED["v1"]["performance"], _MEASURED["v2"]["performance"]
+    differences = tuple(
+        MetricDifference(name, new[name], old[name]) for name in ("accuracy", "balanced_accuracy")
+    )
+    assert base.decision is not None
+    gates = (
+        *base.decision.gates[:-1],
+        Gate(
+            "champion",
+            "Not worse than the champion",
+            "satisfied",
+            "Accuracy is 0.006 over the champion's on the same rows.",
+            {"at_most_below": 0.03},
+            {"accuracy": new["accuracy"], "champion": old["accuracy"]},
+        ),
+    )
+    return replace(
+        base,
+        version="3",
+        version_uri=f"{STREAM}/versions/3",
+        decision=replace(
+            base.decision,
+            verdict="pending",
+            gates=gates,
+            reasons=("1 of 2 required approvals (by reviewer) are signed.",),
+            approvals_given=1,
+            approvals_reason="1 of 2 required approvals (by reviewer) are signed.",
+        ),
+        lineage=_lineage("3", 11),
+        champion=ChampionComparison(
+            "2", True, differences, "Accuracy may be at most 0.03 under the champion's."
+        ),
+        approvals=base.approvals[1:2],
+        promotions=(
+            replace(
+                base.promotions[0],
+                status="in_review",
+                replaces_version="2",
+                timeline=base.promotions[0].timeline[:2],
+            ),
+        ),
+    )
+
+
+def bare() -> Dossier:
+    """A version of which next to nothing is known: every part says so."""
+    return Dossier(
+        model_name="scorecard",
+        version="7",
+        version_uri="muniment://default/models/scorecard@1/versions/7",
+        stream="muniment://default/models/scorecard@1",
+        created_at=None,
+        source=None,
+        owner=None,
+        risk_tier=None,
+        intended_use=None,
+        aliases=(),
+        alias_history=(),
+        policy=None,
+        decision=None,
+        lineage=None,
+        evidence=(),
+        champion=None,
+        promotions=(),
+        approvals=(),
+        events=(),
+        log=None,
+        generated_at=later(12),
+        generator="Muniment 0.1.0",
+        requested_by="Aud Auditor",
     )
