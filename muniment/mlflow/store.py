@@ -15,11 +15,12 @@ from typing import Any
 
 import flask
 import mlflow
+import sqlalchemy
 from mlflow.entities.model_registry.model_version_stages import STAGE_DELETED_INTERNAL
 from mlflow.environment_variables import MLFLOW_ENABLE_WORKSPACES
 from mlflow.exceptions import MlflowException
 from mlflow.prompt.constants import _PROMPT_SOURCE_PLACEHOLDERS
-from mlflow.protos.databricks_pb2 import INVALID_STATE, PERMISSION_DENIED
+from mlflow.protos.databricks_pb2 import INVALID_STATE, PERMISSION_DENIED, TEMPORARILY_UNAVAILABLE
 from mlflow.server.constants import READ_REPLICA_BACKEND_STORE_URI_ENV_VAR
 from mlflow.store.model_registry.abstract_store import AbstractStore
 from mlflow.store.model_registry.dbmodels.models import (
@@ -89,39 +90,56 @@ def kind_of_name(store: Any, name: str) -> NameKind:
     The prompt tag alone proves nothing, because setting it hides a model: every version must be
     a prompt's, which has a placeholder for a source and so nothing that could be loaded.
     """
+    tag_value = _prompt_tag_value(store, name)
+    if tag_value is None or tag_value.lower() != "true":
+        return NameKind.MODEL
     with store.ManagedSessionMaker(read_only=False) as session:
-        tag_value = (
-            store._get_query(session, SqlRegisteredModelTag)
-            .with_entities(SqlRegisteredModelTag.value)
-            .filter(SqlRegisteredModelTag.name == name, SqlRegisteredModelTag.key == PROMPT_TAG)
-            .scalar()
+        # A value other than MLflow's own spelling is a prompt to one half of MLflow only.
+        if tag_value == "true" and _every_version_is_a_prompts(store, session, name):
+            return NameKind.PROMPT
+        return NameKind.MIXED
+
+
+def _prompt_tag_value(store: Any, name: str) -> str | None:
+    """Read one tag in one round trip, because every new model version waits for it."""
+    tag: Any = SqlRegisteredModelTag  # MLflow's columns are of type Never to mypy
+    query = sqlalchemy.select(tag.value).where(
+        tag.name == name, tag.key == PROMPT_TAG, *store._get_workspace_clauses(tag)
+    )
+    try:
+        with store.engine.connect() as connection:
+            statement_only = connection.execution_options(isolation_level="AUTOCOMMIT")
+            value = statement_only.execute(query).scalar()
+    except sqlalchemy.exc.OperationalError as error:
+        # As MLflow's own sessions answer when the database cannot be reached.
+        raise MlflowException("the registry's database failed", TEMPORARILY_UNAVAILABLE) from error
+    return None if value is None else str(value)
+
+
+def _every_version_is_a_prompts(store: Any, session: Any, name: str) -> bool:
+    version: Any = SqlModelVersion
+    prompt_versions = (
+        store._get_query(session, SqlModelVersionTag)
+        .with_entities(SqlModelVersionTag.version)
+        .filter(
+            SqlModelVersionTag.name == name,
+            SqlModelVersionTag.key == PROMPT_TAG,
+            SqlModelVersionTag.value == "true",
         )
-        if str(tag_value).lower() != "true":
-            return NameKind.MODEL
-        prompt_versions = (
-            store._get_query(session, SqlModelVersionTag)
-            .with_entities(SqlModelVersionTag.version)
-            .filter(
-                SqlModelVersionTag.name == name,
-                SqlModelVersionTag.key == PROMPT_TAG,
-                SqlModelVersionTag.value == "true",
-            )
+    )
+    other_version = (
+        store._get_query(session, version)
+        .with_entities(version.version)
+        .filter(
+            version.name == name,
+            version.current_stage != STAGE_DELETED_INTERNAL,
+            version.source.is_(None)
+            | version.source.not_in(_PROMPT_SOURCE_PLACEHOLDERS)
+            | version.version.not_in(prompt_versions),
         )
-        other_version = (
-            store._get_query(session, SqlModelVersion)
-            .with_entities(SqlModelVersion.version)
-            .filter(
-                SqlModelVersion.name == name,
-                SqlModelVersion.current_stage != STAGE_DELETED_INTERNAL,
-                SqlModelVersion.source.is_(None)
-                | SqlModelVersion.source.not_in(_PROMPT_SOURCE_PLACEHOLDERS)
-                | SqlModelVersion.version.not_in(prompt_versions),
-            )
-            .first()
-        )
-    # A value other than MLflow's own spelling is a prompt to one half of MLflow only.
-    is_prompt = other_version is None and tag_value == "true"
-    return NameKind.PROMPT if is_prompt else NameKind.MIXED
+        .first()
+    )
+    return other_version is None
 
 
 def _judged(method: Callable[..., Any], gatekeeper: Gatekeeper) -> Callable[..., Any]:
