@@ -7,6 +7,7 @@ import json
 import os
 import secrets
 import socket
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Self
@@ -17,6 +18,7 @@ from config.embedded.errors import HomeInUse, HomeUnusable
 # remembered between two runs is seldom taken by one.
 _FIRST_PORT, _LAST_PORT = 20_000, 31_999
 _PORT_TRIES = 200
+_LEFTOVERS_SECONDS = 30.0
 
 _FOLDERS = (
     "keys",
@@ -129,18 +131,25 @@ class Home:
         if reservation is not None:
             reservation.close()
 
+    @property
+    def lock_descriptors(self) -> tuple[int, ...]:
+        """The descriptor that holds the lock, to be handed to who must hold it on."""
+        return () if self._lock is None else (self._lock,)
+
     def _take_lock(self) -> None:
-        path = self.path / "lock"
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            holder = os.pread(descriptor, 32, 0).decode(errors="replace").strip() or "unknown"
-            os.close(descriptor)
-            raise HomeInUse(
-                f"{self.path} is in use by another running instance (process {holder}). Stop that "
-                "one first, or set MUNIMENT_HOME to another folder to run a second beside it."
-            ) from None
+        descriptor = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        deadline = time.monotonic() + _LEFTOVERS_SECONDS
+        while not _try_lock(descriptor):
+            holder = os.pread(descriptor, 32, 0).decode(errors="replace").strip()
+            # Where the holder is dead, what it left behind is being stopped at this moment.
+            if _is_running(holder) or time.monotonic() > deadline:
+                os.close(descriptor)
+                raise HomeInUse(
+                    f"{self.path} is in use by another running instance (process "
+                    f"{holder or 'unknown'}). Stop that one first, or set MUNIMENT_HOME to "
+                    "another folder to run a second beside it."
+                )
+            time.sleep(0.1)
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
         self._lock = descriptor
@@ -184,6 +193,24 @@ def _make_private_folder(path: Path) -> None:
     if path.stat().st_uid != os.geteuid():
         raise HomeUnusable(f"{path} belongs to another user: the state folder must be your own")
     path.chmod(0o700)
+
+
+def _try_lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _is_running(pid: str) -> bool:
+    try:
+        os.kill(int(pid), 0)
+    except (ValueError, ProcessLookupError):
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def _read_ports(path: Path) -> dict[str, int]:

@@ -1,9 +1,10 @@
 """Ends what is left when the supervisor dies without a chance to do it (`kill -9`).
 
 Run as a script in a session of its own. The supervisor holds the other end of its standard input
-and writes `+ PID SIGNAL` when a service starts and `- PID` when it has ended; the end of that
-stream is the supervisor's end. Services lead their process groups, so that what they started ends
-with them. Standard library only.
+and writes `+ PID SIGNAL GRACE_SECONDS` when a service starts and `- PID` when it has ended; the end
+of that stream is the supervisor's end. Services lead their process groups, so that what they
+started ends with them. It also holds the state folder's lock, so that no other instance starts
+there before all of this one is gone. Standard library only.
 """
 
 from __future__ import annotations
@@ -14,8 +15,6 @@ import signal
 import sys
 import time
 from pathlib import Path
-
-_GRACE_SECONDS = 8.0
 
 
 def _is_alive(pid: int) -> bool:
@@ -33,22 +32,24 @@ def main() -> None:
     """Follow the stream; when it ends, end the services."""
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):
         signal.signal(getattr(signal, name), signal.SIG_IGN)
-    running: dict[int, int] = {}
+    running: dict[int, tuple[int, float]] = {}
     for line in sys.stdin:
         sign, pid, *rest = line.split()
         if sign == "+":
-            running[int(pid)] = int(rest[0])
+            running[int(pid)] = int(rest[0]), float(rest[1])
         else:
             running.pop(int(pid), None)
-    for pid, stop_signal in running.items():
+    for pid, (stop_signal, _) in running.items():
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, stop_signal)
-    deadline = time.monotonic() + _GRACE_SECONDS
-    while time.monotonic() < deadline and any(_is_alive(pid) for pid in running):
+    told = time.monotonic()
+    while running:
+        for pid, (_, grace_seconds) in list(running.items()):
+            if not _is_alive(pid) or time.monotonic() - told > grace_seconds:
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.killpg(pid, signal.SIGKILL)
+                del running[pid]
         time.sleep(0.05)
-    for pid in running:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(pid, signal.SIGKILL)
 
 
 if __name__ == "__main__":

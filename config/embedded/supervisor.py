@@ -16,6 +16,7 @@ from types import FrameType
 from typing import Self
 
 from config.embedded.errors import ServiceFailed
+from config.embedded.home import Home
 from config.embedded.progress import Progress
 
 _HERE = Path(__file__).parent
@@ -63,10 +64,16 @@ class Supervisor:
 
     Use it from one thread that outlives the services: on Linux a service is told to end when the
     thread that started it ends.
+
+    Args:
+        logs: where each service's log goes.
+        progress: told of every step.
+        home: entered before; its lock is held until the last service is gone, come what may.
     """
 
-    def __init__(self, *, logs: Path, progress: Progress) -> None:
+    def __init__(self, *, logs: Path, progress: Progress, home: Home | None = None) -> None:
         self._logs = logs
+        self._home = home
         self._progress = progress
         self._running: dict[str, _Running] = {}
         self._reaper: subprocess.Popen[bytes] | None = None
@@ -79,6 +86,7 @@ class Supervisor:
             stderr=subprocess.DEVNULL,
             cwd="/",
             start_new_session=True,
+            pass_fds=() if self._home is None else self._home.lock_descriptors,
         )
         return self
 
@@ -133,7 +141,7 @@ class Supervisor:
                 process_group=0,
             )
         self._running[service.name] = _Running(service, popen, time.monotonic())
-        self._tell_reaper(f"+ {popen.pid} {int(service.stop_signal)}")
+        self._tell_reaper(f"+ {popen.pid} {int(service.stop_signal)} {service.grace_seconds}")
 
     def await_ready(self, name: str) -> None:
         """Wait until a launched service answers.
