@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 ASSETS = ROOT / "static" / "pdf"
 STYLE = ASSETS / "report.css"
-MAX_PAGES = 60
+MAX_PAGES = 80
 SHORT_TEXT = 72  # a digest with its algorithm still fits
 
 

@@ -71,7 +71,8 @@ def _policy_line(dossier: Dossier) -> str:
     policy = dossier.policy
     if policy is None:
         return ""
-    parts = [f"{printable(policy.name, 120)}, version {printable(policy.version, 40)}"]
+    title = f" ({printable(policy.title, 120)})" if policy.title else ""
+    parts = [f"{printable(policy.name, 120)}{title}, version {printable(policy.version, 40)}"]
     if policy.jurisdiction:
         parts.append(printable(policy.jurisdiction, 120))
     if policy.in_force_from:

@@ -35,7 +35,7 @@ _REVIEWS = {
 _METRICS = {
     "accuracy": "Accuracy",
     "balanced_accuracy": "Balanced accuracy",
-    "n": "Rows judged",
+    "n": "Rows",
     "tp": "True positives",
     "fp": "False positives",
     "tn": "True negatives",

@@ -29,9 +29,9 @@ def hostile(many: int = 5_000, *, SHORT: str = SHORT, EVERYTHING: str = EVERYTHI
     race = dict(bias.measurements["attributes"]["race"])  # type: ignore[call-overload, index]
     group = race["groups"]["Black"]
     race["groups"] = {"White": race["groups"]["White"]} | {
-        f"{SHORT}{number}": group for number in range(100)
+        f"{SHORT}{number}": group for number in range(40)
     }
-    race["reasons"] = [SHORT] * 100
+    race["reasons"] = [SHORT] * 30
     attributes = {f"race {SHORT} {number}": race for number in range(12)}
     evidence = replace(
         bias,
