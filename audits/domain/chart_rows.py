@@ -70,7 +70,9 @@ def read_rows(
 def reference_rate(measured: Mapping[str, object]) -> float | None:
     """Return the reference's selection rate, None where there is no reference."""
     groups, reference = measured.get("groups"), measured.get("reference")
-    found = groups.get(reference) if isinstance(groups, Mapping) else None
+    if not isinstance(groups, Mapping) or not isinstance(reference, str):
+        return None
+    found = groups.get(reference)
     return _share(found.get("selection_rate")) if isinstance(found, Mapping) else None
 
 
@@ -107,7 +109,8 @@ def _words(found: Mapping[str, object], n: int, state: str, bounds: ChartBounds)
     words = f"ratio {apart(ratio, bounds.impact_ratio)}"
     low, high = _positive(found.get("ratio_low")), _positive(found.get("ratio_high"))
     if low is not None and high is not None:
-        words += f" ({low:.2f} to {high:.2f})"
+        ends = (apart(low, bounds.impact_ratio), apart(high, bounds.impact_ratio))
+        words += f" ({ends[0]} to {ends[1]})"
     p_holm = _positive(found.get("p_holm"))
     significant = p_holm is not None and p_holm < bounds.significance
     if found.get("below") is True:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from html import escape
 
@@ -37,7 +38,7 @@ class Svg:
 def _value(value: str | float) -> str:
     if isinstance(value, str):
         # Whoever lets pictures through refuses url(...) in an attribute, whatever it is for.
-        return _text(value).replace("(", "&#40;")
+        return re.sub(r"url\(", "url (", _text(value), flags=re.IGNORECASE)
     return f"{value:.2f}".rstrip("0").rstrip(".")
 
 

@@ -6,7 +6,7 @@ import hashlib
 import os
 from pathlib import Path
 
-from audits.domain.names import INTERSECTION, UNKNOWN, canonical_group
+from audits.domain.names import INTERSECTION, canonical_group
 from audits.predictions.cells import Cell, Cells, PredictionColumns, PredictionsError
 from audits.predictions.source import (
     Refused,
@@ -175,8 +175,6 @@ def _group_faults(column: str, names: set[str]) -> list[str]:
     if any(INTERSECTION in name for name in names):
         # "A × B" beside "A" and "B" would make two different intersections look the same.
         faults.append(f"column {column} has a group name with '{INTERSECTION.strip()}' in it")
-    if names == {UNKNOWN}:
-        faults.append(f"column {column} is blank in every row")
     return faults
 
 

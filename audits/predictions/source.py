@@ -103,4 +103,4 @@ def _literal(text: str) -> str:
 def first_line(error: Exception) -> str:
     """Return what an engine said in one short line, without the folders of this machine."""
     line = str(error).strip().split("\n", 1)[0]
-    return re.sub(r"['\"]?/\S+", "the file", line)[:200]
+    return re.sub(r"(file )?['\"]?/\S+", "the file", line)[:200]
