@@ -85,26 +85,21 @@ def _reason(
     if judged is None:
         why = "; ".join(judgement.reasons) or "the measurements cannot be read"
         return plain_text(f"The bias evidence cannot be judged on {gate.attribute}: {why}.")
-    deciding = next(
-        (
-            group.reason
-            for group in judged.groups
-            if group.verdict == judged.verdict and group.reason is not None
-        ),
-        judged.reasons[0] if judged.reasons else None,
-    )
-    if judged.verdict != "pass" and deciding is not None:
-        return plain_text(f"On {gate.attribute}: {deciding.rstrip('.')}.")
-    if lowest is None or lowest.impact_ratio is None:
-        return plain_text(f"On {gate.attribute} the bias rule comes to {judged.verdict}.")
-    demonstrated = (
-        " and its interval's lower end" if gate.criteria.standard == "demonstrated" else ""
-    )
-    return plain_text(
-        f"On {gate.attribute} the lowest impact ratio is {lowest.impact_ratio:.3f}"
-        f" ({lowest.name} against {judged.reference}); it{demonstrated} must be at least"
-        f" {float(gate.criteria.impact_ratio):g}."
-    )
+    return plain_text(f"On {gate.attribute}: {_deciding_reason(judged, lowest).rstrip('.')}.")
+
+
+def _deciding_reason(judged: AttributeJudgement, lowest: GroupJudgement | None) -> str:
+    deciding = [group for group in judged.groups if group.verdict == judged.verdict]
+    if lowest in deciding:
+        # A pass is told by its lowest group too: a significant gap that is not below the bound
+        # is always reported (29 CFR 1607.4D).
+        deciding = [lowest, *deciding]
+    spoken = [group.reason for group in deciding if group.reason is not None]
+    if not spoken:
+        # Then it was no group that decided, but for example too many unknown people.
+        of_groups = {group.reason for group in judged.groups}
+        spoken = [reason for reason in judged.reasons if reason not in of_groups]
+    return spoken[0] if spoken else f"the bias rule comes to {judged.verdict}"
 
 
 def _details(judged: AttributeJudgement) -> dict[str, Any]:
@@ -132,6 +127,7 @@ def _details(judged: AttributeJudgement) -> dict[str, Any]:
                 "ratio_high": None if group.ratio_interval is None else group.ratio_interval.high,
                 "p_holm": group.p_holm,
                 "verdict": group.verdict,
+                "reason": None if group.reason is None else plain_text(group.reason),
             }
             for group in ordered[:_SHOWN_GROUPS]
         ],

@@ -44,7 +44,11 @@ class VersionRow:
 
 @dataclass(frozen=True, slots=True)
 class Walk:
-    """One full walk: everything that MLflow's two list calls gave."""
+    """One full walk: everything that MLflow's two list calls gave, versions asked for first.
+
+    In that order, a name deleted and made again in between shows as versions older than their
+    model; in the other one, its versions would pass for those of the old model.
+    """
 
     models: tuple[ModelRow, ...]
     versions: tuple[VersionRow, ...]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lineage.mlflow import MlflowClient
+
 from registry.domain.mirror import ModelRow, VersionRow, Walk
 
 
@@ -12,10 +13,11 @@ def walk_mlflow(client: MlflowClient) -> Walk:
     Raises:
         MlflowUnavailable: MLflow did not answer, or not with what it should.
     """
-    # Versions first: a version made between the two calls then misses its model, not the other
-    # way round, and the next walk finds both.
-    models = client.search_registered_models()
+    # Versions first: a name deleted and made again between the two calls then shows as versions
+    # older than their model, which the plan calls torn. The other way round they would look like
+    # versions of the old model and be written into its history.
     versions = client.search_model_versions()
+    models = client.search_registered_models()
     return Walk(
         models=tuple(
             ModelRow(

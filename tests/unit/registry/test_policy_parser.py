@@ -118,7 +118,7 @@ def test_a_fixed_reference_group_is_read() -> None:
 
 def test_all_problems_are_found_in_one_pass() -> None:
     document = (
-        DOCUMENT.replace("at_least: 0.60", "at_least: high")
+        DOCUMENT.replace("at_least: 0.55", "at_least: high")
         .replace("count: 2", "count: two")
         .replace("jurisdiction: US\n", "")
         .replace("metric: accuracy", "metric: niceness")
@@ -220,9 +220,9 @@ def test_a_fault_is_refused_with_its_path(
     [
         ("version: 1\n", "version: 1\nversion: 2\n", "version", "duplicate_key"),
         ("  count: 2\n", "  count: 2\n  count: 1\n", "approvals.count", "duplicate_key"),
-        ("at_least: 0.60", "at_least: .nan", "gates[3].at_least", "scalar"),
-        ("at_least: 0.60", "at_least: .inf", "gates[3].at_least", "scalar"),
-        ("at_least: 0.60", "at_least: 6.0e-1", "gates[3].at_least", "scalar"),
+        ("at_least: 0.55", "at_least: .nan", "gates[3].at_least", "scalar"),
+        ("at_least: 0.55", "at_least: .inf", "gates[3].at_least", "scalar"),
+        ("at_least: 0.55", "at_least: 6.0e-1", "gates[3].at_least", "scalar"),
         ("count: 2", "count: 0x2", "approvals.count", "scalar"),
         ("count: 2", "count: 1:30", "approvals.count", "scalar"),
         ("jurisdiction: US", "jurisdiction: NO", "jurisdiction", "scalar"),
