@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from django.db.models import QuerySet
 
 from audits.models import Evidence, Job, LogCheckpoint, LogEntry, LogLeaf, Report
+from muniment.attest.envelope import parse_envelope
 from muniment.attest.merkle import inclusion_proof
 from muniment.attest.proof import format_proof
+from muniment.attest.statement import Statement, parse_statement
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,3 +87,8 @@ def open_jobs(version_uri: str) -> QuerySet[Job]:
 def latest_report(version_uri: str) -> Report | None:
     """Return the newest signed report of a version, or None."""
     return Report.objects.filter(version_uri=version_uri).order_by("-issued_at").first()
+
+
+def decoded_statement(entry: LogEntry) -> Statement:
+    """Return what an entry states, read from its exact bytes."""
+    return parse_statement(parse_envelope(bytes(entry.envelope)).payload)

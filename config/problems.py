@@ -70,7 +70,7 @@ def problem_response(error: Exception, context: dict[str, Any]) -> Response | No
         error = drf.PermissionDenied(*error.args)
     answered = exception_handler(error, context)
     if answered is None:
-        logger.exception("api.unexpected_error", exc_info=error)
+        logger.error("api.unexpected_error", exc_info=error)
         return problem(
             status=500,
             code="internal_error",
@@ -149,7 +149,7 @@ def _rendered(answer: Response) -> Response:
 
     answer.accepted_renderer = JSONRenderer()
     answer.accepted_media_type = "application/problem+json"
-    answer.renderer_context = {}
+    answer.renderer_context = {}  # type: ignore[attr-defined] # what render() reads
     return answer.render()
 
 

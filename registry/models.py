@@ -62,11 +62,11 @@ class RegisteredModel(models.Model):
 
     @property
     def tags(self) -> dict[str, str]:
-        return self.row.get("tags", {})
+        return dict(self.row["tags"])
 
     @property
     def description(self) -> str:
-        return self.row.get("description", "")
+        return str(self.row["description"])
 
 
 class ModelVersion(models.Model):
@@ -96,11 +96,11 @@ class ModelVersion(models.Model):
 
     @property
     def tags(self) -> dict[str, str]:
-        return self.row.get("tags", {})
+        return dict(self.row["tags"])
 
     @property
     def description(self) -> str:
-        return self.row.get("description", "")
+        return str(self.row["description"])
 
 
 class ModelAlias(models.Model):
@@ -259,7 +259,6 @@ class Approval(models.Model):
                 fields=["promotion", "person", "evidence_digest"], name="approval_once"
             ),
         ]
-
 
     def statement_fields(self) -> dict[str, object]:
         """Return what the log says of this signature."""

@@ -10,10 +10,10 @@ from celery import Task, shared_task
 from django.conf import settings
 from django.core.cache import cache
 from django.utils import timezone
-
-from audits.models import Job
 from lineage.errors import MlflowUnavailable
 from lineage.mlflow import MlflowClient
+
+from audits.models import Job
 from registry.domain.mirror import Walk
 from registry.models import ModelVersion, Promotion
 from registry.services.execution import Progress, execute_promotion
@@ -90,9 +90,7 @@ def send_job(job: Job) -> None:
 @shared_task(**_RETRY)
 def record_lineage(job_id: str) -> None:
     """Record what a version was made of, then have its predictions audited."""
-    version = record_version_lineage(
-        job_id=UUID(job_id), client=_client(), clock=timezone.now
-    )
+    version = record_version_lineage(job_id=UUID(job_id), client=_client(), clock=timezone.now)
     if version is not None:
         _dispatch_jobs_of(version)
 
@@ -110,7 +108,7 @@ def audit_predictions_of_version(job_id: str) -> None:
 def render_report_of_version(job_id: str) -> None:
     """Render, sign and log a report."""
     if issue_report(job_id=UUID(job_id), clock=timezone.now) is Progress.WAITING:
-        render_report_of_version.apply_async([job_id], countdown=1)
+        render_report_of_version.apply_async((job_id,), countdown=1)
 
 
 @shared_task(bind=True, **_RETRY)
@@ -120,7 +118,7 @@ def run_promotion(self: Task[..., None], promotion_id: str) -> None:
         promotion_id=UUID(promotion_id), client=_client(), clock=timezone.now
     )
     if progress is Progress.WAITING:
-        run_promotion.apply_async([promotion_id], countdown=1)
+        run_promotion.apply_async((promotion_id,), countdown=1)
 
 
 def _dispatch_jobs_of(version: ModelVersion) -> None:

@@ -54,7 +54,7 @@ def issue_token(
 
 def find_token(*, secret: str, now: datetime) -> ApiToken | None:
     """Return the living token with this secret, or None; looked up by its hash."""
-    token = (
+    return (
         ApiToken.objects.select_related("user")
         .filter(
             sha256=_sha256(secret),
@@ -64,7 +64,6 @@ def find_token(*, secret: str, now: datetime) -> ApiToken | None:
         )
         .first()
     )
-    return token
 
 
 def _sha256(text: str) -> str:

@@ -38,7 +38,7 @@ DENY = """
 
 class Migration(migrations.Migration):
     initial = True
-    dependencies: list[tuple[str, str]] = []
+    dependencies = []  # noqa: RUF012 - as Django writes them
     operations = [
         migrations.RunSQL(GRANT, REVOKE),
         migrations.RunSQL(DENY, "DROP FUNCTION muniment_deny_change()"),

@@ -98,7 +98,7 @@ def _is_permitted(entry: LogEntry) -> bool:
     try:
         verified = verify_envelope(envelope, keyring().public_keys())
     except AttestError as error:
-        logger.error("log.entry_refused", entry=entry.pk, code=error.code, reason=str(error))
+        logger.exception("log.entry_refused", entry=entry.pk, code=error.code)
         return False
     if not keyring().permits(verified.keyid, entry.predicate_type):
         logger.error("log.entry_refused", entry=entry.pk, code="key_not_permitted")

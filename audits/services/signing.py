@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from django.conf import settings
-from securesystemslib.signer import CryptoSigner
 
 from audits.errors import KeyUnavailable
 from muniment.attest.keyring import Keyring
 from muniment.attest.keys import load_file_signer
+
+if TYPE_CHECKING:
+    from muniment.attest.envelope import EnvelopeSigner
 
 
 @cache
@@ -26,7 +29,7 @@ def keyring() -> Keyring:
 
 
 @cache
-def statement_signer() -> CryptoSigner:
+def statement_signer() -> EnvelopeSigner:
     """Return the signer of statements.
 
     Raises:
@@ -38,7 +41,7 @@ def statement_signer() -> CryptoSigner:
 
 
 @cache
-def grant_signer() -> CryptoSigner:
+def grant_signer() -> EnvelopeSigner:
     """Return the signer of grants, which only the executing worker has.
 
     Raises:

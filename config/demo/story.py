@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -96,7 +97,7 @@ class _Story:
             self._say(f"trained {variant}: {_metrics(printed)}")
         self._say("waiting for the mirror, the lineage records and the log")
         for number in (1, 2, 3):
-            self._await(f"version {number} in the mirror", lambda n=number: self._is_mirrored(n))
+            self._await(f"version {number} in the mirror", partial(self._is_mirrored, number))
         self._stack.run_manage("publish_policy", str(POLICY), "--as", "admin", role="web")
         self._stack.run_manage(
             *("bind_policy", MODEL, POLICY.stem, "--tier", RISK_TIER, "--as", "admin"),
@@ -118,9 +119,7 @@ class _Story:
                     note=f"Variant {VARIANTS[number - 1]} of the loan approval classifier.",
                 )
         for number in (1, 2, 3):
-            self._await(
-                f"the evidence on version {number}", lambda n=number: self._is_decided(n)
-            )
+            self._await(f"the evidence on version {number}", partial(self._is_decided, number))
             answer = self._gate(number)
             self._say(f"version {number}: {answer['decision']}. {_first(answer['reasons'])}")
         return paths

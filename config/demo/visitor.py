@@ -67,9 +67,7 @@ class Visitor:
 
     def request_promotion(self, version_path: str, *, alias: str, note: str) -> str:
         """Ask for a promotion from the version's page; return the promotion's path."""
-        return self.post(
-            f"{version_path}promotions", form_at=version_path, alias=alias, note=note
-        )
+        return self.post(f"{version_path}promotions", form_at=version_path, alias=alias, note=note)
 
     def sign_review(self, promotion_path: str, *, verdict: str, reason: str, meaning: str) -> None:
         """Sign a review of what the promotion's page shows, with the password again."""

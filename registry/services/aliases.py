@@ -23,6 +23,11 @@ from registry.services.facts import state_registry_event
 _EXPLAINING = (Grant.Status.WRITTEN, Grant.Status.RESERVED, Grant.Status.CONFIRMED)
 
 
+def governed_aliases() -> tuple[str, ...]:
+    """Return the governed aliases in lower case."""
+    return tuple(name.lower() for name in settings.GOVERNED_ALIASES)
+
+
 def record_alias(
     *,
     registered_model: RegisteredModel,
@@ -50,7 +55,7 @@ def record_alias(
     if before == version:
         return None
     promotion = _explaining_promotion(version, alias) if version else None
-    is_governed = alias.lower() in {name.lower() for name in settings.GOVERNED_ALIASES}
+    is_governed = alias.lower() in governed_aliases()
     is_violation = is_governed and promotion is None and not preexisting
     detail: dict[str, str | bool] = {"alias": alias}
     if promotion:

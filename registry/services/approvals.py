@@ -84,9 +84,7 @@ def sign_review(
             raise PromotionClosed(
                 f"This promotion is not in review: it is {promotion.status.replace('_', ' ')}."
             )
-        evaluation = evaluate_version(
-            version=promotion.version, alias=promotion.alias, as_of=now
-        )
+        evaluation = evaluate_version(version=promotion.version, alias=promotion.alias, as_of=now)
         refusal = why_not(evaluation, actor)
         if refusal is not None:
             raise ReviewNotAllowed(refusal.reason)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import cast
 from uuid import UUID
 
 from accounts.models import User
 from audits.domain import dossier as said
 from audits.domain.dossier import Dossier
 from audits.models import Disclosure, Evidence, LogEntry
-from audits.selectors import stream_entries
+from audits.selectors import decoded_statement, stream_entries
 from audits.services.signing import keyring
 from lineage.models import LineageRecord
 from muniment.attest.note import verify_checkpoint
@@ -24,7 +25,7 @@ from registry.models import (
     Promotion,
 )
 from registry.services.evaluation import Evaluation, evaluate_version
-from registry.services.mirror import governed_aliases
+from registry.services.aliases import governed_aliases
 from registry.services.policies import document_of
 from registry.version import GENERATOR
 
@@ -208,8 +209,8 @@ def _evidence(version: ModelVersion, leaves: Leaves) -> tuple[said.Evidence, ...
     return tuple(
         said.Evidence(
             kind=row.kind,
-            origin=row.origin,
-            conclusion=row.conclusion,
+            origin=cast("said.Origin", row.origin),
+            conclusion=cast("said.Conclusion", row.conclusion),
             reasons=tuple(row.reasons),
             measurements=row.measurements,
             produced_at=row.produced_at,
@@ -259,9 +260,7 @@ def _number(measured: Mapping[str, object], name: str) -> float | None:
     return float(value) if isinstance(value, int | float) else None
 
 
-def _promotions(
-    version: ModelVersion, leaves: Leaves, names: _Names
-) -> tuple[said.Promotion, ...]:
+def _promotions(version: ModelVersion, leaves: Leaves, names: _Names) -> tuple[said.Promotion, ...]:
     rows = Promotion.objects.filter(version=version).select_related("requester", "replaces")
     return tuple(
         said.Promotion(
@@ -277,14 +276,15 @@ def _promotions(
     )
 
 
-def _timeline(
-    promotion: Promotion, leaves: Leaves, names: _Names
-) -> tuple[said.StatusChange, ...]:
-    moves = LogEntry.objects.filter(
-        subject_name=promotion.version.uri,
-        event__startswith="promotion.",
-        at__gte=promotion.requested_at,
+def _timeline(promotion: Promotion, leaves: Leaves, names: _Names) -> tuple[said.StatusChange, ...]:
+    about_version = LogEntry.objects.filter(
+        subject_name=promotion.version.uri, event__startswith="promotion."
     ).order_by("pk")
+    moves = [
+        entry
+        for entry in about_version
+        if decoded_statement(entry).predicate.get("promotion_id") == str(promotion.pk)
+    ]
     return tuple(
         said.StatusChange(
             status=entry.event.removeprefix("promotion.").replace("_", " "),
@@ -314,7 +314,7 @@ def _approvals(version: ModelVersion, leaves: Leaves) -> tuple[said.Approval, ..
             said.Approval(
                 printed_name=person.printed_name if person else "(erased)",
                 role=row.role,
-                verdict=row.verdict,
+                verdict=cast("said.ReviewVerdict", row.verdict),
                 meaning=row.meaning,
                 signed_at=row.signed_at,
                 reason=reason.text if reason else None,
@@ -328,9 +328,7 @@ def _approvals(version: ModelVersion, leaves: Leaves) -> tuple[said.Approval, ..
     return tuple(result)
 
 
-def _events(
-    version: ModelVersion, leaves: Leaves, names: _Names
-) -> tuple[said.RegistryEvent, ...]:
+def _events(version: ModelVersion, leaves: Leaves, names: _Names) -> tuple[said.RegistryEvent, ...]:
     return tuple(
         said.RegistryEvent(
             event=entry.event,

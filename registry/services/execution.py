@@ -14,17 +14,21 @@ from uuid import UUID
 
 import structlog
 from django.db import transaction
-
-from audits.domain.actor import EXECUTOR
-from audits.selectors import latest_checkpoint
 from lineage.errors import MlflowRefused
 from lineage.mlflow import MlflowClient
 from lineage.services.record import artifacts_digest_now
+
+from audits.domain.actor import EXECUTOR
+from audits.selectors import latest_checkpoint
 from registry.domain.promotion import PromotionEvent, PromotionStatus
 from registry.models import Grant, Promotion, RegisteredModel
 from registry.services.aliases import record_alias
 from registry.services.grants import issue_token
-from registry.services.promotions import decide_promotion, move_promotion
+from registry.services.promotions import (
+    decide_open_promotions,
+    decide_promotion,
+    move_promotion,
+)
 
 logger = structlog.get_logger(__name__)
 
@@ -81,9 +85,7 @@ def _load(promotion_id: UUID) -> Promotion:
     return Promotion.objects.select_related("version__registered_model").get(pk=promotion_id)
 
 
-def _start(
-    promotion: Promotion, client: MlflowClient, clock: Callable[[], datetime]
-) -> Promotion:
+def _start(promotion: Promotion, client: MlflowClient, clock: Callable[[], datetime]) -> Promotion:
     """Begin, unless the decision no longer holds or the bytes are not those that were judged."""
     promotion = decide_promotion(promotion_id=promotion.pk, actor=EXECUTOR, now=clock())
     if promotion.status != PromotionStatus.APPROVED:
@@ -130,9 +132,8 @@ def _settle(promotion: Promotion, *, now: datetime) -> None:
         Grant.objects.filter(
             promotion=locked, status__in=[Grant.Status.WRITTEN, Grant.Status.RESERVED]
         ).update(status=Grant.Status.CONFIRMED, settled_at=now)
-        move_promotion(
-            promotion=locked, event=PromotionEvent.EXECUTED, actor=EXECUTOR, now=now
-        )
+        move_promotion(promotion=locked, event=PromotionEvent.EXECUTED, actor=EXECUTOR, now=now)
+        decide_open_promotions(registered_model=known, now=now)
     logger.info("promotion.executed", promotion=str(promotion.pk))
 
 

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
 from datetime import datetime
 
 import structlog
-from django.conf import settings
 from django.db import connection, transaction
 
 from audits.domain.actor import MIRROR
@@ -25,6 +23,7 @@ from registry.models import (
 )
 from registry.services.aliases import record_alias
 from registry.services.facts import state_registry_event
+from registry.services.promotions import decide_open_promotions
 
 logger = structlog.get_logger(__name__)
 
@@ -60,6 +59,8 @@ def apply_walk(
     writer = _Writer(source, preexisting=is_first, started_at=started_at, now=now)
     for change in plan.changes:
         writer.write(change)
+    for touched in writer.touched():
+        decide_open_promotions(registered_model=touched, now=now)
     RegistrySource.objects.filter(pk=source.pk).update(
         walked_at=started_at, failed_at=None, failure=""
     )
@@ -106,11 +107,17 @@ class _Writer:
         self._preexisting = preexisting
         self._started_at = started_at
         self._now = now
+        self._touched: set[ModelIdentity] = set()
         self._models = {
             known.identity: known for known in RegisteredModel.objects.filter(source=source)
         }
 
+    def touched(self) -> list[RegisteredModel]:
+        """Return the models that something was written about."""
+        return [self._models[identity] for identity in sorted(self._touched)]
+
     def write(self, change: Change) -> None:
+        self._touched.add(change.identity)
         if change.kind in _ALIAS_KINDS:
             self._alias(change)
         elif change.version is None:
@@ -164,9 +171,7 @@ class _Writer:
             )
 
     def _alias(self, change: Change) -> None:
-        known = RegisteredModel.objects.select_for_update().get(
-            pk=self._models[change.identity].pk
-        )
+        known = RegisteredModel.objects.select_for_update().get(pk=self._models[change.identity].pk)
         alias = change.alias or ""
         moved_since = AliasChange.objects.filter(
             registered_model=known, alias=alias, at__gte=self._started_at
@@ -187,9 +192,7 @@ class _Writer:
             now=self._now,
         )
 
-    def _state(
-        self, change: Change, known: RegisteredModel, version: ModelVersion | None
-    ) -> None:
+    def _state(self, change: Change, known: RegisteredModel, version: ModelVersion | None) -> None:
         state_registry_event(
             event=change.kind.value,
             registered_model=known,
@@ -210,8 +213,3 @@ def _is_violation(change: Change) -> bool:
     if change.kind is not ChangeKind.VERSION_CHANGED:
         return False
     return "stage" in (change.after or {}) or "source" in (change.after or {})
-
-
-def governed_aliases() -> Sequence[str]:
-    """Return the governed aliases in lower case."""
-    return [name.lower() for name in settings.GOVERNED_ALIASES]

@@ -1,14 +1,12 @@
-"""Policies: publishing an exact document, and binding it to a model."""
+"""Policies: publishing an exact document, and reading it back as values."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from functools import lru_cache
 
-from django.conf import settings
 from django.db import transaction
 
-from accounts.models import User
 from audits.domain.actor import Actor
 from audits.domain.log import Event
 from audits.services.log import append_statement, predicate_type
@@ -16,7 +14,7 @@ from muniment.attest.digest import Digest
 from registry.domain.policy import Policy as PolicyDocument
 from registry.domain.policy_parser import parse_policy
 from registry.errors import PolicyNotBindable
-from registry.models import Policy, PolicyBinding, RegisteredModel
+from registry.models import Policy
 
 
 @lru_cache(maxsize=64)
@@ -72,60 +70,3 @@ def publish_policy(*, document: bytes, actor: Actor, now: datetime) -> Policy:
         published_at=now,
         entry=entry,
     )
-
-
-@transaction.atomic(durable=True)
-def bind_policy(
-    *,
-    registered_model: RegisteredModel,
-    policy: Policy,
-    risk_tier: str,
-    actor: Actor,
-    now: datetime,
-) -> PolicyBinding:
-    """Say which policy and risk tier a model has, in place of what it had.
-
-    Raises:
-        RoleRequired: the actor is no admin.
-        PolicyNotBindable: the policy says that it is not for this tier or for no governed alias.
-    """
-    actor.require_role("bind a policy", "admin")
-    document = document_of(policy)
-    if not any(
-        document.allows_binding(risk_tier=risk_tier, alias=alias)
-        for alias in settings.GOVERNED_ALIASES
-    ):
-        raise PolicyNotBindable(
-            f"Policy {policy.name} version {policy.version} may be bound to the risk tiers "
-            f"{', '.join(document.bound_to.risk_tiers)} and the aliases "
-            f"{', '.join(document.bound_to.aliases)}."
-        )
-    append_statement(
-        event=Event.POLICY_BOUND,
-        predicate_type=predicate_type("policy"),
-        subject_name=registered_model.uri,
-        subject_digest=Digest.parse(policy.digest),
-        predicate={
-            "name": policy.name,
-            "version": policy.version,
-            "digest": policy.digest,
-            "binding": {
-                "model": registered_model.uri,
-                "policy": policy.digest,
-                "risk_tier": risk_tier,
-            },
-        },
-        stream=registered_model.uri,
-        actor=actor,
-        now=now,
-    )
-    binding, _ = PolicyBinding.objects.update_or_create(
-        registered_model=registered_model,
-        defaults={
-            "policy": policy,
-            "risk_tier": risk_tier,
-            "bound_by": User.objects.get(pk=actor.id),
-            "bound_at": now,
-        },
-    )
-    return binding

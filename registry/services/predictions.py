@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from django.db import transaction
+from lineage.errors import ArtifactMissing, LineageError
+from lineage.mlflow import MlflowClient
 
-from audits.domain.actor import GATE, PREDICTIONS_AUDIT
+from audits.domain.actor import PREDICTIONS_AUDIT
 from audits.domain.criteria import BiasCriteria
 from audits.services.evidence import (
     NewEvidence,
@@ -21,15 +23,12 @@ from audits.services.evidence import (
     record_evidence,
     release_job,
 )
-from lineage.errors import ArtifactMissing, LineageError
-from lineage.mlflow import MlflowClient
 from lineage.models import LineageRecord
 from muniment.attest.digest import sha256_file
 from registry.domain.policy import BiasGate
-from registry.domain.promotion import DECIDABLE_STATUSES
-from registry.models import ModelVersion, PolicyBinding, Promotion
+from registry.models import ModelVersion, PolicyBinding
 from registry.services.policies import document_of
-from registry.services.promotions import decide_promotion
+from registry.services.promotions import decide_open_promotions
 
 if TYPE_CHECKING:
     from audits.models import Job
@@ -132,9 +131,7 @@ def _error(kind: str, criteria: BiasCriteria, reason: str) -> NewEvidence:
 
 @transaction.atomic(durable=True)
 def _record(job: Job, version: ModelVersion, found: list[NewEvidence], *, now: datetime) -> None:
-    record = (
-        LineageRecord.objects.filter(version_uri=version.uri).order_by("-entry_id").first()
-    )
+    record = LineageRecord.objects.filter(version_uri=version.uri).order_by("-entry_id").first()
     if record is None:
         release_job(job=job, error="The lineage record is not there yet.", now=now)
         return
@@ -148,12 +145,4 @@ def _record(job: Job, version: ModelVersion, found: list[NewEvidence], *, now: d
             now=now,
         )
     finish_job(job=job, now=now)
-    decide_open_promotions(version=version, now=now)
-
-
-def decide_open_promotions(*, version: ModelVersion, now: datetime) -> None:
-    """Decide again every promotion of a version that something new may change."""
-    for promotion in Promotion.objects.filter(
-        version=version, status__in=sorted(DECIDABLE_STATUSES)
-    ).order_by("pk"):
-        decide_promotion(promotion_id=promotion.pk, actor=GATE, now=now)
+    decide_open_promotions(registered_model=version.registered_model, now=now)

@@ -35,9 +35,10 @@ from registry.models import (
     ModelAlias,
     ModelVersion,
     Promotion,
+    RegisteredModel,
 )
 from registry.services.evaluation import Evaluation, evaluate_version
-from registry.services.mirror import governed_aliases
+from registry.services.aliases import governed_aliases
 
 DECIDED_EVENT = "promotion.decided"
 NO_POLICY = (
@@ -183,6 +184,17 @@ def decide_promotion(*, promotion_id: UUID, actor: Actor, now: datetime) -> Prom
     return promotion
 
 
+def decide_open_promotions(*, registered_model: RegisteredModel, now: datetime) -> None:
+    """Decide again every promotion of a model that something new may change.
+
+    New evidence on one version, or a move of the alias, changes what the others are compared with.
+    """
+    for promotion in Promotion.objects.filter(
+        version__registered_model=registered_model, status__in=sorted(DECIDABLE_STATUSES)
+    ).order_by("pk"):
+        decide_promotion(promotion_id=promotion.pk, actor=GATE, now=now)
+
+
 @transaction.atomic(durable=True)
 def withdraw_promotion(*, promotion_id: UUID, actor: Actor, now: datetime) -> Promotion:
     """Take a request back; only its requester may, and only before it is executed.
@@ -194,9 +206,7 @@ def withdraw_promotion(*, promotion_id: UUID, actor: Actor, now: datetime) -> Pr
     promotion = Promotion.objects.select_for_update().get(pk=promotion_id)
     if actor.id != str(promotion.requester_id):
         actor.require_role("withdraw somebody else's request")
-    return move_promotion(
-        promotion=promotion, event=PromotionEvent.WITHDRAWN, actor=actor, now=now
-    )
+    return move_promotion(promotion=promotion, event=PromotionEvent.WITHDRAWN, actor=actor, now=now)
 
 
 def move_promotion(
@@ -254,9 +264,7 @@ def state_promotion(
 
 def subject_digest_of(version: ModelVersion) -> Digest:
     """Return the digest of a version's recorded artifacts, else that of its registry row."""
-    record = (
-        LineageRecord.objects.filter(version_uri=version.uri).order_by("-entry_id").first()
-    )
+    record = LineageRecord.objects.filter(version_uri=version.uri).order_by("-entry_id").first()
     if record is None:
         return Digest("sha256", mapping_hash(version.row))
     return Digest.parse(record.subject_digest)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from datetime import datetime
+from http import HTTPStatus
+from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
 
 from django.conf import settings
@@ -29,12 +31,15 @@ from registry.services.dossier import build_dossier
 from registry.services.execution import Progress
 from registry.services.promotions import subject_digest_of
 
+if TYPE_CHECKING:
+    from audits.report.attachment import PersonDisclosure, TextDisclosure
+
 
 class ReportFailed(RegistryError):
     """The report could not be made."""
 
     code = "report_failed"
-    status = 500
+    status = HTTPStatus.INTERNAL_SERVER_ERROR
 
 
 def request_report(*, version: ModelVersion, actor: Actor, now: datetime) -> Job:
@@ -137,7 +142,7 @@ def _render(
     return signed, sha256
 
 
-def _disclosures(version: ModelVersion) -> list[object]:
+def _disclosures(version: ModelVersion) -> list[PersonDisclosure | TextDisclosure]:
     """Open the commitments of this model's reviews, as far as nobody was erased."""
     from audits.report.attachment import PersonDisclosure, TextDisclosure
 
@@ -146,7 +151,7 @@ def _disclosures(version: ModelVersion) -> list[object]:
         promotion__version__registered_model=version.registered_model_id
     ):
         commitments += [approval.person_commitment, approval.reason_commitment]
-    opened: list[object] = []
+    opened: list[PersonDisclosure | TextDisclosure] = []
     for row in Disclosure.objects.filter(commitment__in=commitments).order_by("commitment"):
         salt = bytes(row.salt).hex()
         if row.printed_name:
@@ -195,4 +200,3 @@ def _record(
         entry=entry,
     )
     finish_job(job=job, now=now)
-

@@ -11,7 +11,7 @@ from registry.errors import RegistryError
 from registry.management.acting import acting_person
 from registry.models import Policy
 from registry.services.lookup import find_model
-from registry.services.policies import bind_policy
+from registry.services.bindings import bind_policy
 
 
 class Command(BaseCommand):

@@ -17,7 +17,8 @@ from registry.selectors.lookups import model_named
 from registry.selectors.models import alias_history, count_violations, version_rows, versions_of
 from registry.selectors.policies import published_policies
 from registry.selectors.versions import created_at
-from registry.services.policies import bind_policy, document_of
+from registry.services.bindings import bind_policy
+from registry.services.policies import document_of
 from registry.web.mlflow_links import model_link
 from registry.web.people import actor_from, person_of
 

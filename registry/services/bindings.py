@@ -1,0 +1,78 @@
+"""Which policy and risk tier a model has: said here by admins, never by the model's own tags."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.db import transaction
+
+from accounts.models import User
+from audits.domain.actor import Actor
+from audits.domain.log import Event
+from audits.services.log import append_statement, predicate_type
+from muniment.attest.digest import Digest
+from registry.errors import PolicyNotBindable
+from registry.models import Policy, PolicyBinding, RegisteredModel
+from registry.services.aliases import governed_aliases
+from registry.services.policies import document_of
+from registry.services.promotions import decide_open_promotions, order_missing_evidence
+
+
+@transaction.atomic(durable=True)
+def bind_policy(
+    *,
+    registered_model: RegisteredModel,
+    policy: Policy,
+    risk_tier: str,
+    actor: Actor,
+    now: datetime,
+) -> PolicyBinding:
+    """Say which policy and risk tier a model has, in place of what it had.
+
+    Raises:
+        RoleRequired: the actor is no admin.
+        PolicyNotBindable: the policy says that it is not for this tier or for no governed alias.
+    """
+    actor.require_role("bind a policy", "admin")
+    document = document_of(policy)
+    if not any(
+        document.allows_binding(risk_tier=risk_tier, alias=alias) for alias in governed_aliases()
+    ):
+        raise PolicyNotBindable(
+            f"Policy {policy.name} version {policy.version} may be bound to the risk tiers "
+            f"{', '.join(document.bound_to.risk_tiers)} and the aliases "
+            f"{', '.join(document.bound_to.aliases)}."
+        )
+    append_statement(
+        event=Event.POLICY_BOUND,
+        predicate_type=predicate_type("policy"),
+        subject_name=registered_model.uri,
+        subject_digest=Digest.parse(policy.digest),
+        predicate={
+            "name": policy.name,
+            "version": policy.version,
+            "digest": policy.digest,
+            "binding": {
+                "model": registered_model.uri,
+                "policy": policy.digest,
+                "risk_tier": risk_tier,
+            },
+        },
+        stream=registered_model.uri,
+        actor=actor,
+        now=now,
+    )
+    binding, _ = PolicyBinding.objects.update_or_create(
+        registered_model=registered_model,
+        defaults={
+            "policy": policy,
+            "risk_tier": risk_tier,
+            "bound_by": User.objects.get(pk=actor.id),
+            "bound_at": now,
+        },
+    )
+    registered_model.refresh_from_db()
+    for version in registered_model.versions.filter(gone_at__isnull=True):
+        order_missing_evidence(version=version, actor=actor, now=now)
+    decide_open_promotions(registered_model=registered_model, now=now)
+    return binding

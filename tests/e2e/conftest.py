@@ -1,0 +1,24 @@
+"""One demo for all end-to-end tests: the real thing, started once."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.demo import Demo, start_demo, stop_demo
+
+
+@pytest.fixture(scope="session")
+def demo() -> Iterator[Demo]:
+    folder = Path(tempfile.mkdtemp(prefix="muniment-demo-"))
+    running, up = start_demo(folder / "home")
+    try:
+        yield up
+    finally:
+        status = stop_demo(running)
+        shutil.rmtree(folder)
+    assert status == 0
