@@ -91,11 +91,7 @@ class Gatekeeper:
         try:
             self._ledger.reserve(permit.token)
         except GrantRefused as error:
-            why = (
-                "its grant has already been used"
-                if error.status == 409
-                else f"Muniment does not honour its grant (HTTP status {error.status})"
-            )
+            why = f"Muniment does not honour its grant ({error})"
             raise self._refused(call, Refusal(what, why), permit) from error
         except MunimentUnreachable as error:
             why = f"Muniment cannot be reached to reserve its grant ({error})"

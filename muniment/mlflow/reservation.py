@@ -8,12 +8,14 @@ import ssl
 import threading
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
+from typing import Any
 from urllib.parse import urlsplit
 
 # The whole exchange, name look-up and a server that answers drop by drop included: a governed
 # change is refused within two seconds when Muniment cannot be reached.
 DEADLINE_SECONDS = 1.8
 MAX_ANSWER_BYTES = 65_536
+MAX_DETAIL_CHARACTERS = 300
 
 
 class MunimentUnreachable(Exception):
@@ -26,14 +28,16 @@ class GrantRefused(Exception):
     """Muniment answered, and not with a yes.
 
     Attributes:
-        status: its HTTP status; 409 says that the grant was used before.
+        status: its HTTP status, 4xx.
+        detail: Muniment's reason on one line; empty if it gave none.
     """
 
     code = "gatekeeper.refused"
 
-    def __init__(self, status: int) -> None:
-        super().__init__(f"Muniment answered with HTTP status {status}")
+    def __init__(self, status: int, detail: str = "") -> None:
+        super().__init__(detail or f"HTTP status {status}")
         self.status = status
+        self.detail = detail
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,16 +105,28 @@ class GrantLedger:
         if isinstance(answer, Exception):
             raise MunimentUnreachable(type(answer).__name__) from answer
         status, body = answer
+        answered = _members(body)
+        if 400 <= status < 500 and status not in {408, 429}:
+            raise GrantRefused(status, _one_line(answered.get("detail")))
         if status != 200:
-            if 400 <= status < 500 and status not in {408, 429}:
-                raise GrantRefused(status)
             raise MunimentUnreachable(f"HTTP status {status}")
-        try:
-            answered = json.loads(body)
-        except ValueError:
-            answered = None
-        if not isinstance(answered, dict) or answered.get("status") != expected:
+        if answered.get("status") != expected:
             raise MunimentUnreachable("an answer that is not Muniment's")
+
+
+def _members(body: bytes) -> dict[str, Any]:
+    try:
+        parsed = json.loads(body)
+    except (ValueError, RecursionError):
+        return {}
+    return parsed if isinstance(parsed, dict) else {}
+
+
+def _one_line(detail: object) -> str:
+    if not isinstance(detail, str):
+        return ""
+    line = "".join(letter if letter.isprintable() else " " for letter in detail)
+    return line[:MAX_DETAIL_CHARACTERS].strip().rstrip(".")
 
 
 def _exchange(

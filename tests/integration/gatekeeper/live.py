@@ -102,13 +102,13 @@ class GrantCounter:
         try:
             grant = read_grant(token, self.public_key_pem, now=datetime.now(UTC))
         except GrantError as error:
-            return 403, {"title": error.code}
+            return 403, {"code": error.code, "detail": str(error)}
         needed, becomes = {"reserve": (None, "reserved"), "confirm": ("reserved", "confirmed")}[
             step
         ]
         with self._lock:
             if self.states.get(grant.grant_id) != needed:
-                return 409, {"title": "already used"}
+                return 409, {"code": "grant_refused", "detail": "This grant was\nused before."}
             self.states[grant.grant_id] = becomes
         return 200, {"status": becomes}
 

@@ -38,7 +38,7 @@ def test_a_grant_moves_the_alias_once_and_is_confirmed(
     assert guarded_mlflow.aliases(name) == {"champion": "2"}
     assert counter.states[grant_id] == "confirmed"
     replayed = guarded_mlflow.set_alias(name, version="2", token=token, prefix=prefix)
-    assert_refused(replayed, "its grant has already been used; see http://muniment.test/promo")
+    assert_refused(replayed, "not honour its grant (This grant was used before); see http://m")
 
 
 def test_one_grant_used_by_many_at_once_is_honoured_once(
