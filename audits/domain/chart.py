@@ -84,7 +84,8 @@ def attribute_chart(
         return ""
     shown = rows[:MAX_ROWS]
     rate = reference_rate(measured)
-    limit = None if rate is None else float(limits.impact_ratio) * rate
+    # A reference that nobody was selected from limits nobody.
+    limit = float(limits.impact_ratio) * rate if rate else None
     verdict = verdict_of(measured)
     svg = Svg()
     svg.add("title", f"Selection rates by {name}")

@@ -169,6 +169,12 @@ def test_odd_measurements_are_left_out_and_never_raise(place: str, key: str, odd
     assert svg == "" or safe_svg(svg)
 
 
+def test_a_reference_without_anybody_selected_draws_no_limit() -> None:
+    chart = drawn({"A": (0, 100), "B": (0, 50)})
+    assert not with_class(chart, "mm-chart-limit")
+    assert "no ratio" in texts(chart)
+
+
 def test_nothing_to_draw_is_nothing() -> None:
     assert attribute_chart("race", {}) == ""
     assert attribute_chart("race", {"groups": {}}) == ""

@@ -63,6 +63,25 @@ def test_ratio_interval_is_right_at_the_edges(
     assert (interval.low, interval.high) == pytest.approx((low, high), abs=0.0005)
 
 
+@pytest.mark.parametrize(
+    ("pair", "low", "high"),
+    [
+        ((7, 20, 30, 50), 0.32662088, 0.94236697),
+        ((75, 99, 823, 841), 0.69513501, 0.83938662),
+        ((49, 55, 825, 841), 0.81795936, 0.96157466),
+        ((15, 40, 2, 31), 1.97806797, 18.21518192),
+        ((3, 8, 16, 25), 0.24152259, 1.12087093),
+    ],
+)
+def test_ratio_interval_agrees_with_statsmodels_where_that_is_right(
+    pair: tuple[int, int, int, int], low: float, high: float
+) -> None:
+    # confint_proportions_2indep(compare="ratio", method="score", correction=True) of 0.15.0.
+    interval = miettinen_nurminen(*pair, 0.9)
+    assert interval is not None
+    assert (interval.low, interval.high) == pytest.approx((low, high), abs=1e-7)
+
+
 @given(PAIRS)
 def test_ratio_interval_inverts_the_test(pair: tuple[int, int, int, int]) -> None:
     k, n, k0, n0 = pair
