@@ -135,7 +135,8 @@ def _compare(
         gate,
         GateOutcome.SATISFIED if satisfied else GateOutcome.UNSATISFIED,
         f"The {words} is {number_text(value, least)}, {change} the champion's"
-        f" {number_text(reference, value)}; up to {number_text(gate.at_most_drop)} under is accepted.",
+        f" {number_text(reference, value)}; up to {number_text(gate.at_most_drop)} under is"
+        " accepted.",
         expected=plain_number(least),
         actual=plain_number(value),
         evidence_digest=own.item.digest,

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 from django.db import transaction
-from lineage.errors import ArtifactMissing, LineageError
-from lineage.mlflow import MlflowClient
 
 from audits.domain.actor import PREDICTIONS_AUDIT
 from audits.domain.criteria import BiasCriteria
@@ -23,9 +20,10 @@ from audits.services.evidence import (
     record_evidence,
     release_job,
 )
+from lineage.errors import ArtifactMissing, LineageError
+from lineage.mlflow import MlflowClient
 from lineage.models import LineageRecord
 from muniment.attest.digest import sha256_file
-from registry.domain.policy import BiasGate
 from registry.models import ModelVersion, PolicyBinding
 from registry.services.policies import document_of
 from registry.services.promotions import decide_open_promotions
@@ -71,19 +69,8 @@ def bias_criteria(version: ModelVersion) -> BiasCriteria:
         .filter(registered_model=version.registered_model_id)
         .first()
     )
-    gates = (
-        [gate for gate in document_of(binding.policy).gates if isinstance(gate, BiasGate)]
-        if binding
-        else []
-    )
-    if not gates:
-        return BiasCriteria()
-    pairs = {pair for gate in gates for pair in gate.criteria.intersections}
-    return replace(
-        gates[0].criteria,
-        attributes=tuple(gate.attribute for gate in gates),
-        intersections=tuple(sorted(pairs)),
-    )
+    criteria = document_of(binding.policy).audit_criteria if binding else None
+    return criteria or BiasCriteria()
 
 
 def _audit(version: ModelVersion, client: MlflowClient) -> Iterable[NewEvidence]:
