@@ -135,9 +135,10 @@ def dir_hash(path: str | os.PathLike[str]) -> Digest:
     Hidden files count, empty folders do not.
 
     Raises:
-        DigestError: not a folder, or it holds a symlink, a special file, a name with a newline,
-            carriage return or backslash (the pipeline above does not see the first two kinds
-            and escapes such names), or something that cannot be read. The message names it.
+        DigestError: not a folder, or it holds what the pipeline above does not see (a symlink,
+            a special file) or misreads (a name with a newline, carriage return or backslash,
+            or one at the top that begins with a dash), or something that cannot be read. The
+            message names it.
     """
     root = Path(path)
     try:
@@ -160,7 +161,8 @@ def dir_hash_of(files: Mapping[str, str]) -> Digest:
 
     Raises:
         DigestError: a name that no folder walk gives (empty, absolute, ``.`` or ``..`` parts),
-            a newline, a carriage return or a backslash in it, or a malformed digest.
+            a newline, carriage return or backslash in it, a dash at its start, or a malformed
+            digest.
     """
     for name in files:
         _refuse_name(name)
@@ -232,6 +234,9 @@ def _refuse_name(name: str) -> None:
     for character, label in _ESCAPED_BY_SHA256SUM.items():
         if character in name:
             raise DigestError(f"{label} in the file name {name!r}", code="digest.name")
+    if name.startswith("-"):
+        # sha256sum would take it for an option, or a lone dash for its standard input.
+        raise DigestError(f"a dash begins the file name {name!r}", code="digest.name")
     if "\0" in name or any(part in ("", ".", "..") for part in name.split("/")):
         raise DigestError(f"not a relative file name: {name!r}", code="digest.name")
 

@@ -1,8 +1,6 @@
 """The signed PDF: one signature over every byte, its signer, and the attachment it covers.
 
-pyHanko does the cryptography. Beside it stand the checks it leaves out: that the gap in the
-signed bytes is the signature's and nothing else, and that the signature is spelled the one way
-it was written, so that no byte of the file can change unseen.
+pyHanko does the cryptography; ``pdf_coverage`` adds what it leaves out.
 """
 
 from __future__ import annotations
@@ -12,11 +10,13 @@ import io
 import logging
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 from muniment.verify.errors import PdfError
+from muniment.verify.pdf_chain import accepted_key_usage
+from muniment.verify.pdf_coverage import require_every_byte
 
 ATTACHMENT: Final = "evidence.json"
 MAX_PDF_BYTES: Final = 512_000_000
@@ -35,6 +35,9 @@ class SignedPdf:
         signer: the certificate's subject, for people.
         signed_at: as the signer said; None where it did not. Nobody vouches for it.
         attachment: the content of ``evidence.json`` in the signed revision.
+        has_other_certificates: the signature carries certificates beside the signer's, which
+            it does not protect: see ``pdf_chain``.
+        embedded: pyHanko's view of the signature.
     """
 
     size_bytes: int
@@ -43,7 +46,8 @@ class SignedPdf:
     signer: str
     signed_at: str | None
     attachment: bytes
-    _embedded: Any
+    has_other_certificates: bool
+    embedded: Any = field(repr=False)
 
 
 def read_pdf(path: str | Path) -> bytes:
@@ -89,44 +93,6 @@ def open_signed_pdf(content: bytes) -> SignedPdf:
         ) from error
 
 
-def require_chain(pdf: SignedPdf, ca_file: str | Path) -> str:
-    """Return the issuer's name if the signer's certificate chains to one of ``ca_file``, now.
-
-    Nothing is fetched, so revocation is not looked at.
-
-    Raises:
-        PdfError: the file holds no PEM certificate, or the chain does not hold today.
-    """
-    from asn1crypto import pem, x509  # type: ignore[import-untyped]
-    from pyhanko.sign.validation import validate_pdf_signature
-    from pyhanko_certvalidator import ValidationContext
-
-    try:
-        content = Path(ca_file).read_bytes()
-        blocks = pem.unarmor(content, multiple=True) if pem.detect(content) else []
-        roots = [x509.Certificate.load(der, strict=True) for _, _, der in blocks]
-    except (OSError, ValueError) as error:
-        raise PdfError(f"cannot read certificates from {ca_file}", code="pdf.ca_file") from error
-    if not roots:
-        raise PdfError(f"{ca_file} holds no certificate", code="pdf.ca_file")
-    embedded = pdf._embedded
-    try:
-        context = ValidationContext(
-            trust_roots=roots,
-            other_certs=list(embedded.other_embedded_certs),
-            allow_fetching=False,
-            revocation_mode="soft-fail",
-        )
-        status = validate_pdf_signature(embedded, context, key_usage_settings=_key_usage())
-    except Exception as error:  # as in open_signed_pdf
-        raise PdfError(f"the chain cannot be built: {error}", code="pdf.chain") from error
-    if not status.trusted:
-        raise PdfError(
-            f"the signer's certificate does not chain to {ca_file} today", code="pdf.chain"
-        )
-    return str(embedded.signer_cert.issuer.human_friendly)
-
-
 def _open(content: bytes) -> SignedPdf:
     from pyhanko.pdf_utils.reader import PdfFileReader
     from pyhanko.sign.validation import SignatureCoverageLevel, validate_pdf_signature
@@ -144,11 +110,11 @@ def _open(content: bytes) -> SignedPdf:
     (embedded,) = signatures
     if embedded.sig_object_type != "/Sig":
         raise PdfError("the PDF is timestamped, not signed", code="pdf.signature_count")
-    _require_every_byte(content, embedded)
+    require_every_byte(content, embedded)
     context = ValidationContext(
         trust_roots=[embedded.signer_cert], allow_fetching=False, revocation_mode="soft-fail"
     )
-    status = validate_pdf_signature(embedded, context, key_usage_settings=_key_usage())
+    status = validate_pdf_signature(embedded, context, key_usage_settings=accepted_key_usage())
     if not status.intact:
         raise PdfError(
             "the signed bytes are not those that were signed: the file was changed",
@@ -167,82 +133,8 @@ def _open(content: bytes) -> SignedPdf:
         signer=str(certificate.subject.human_friendly),
         signed_at=None if signed_at is None else signed_at.isoformat(),
         attachment=_attachment(reader.get_historical_root(embedded.signed_revision)),
-        _embedded=embedded,
-    )
-
-
-def _require_every_byte(content: bytes, embedded: Any) -> None:
-    """Accept only a gap that holds the signature alone, in the spelling it was written in."""
-    byte_range = [int(number) for number in embedded.byte_range]
-    if len(byte_range) != 4 or byte_range[0] != 0:
-        raise PdfError("the signature does not start at the first byte", code="pdf.coverage")
-    _, gap_start, gap_end, tail = byte_range
-    if not 0 < gap_start < gap_end or tail <= 0 or gap_end + tail > len(content):
-        raise PdfError("the signature's byte range is not inside the file", code="pdf.coverage")
-    if gap_end + tail < len(content):
-        raise PdfError(
-            f"{len(content) - gap_end - tail} bytes were appended after signing",
-            code="pdf.appended",
-        )
-    der = embedded.pkcs7_content.rstrip(b"\x00")
-    written = content[gap_start:gap_end]
-    length = _der_length(embedded.pkcs7_content)
-    if len(der) > length:
-        raise PdfError("bytes stand behind the signature", code="pdf.coverage")
-    signature = embedded.pkcs7_content[:length].hex().encode()
-    room = gap_end - gap_start - 2
-    spelled = (signature + b"0" * room)[:room]
-    if len(signature) > room or written not in (
-        b"<" + spelled + b">",
-        b"<" + spelled.upper() + b">",
-    ):
-        raise PdfError(
-            "the gap in the signed bytes holds more than the signature", code="pdf.coverage"
-        )
-    _require_plain_cms(embedded)
-
-
-def _require_plain_cms(embedded: Any) -> None:
-    """Accept only the parts of a CMS signature that its verification depends on.
-
-    What is neither signed nor needed could change without a trace.
-    """
-    signed = embedded.signed_data
-    info = embedded.signer_info
-    digests = [item.dump() for item in signed["digest_algorithms"]]
-    certificates = [item.chosen.dump() for item in signed["certificates"]]
-    unsigned = info["unsigned_attrs"]
-    is_plain = (
-        signed["version"].native in ("v1", "v3")
-        and info["version"].native == "v1"
-        and digests == [info["digest_algorithm"].dump()]
-        and embedded.signer_cert.dump() in certificates
-        and len(set(certificates)) == len(certificates)
-        and not signed["crls"]
-        and not unsigned
-    )
-    if not is_plain:
-        raise PdfError("the signature carries parts that it does not protect", code="pdf.coverage")
-
-
-def _der_length(der: bytes) -> int:
-    """Return the number of bytes of the DER value at the start of ``der``."""
-    if len(der) < 2:
-        raise PdfError("the signature is empty", code="pdf.signature")
-    first = der[1]
-    if first < 0x80:
-        return 2 + first
-    count = first & 0x7F
-    if count == 0 or count > 4:
-        raise PdfError("the signature is not DER", code="pdf.signature")
-    return 2 + count + int.from_bytes(der[2 : 2 + count], "big")
-
-
-def _key_usage() -> Any:
-    from pyhanko.sign.validation.settings import KeyUsageConstraints
-
-    return KeyUsageConstraints(
-        key_usage={"digital_signature", "non_repudiation"}, match_all_key_usages=False
+        has_other_certificates=bool(embedded.other_embedded_certs),
+        embedded=embedded,
     )
 
 

@@ -20,7 +20,8 @@ from muniment.verify.log import (
     require_readable_statements,
     verify_statement_entry,
 )
-from muniment.verify.pdf import SignedPdf, open_signed_pdf, read_pdf, require_chain
+from muniment.verify.pdf import SignedPdf, open_signed_pdf, read_pdf
+from muniment.verify.pdf_chain import require_chain
 from muniment.verify.people import require_disclosures
 from muniment.verify.stream import StreamEntry, require_whole_stream
 
@@ -118,10 +119,20 @@ def _look_at_certificate(
         title += f", or chains to {ca}"
     with findings.look_at("pdf.certificate", title) as note:
         signed = _known(pdf, "the PDF")
+        if signed.has_other_certificates and ca is None:
+            raise ReportError(
+                "the signature carries certificates beside the signer's: give their root as --ca",
+                code="pdf.other_certificates",
+            )
+        issuer = (
+            require_chain(signed.embedded, ca)
+            if ca is not None and signed.has_other_certificates
+            else None
+        )
         if keys is not None and _enrolled_certificate(signed, keys) is not None:
             note.detail = f"certificate {signed.certificate_sha256[:16]}… is enrolled"
         elif ca is not None:
-            note.detail = f"issued by {require_chain(signed, ca)}"
+            note.detail = f"issued by {issuer or require_chain(signed.embedded, ca)}"
         else:
             _known(keys, "the keys")
             raise ReportError(
