@@ -6,13 +6,11 @@
     muniment_sequencer  the log's one writer
     mlflow              owns MLflow's own database and sees no other
 
-Also run by docker-compose.yml, as `python -m config.embedded.roles`, with the superuser's URL in
-SUPERUSER_DATABASE_URL and each password in `<ROLE>_PASSWORD`.
+Also for a PostgreSQL of your own: `python -m config.embedded roles` (docker-compose.yml runs it).
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from typing import Final
 
@@ -105,10 +103,3 @@ def _run(
 ) -> None:
     # `statement` is always a literal of this file.
     connection.execute(sql.SQL(statement).format(*map(sql.Identifier, identifiers)))
-
-
-if __name__ == "__main__":
-    make_roles_and_databases(
-        os.environ["SUPERUSER_DATABASE_URL"],
-        {role: os.environ[f"{role.upper()}_PASSWORD"] for role in LOGIN_ROLES},
-    )

@@ -261,6 +261,6 @@ def _require_whole_overrides(overrides: Mapping[str, str]) -> None:
             given = ", ".join(name for name in names if name in overrides)
             raise PartMissing(
                 f"{given} is set but {', '.join(missing)} is not. A database of your own needs "
-                "all three roles (config/embedded/roles.py makes them); or unset it to get an "
-                "embedded one."
+                "all three roles, which `python -m config.embedded roles` makes; or unset it to "
+                "get an embedded one."
             )
