@@ -1,1 +1,1 @@
-"""Pure audit rules: no Django, no input or output, no clock, and nothing heavier than the stdlib."""
+"""Pure audit rules: no Django, no input or output, no clock, nothing heavier than the stdlib."""

@@ -8,7 +8,9 @@ from audits.domain.names import UNKNOWN, canonical_group
 
 # Far above any file that we read, and small enough that every product stays a finite float.
 MAX_PEOPLE = 10**12
-MAX_GROUPS = 10_000
+# Each group costs a test and an interval, and a gate judges them in a web request.
+MAX_GROUPS = 1_000
+MAX_NAME = 300
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from audits.domain.counts import (
     MAX_GROUPS,
+    MAX_NAME,
     AttributeCounts,
     Confusion,
     Counts,
@@ -92,6 +93,8 @@ def counts_from_json(measurements: object) -> Counts | MalformedCounts:
         groups = attribute.get("groups") if isinstance(attribute, Mapping) else None
         if not isinstance(name, str) or not isinstance(groups, Mapping):
             return MalformedCounts((f"{name!s:.80}: the measurements hold no groups",))
+        if len(name) > MAX_NAME:
+            return MalformedCounts((f"{name:.80}: the name has more than {MAX_NAME} characters",))
         if len(groups) > MAX_GROUPS:
             return MalformedCounts((f"{name:.80}: more than {MAX_GROUPS:,} groups",))
         counted = _groups(groups)
@@ -115,6 +118,8 @@ def _groups(
         group = _group(written, found)
         # Before adding: a negative count must not vanish in a sum.
         fault = group_fault(group)
+        if len(group.name) > MAX_NAME:
+            fault = f"has a name of more than {MAX_NAME} characters"
         if fault is not None:
             return MalformedCounts((f"{group.name[:80]!r} {fault}",))
         merged[group.name] = _add(merged[group.name], group) if group.name in merged else group

@@ -112,6 +112,24 @@ def test_what_is_not_a_measurement_is_an_error(measurements: object) -> None:
     assert to_json(judgement) == {}
 
 
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {"race" * 100: {"groups": {"A": {"n": 10, "selected": 1}}}},
+        {"race": {"groups": {"A" * 400: {"n": 10, "selected": 1}}}},
+        {"race": {"groups": {f"G{number}": {"n": 1, "selected": 1} for number in range(1001)}}},
+    ],
+)
+def test_measurements_beyond_all_measure_are_an_error_that_is_short(
+    attributes: dict[str, object],
+) -> None:
+    counts = counts_from_json({"n": 10, "favourable": 1, "attributes": attributes})
+    judgement = judge(counts, RACE_ALONE)
+    assert judgement.conclusion == "error"
+    assert "more than" in judgement.reasons[0]
+    assert len(judgement.reasons[0]) < 200
+
+
 LEAVES = st.one_of(
     st.none(), st.booleans(), st.integers(-5, 10**15), st.floats(), st.text(max_size=5),
     st.just([]), st.just({}),
