@@ -51,6 +51,8 @@ def report_context(
             attribute["picture"] = mark_safe(attribute["picture"])  # noqa: S308
     return {
         "title": f"{printable(dossier.model_name, 80)}, version {printable(dossier.version, 20)}",
+        # The head of a page is one line, whatever the name.
+        "running": f"{printable(dossier.model_name, 32)}, version {printable(dossier.version, 8)}",
         "generated_at": instant(dossier.generated_at),
         "generator": printable(dossier.generator, 120),
         "attachment": NAME,

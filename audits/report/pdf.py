@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import warnings
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -108,13 +109,16 @@ def _write(html: str, evidence_json: bytes, at: datetime) -> bytes:
         relationship="Data",
         url_fetcher=fetcher,
     )
-    pdf: bytes = document.write_pdf(
-        finisher=_tidy,
-        attachments=[attachment],
-        pdf_variant="pdf/a-3b",
-        pdf_identifier=hashlib.sha256(html.encode() + evidence_json).digest()[:16],
-        pdf_tags=True,
-    )
+    with warnings.catch_warnings():
+        # WeasyPrint 70 leaves its colour profile's file to the garbage collector.
+        warnings.simplefilter("ignore", ResourceWarning)
+        pdf: bytes = document.write_pdf(
+            finisher=_tidy,
+            attachments=[attachment],
+            pdf_variant="pdf/a-3b",
+            pdf_identifier=hashlib.sha256(html.encode() + evidence_json).digest()[:16],
+            pdf_tags=True,
+        )
     return pdf
 
 
