@@ -57,7 +57,7 @@ class Gatekeeper:
         call: RegistryCall,
         *,
         kind_of_name: Callable[[str], NameKind],
-        tokens: Callable[[], list[str]],
+        token: Callable[[], str | None],
     ) -> Permit | None:
         """Return None for a call that needs no grant, else the permit that it came with.
 
@@ -66,8 +66,8 @@ class Gatekeeper:
         Args:
             call: a call of a judged method.
             kind_of_name: reads the database; asked only where it matters.
-            tokens: every value of the grant header in the current request; asked only where a
-                grant is needed.
+            token: the value of the grant header in the current request, None without one;
+                asked only where a grant is needed.
 
         Raises:
             ChangeRefused: the call may not be made.
@@ -77,7 +77,7 @@ class Gatekeeper:
             return None
         if isinstance(verdict, Refusal):
             raise self._refused(call, verdict)
-        return self._read_permit(call, verdict, tokens())
+        return self._read_permit(call, verdict, token())
 
     def reserve(self, call: RegistryCall, permit: Permit) -> None:
         """Use the grant up at Muniment. After this the change is made, or the grant is lost.
@@ -112,17 +112,15 @@ class Gatekeeper:
                 "grant %s was carried out but not confirmed: %s", permit.grant.grant_id, error
             )
 
-    def _read_permit(self, call: RegistryCall, needed: GrantNeeded, tokens: list[str]) -> Permit:
-        if not tokens:
+    def _read_permit(self, call: RegistryCall, needed: GrantNeeded, token: str | None) -> Permit:
+        if token is None:
             raise self._refused(call, needed.refusal)
         what = needed.refusal.what
         if self._settings.public_key_pem is None:
             # Found at start, too; repeated here so that whoever meets it knows whom to ask.
             raise self._refused(call, Refusal(what, self._settings.key_problem))
-        if len(tokens) > 1:
-            raise self._refused(call, Refusal(what, "the request carries more than one grant"))
         try:
-            grant = read_grant(tokens[0], self._settings.public_key_pem, now=self._clock())
+            grant = read_grant(token, self._settings.public_key_pem, now=self._clock())
         except GrantError as error:
             why = {
                 "grant.expired": f"its grant is not valid: {error.message}",
@@ -136,7 +134,7 @@ class Gatekeeper:
             operation=needed.operation,
             alias=call.alias,
         )
-        permit = Permit(grant, tokens[0])
+        permit = Permit(grant, token)
         if other is not None:
             raise self._refused(call, Refusal(what, f"its grant is for another {other}"), permit)
         return permit

@@ -155,7 +155,7 @@ def _judged(method: Callable[..., Any], gatekeeper: Gatekeeper) -> Callable[...,
         call = RegistryCall.from_arguments(name, bound.arguments)
         try:
             permit = gatekeeper.admit(
-                call, kind_of_name=functools.partial(kind_of_name, self), tokens=_request_tokens
+                call, kind_of_name=functools.partial(kind_of_name, self), token=_request_token
             )
             if permit is None:
                 return method(*bound.args, **bound.kwargs)
@@ -184,11 +184,14 @@ def _refused(name: str, reason: str) -> Callable[..., Any]:
     return refused
 
 
-def _request_tokens() -> list[str]:
-    """Return every value of the grant header in the current HTTP request; none without one."""
+def _request_token() -> str | None:
+    """Return the grant header of the current HTTP request; None without one, or a request.
+
+    Several such headers arrive as one value with commas, which is no token.
+    """
     if not flask.has_request_context():
-        return []
-    return flask.request.headers.getlist(HEADER)
+        return None
+    return flask.request.headers.get(HEADER)
 
 
 def _log_start(settings: Settings) -> None:
