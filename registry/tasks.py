@@ -10,10 +10,10 @@ from celery import Task, shared_task
 from django.conf import settings
 from django.core.cache import cache
 from django.utils import timezone
-from lineage.errors import MlflowUnavailable
-from lineage.mlflow import MlflowClient
 
 from audits.models import Job
+from lineage.errors import MlflowUnavailable
+from lineage.mlflow import MlflowClient
 from registry.domain.mirror import Walk
 from registry.models import ModelVersion, Promotion
 from registry.services.execution import Progress, execute_promotion

@@ -38,7 +38,7 @@ DENY = """
 
 class Migration(migrations.Migration):
     initial = True
-    dependencies = []  # noqa: RUF012 - as Django writes them
+    dependencies = []
     operations = [
         migrations.RunSQL(GRANT, REVOKE),
         migrations.RunSQL(DENY, "DROP FUNCTION muniment_deny_change()"),

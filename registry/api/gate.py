@@ -16,9 +16,9 @@ from rest_framework.views import APIView
 from audits.models import Evidence
 from muniment.attest.statement import format_time
 from registry.errors import NotGoverned
+from registry.services.aliases import governed_aliases
 from registry.services.evaluation import Evaluation, evaluate_version
 from registry.services.lookup import find_version
-from registry.services.mirror import governed_aliases
 from registry.services.promotions import NO_POLICY
 
 SCHEMA_VERSION = 1
@@ -44,8 +44,7 @@ class GateView(APIView):
         alias = query.validated_data["alias"]
         if alias not in governed_aliases():
             raise NotGoverned(
-                f"The alias {alias} is not governed. Governed are: "
-                f"{', '.join(governed_aliases())}."
+                f"The alias {alias} is not governed. Governed are: {', '.join(governed_aliases())}."
             )
         now = timezone.now()
         evaluation = evaluate_version(version=find_version(name, version), alias=alias, as_of=now)

@@ -30,9 +30,7 @@ def receive_mlflow_event(request: HttpRequest) -> HttpResponse:
             now=now,
         )
     except HookRefused as error:
-        count_refusal(
-            actor=request.META.get("REMOTE_ADDR", "unknown"), reason=error.code, now=now
-        )
+        count_refusal(actor=request.META.get("REMOTE_ADDR", "unknown"), reason=error.code, now=now)
         raise
     if is_new:
         request_walk()

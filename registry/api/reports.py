@@ -53,5 +53,3 @@ def _not_yet(job: Job) -> Response:
     )
     response["Retry-After"] = "3"
     return response
-
-

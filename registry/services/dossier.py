@@ -24,8 +24,8 @@ from registry.models import (
     PolicyBinding,
     Promotion,
 )
-from registry.services.evaluation import Evaluation, evaluate_version
 from registry.services.aliases import governed_aliases
+from registry.services.evaluation import Evaluation, evaluate_version
 from registry.services.policies import document_of
 from registry.version import GENERATOR
 

@@ -14,20 +14,23 @@ from uuid import UUID
 
 import structlog
 from django.db import transaction
-from lineage.errors import MlflowRefused
-from lineage.mlflow import MlflowClient
-from lineage.services.record import artifacts_digest_now
 
 from audits.domain.actor import EXECUTOR
 from audits.selectors import latest_checkpoint
+from lineage.artifacts import ArtifactTree
+from lineage.errors import MlflowRefused
+from lineage.mlflow import MlflowClient
+from lineage.services.collect import artifacts_of_version
 from registry.domain.promotion import PromotionEvent, PromotionStatus
 from registry.models import Grant, Promotion, RegisteredModel
 from registry.services.aliases import record_alias
 from registry.services.grants import issue_token
+from registry.services.lineage import snapshot_of
 from registry.services.promotions import (
     decide_open_promotions,
     decide_promotion,
     move_promotion,
+    subject_digest_of,
 )
 
 logger = structlog.get_logger(__name__)
@@ -90,7 +93,7 @@ def _start(promotion: Promotion, client: MlflowClient, clock: Callable[[], datet
     promotion = decide_promotion(promotion_id=promotion.pk, actor=EXECUTOR, now=clock())
     if promotion.status != PromotionStatus.APPROVED:
         return promotion
-    recorded, found = artifacts_digest_now(client=client, version_uri=promotion.version.uri)
+    recorded, found = _digests(promotion, client)
     with transaction.atomic(durable=True):
         locked = _lock(promotion)
         if locked.status != PromotionStatus.APPROVED:
@@ -112,6 +115,15 @@ def _start(promotion: Promotion, client: MlflowClient, clock: Callable[[], datet
                 promotion=started, event=PromotionEvent.FAILED, actor=EXECUTOR, now=clock()
             )
         return started
+
+
+def _digests(promotion: Promotion, client: MlflowClient) -> tuple[str, str]:
+    """Return the recorded subject digest, and that of the files as they are now ("" for none)."""
+    recorded = str(subject_digest_of(promotion.version))
+    if not recorded.startswith("dirHash:"):
+        return recorded, recorded  # a version without artifacts has none that could change
+    found = artifacts_of_version(client, snapshot_of(promotion.version))
+    return recorded, str(found.dir_hash) if isinstance(found, ArtifactTree) else ""
 
 
 def _settle(promotion: Promotion, *, now: datetime) -> None:

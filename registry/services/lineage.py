@@ -7,15 +7,15 @@ from datetime import datetime
 from uuid import UUID
 
 from django.db import transaction
+
+from audits.domain.actor import RECORDER
+from audits.models import Job
+from audits.services.evidence import claim_job, finish_job, open_job, release_job
 from lineage.domain.snapshot import VersionSnapshot
 from lineage.errors import LineageError
 from lineage.mlflow import MlflowClient
 from lineage.services.collect import collect_lineage
 from lineage.services.record import record_lineage
-
-from audits.domain.actor import RECORDER
-from audits.models import Job
-from audits.services.evidence import claim_job, finish_job, open_job, release_job
 from registry.models import ModelVersion, PolicyBinding
 from registry.services.promotions import decide_open_promotions
 
@@ -57,7 +57,7 @@ def record_version_lineage(
         raise
     now = clock()
     with transaction.atomic(durable=True):
-        record_lineage(snapshot=snapshot_of(version), collected=collected, actor=RECORDER, now=now)
+        record_lineage(collected=collected, actor=RECORDER, now=now)
         finish_job(job=job, now=now)
         if PolicyBinding.objects.filter(registered_model=version.registered_model_id).exists():
             open_job(

@@ -37,8 +37,8 @@ from registry.models import (
     Promotion,
     RegisteredModel,
 )
-from registry.services.evaluation import Evaluation, evaluate_version
 from registry.services.aliases import governed_aliases
+from registry.services.evaluation import Evaluation, evaluate_version
 
 DECIDED_EVENT = "promotion.decided"
 NO_POLICY = (

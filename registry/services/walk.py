@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from lineage.mlflow import MlflowClient
-
 from registry.domain.mirror import ModelRow, VersionRow, Walk
 
 

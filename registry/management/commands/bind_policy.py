@@ -10,8 +10,8 @@ from audits.errors import AuditsError
 from registry.errors import RegistryError
 from registry.management.acting import acting_person
 from registry.models import Policy
-from registry.services.lookup import find_model
 from registry.services.bindings import bind_policy
+from registry.services.lookup import find_model
 
 
 class Command(BaseCommand):

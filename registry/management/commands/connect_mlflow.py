@@ -4,6 +4,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
+
 from lineage.errors import LineageError
 from lineage.mlflow import MlflowClient
 

@@ -3,8 +3,8 @@ from __future__ import annotations
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
-from lineage.errors import LineageError
 
+from lineage.errors import LineageError
 from registry.tasks import walk_registry
 
 

@@ -55,11 +55,11 @@ def version(request: HttpRequest, name: str, number: int) -> HttpResponse:
         "jobs": list(open_jobs(found.uri)),
         "alias": alias,
         "binding": evaluation.binding,
-        "verdict": decision.verdict.value if decision else "deny",
+        "verdict": decision.verdict.value if decision is not None else "deny",
         "gates": gate_rows(decision.to_mapping()["gates"], evidence, "#lineage")
-        if decision
+        if decision is not None
         else [],
-        "approvals": decision.approvals if decision else None,
+        "approvals": decision.approvals if decision is not None else None,
         "no_policy": NO_POLICY,
         "promotions": promotions,
         "entries": list(entries_about(found)),
