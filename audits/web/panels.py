@@ -6,11 +6,25 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from django.utils.safestring import SafeString, mark_safe
+
 from audits.models import Evidence
+from audits.report.picture import group_picture
 from audits.web.log_pages import leaf_index_of
 
 UNKNOWN = "unknown"
 KIND_WORDS = {"bias": "Bias audit", "performance": "Performance"}
+FIGURES = (
+    ("n", "People"),
+    ("favourable", "Favourable outcome"),
+    ("accuracy", "Accuracy"),
+    ("balanced_accuracy", "Balanced accuracy"),
+    ("tp", "True positives"),
+    ("fp", "False positives"),
+    ("tn", "True negatives"),
+    ("fn", "False negatives"),
+    ("rows_digest", "Rows measured (SHA-256)"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +60,7 @@ class EvidencePanel:
     title: str
     leaf_index: int | None
     attributes: tuple[AttributePanel, ...]
-    figures: tuple[tuple[str, Any], ...]
+    figures: tuple[tuple[str, Any, bool], ...]
     min_group: int
 
 
@@ -58,7 +72,7 @@ def evidence_panel(evidence: Evidence, *, with_charts: bool = True) -> EvidenceP
     min_group = smallest if isinstance(smallest, int) else 30
     attributes = measurements.get("attributes")
     panels = tuple(
-        _attribute(name, found, min_group, measurements, with_charts)
+        _attribute(name, found, min_group, criteria, with_charts)
         for name, found in (attributes.items() if isinstance(attributes, Mapping) else ())
         if isinstance(found, Mapping)
     )
@@ -66,19 +80,29 @@ def evidence_panel(evidence: Evidence, *, with_charts: bool = True) -> EvidenceP
         evidence=evidence,
         title=KIND_WORDS.get(evidence.kind, evidence.kind),
         leaf_index=leaf_index_of(evidence.entry),
-        attributes=tuple(sorted(panels, key=lambda panel: not panel.is_judged)),
+        attributes=tuple(sorted(panels, key=lambda panel: _place(panel, criteria))),
         figures=tuple(
-            (name, value) for name, value in measurements.items() if not isinstance(value, Mapping)
+            (words, measurements[name], name == "rows_digest")
+            for name, words in FIGURES
+            if name in measurements
         ),
         min_group=min_group,
     )
+
+
+def _place(panel: AttributePanel, criteria: Mapping[str, Any]) -> tuple[bool, int, str]:
+    """Order attributes as the criteria name them: JSON in the database keeps no order."""
+    named = criteria.get("attributes")
+    names = named if isinstance(named, list) else []
+    place = names.index(panel.name) if panel.name in names else len(names)
+    return (not panel.is_judged, place, panel.name)
 
 
 def _attribute(
     name: str,
     found: Mapping[str, Any],
     min_group: int,
-    measurements: Mapping[str, Any],
+    criteria: Mapping[str, Any],
     with_charts: bool,
 ) -> AttributePanel:
     groups = found.get("groups")
@@ -109,9 +133,16 @@ def _attribute(
             key: found.get(key)
             for key in ("demographic_parity_difference", "equalized_odds_difference")
         },
-        chart=_chart(measurements, name) if with_charts else "",
+        chart=_chart(name, found, criteria, [row.name for row in order]) if with_charts else "",
     )
 
 
-def _chart(measurements: Mapping[str, Any], name: str) -> str:
-    return ""
+def _chart(
+    name: str, found: Mapping[str, Any], criteria: Mapping[str, Any], order: list[str]
+) -> SafeString:
+    """Draw the picture that the report shows too; group names come from outside.
+
+    `group_picture` lets through shapes and escaped text only, so that it may stand in the page.
+    """
+    picture = group_picture(name, found, criteria=criteria, only=order)
+    return mark_safe(picture)  # noqa: S308  # checked element by element by group_picture

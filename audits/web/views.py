@@ -25,7 +25,7 @@ def log(request: HttpRequest) -> HttpResponse:
         "wanted": wanted,
         "log": log_page(wanted),
         "events": EVENTS,
-        "vkey": keyring().vkey,
+        "vkey": keyring().log.vkey,
     }
     return render(request, "audits/log.html", context)
 
@@ -34,7 +34,7 @@ def log(request: HttpRequest) -> HttpResponse:
 def log_entry(request: HttpRequest, sha256: str) -> HttpResponse:
     """Show one entry: its statement, and the proof that it is in the log."""
     entry = get_object_or_404(LogEntry.objects.select_related("leaf"), sha256=sha256)
-    context = {"page": entry_page(entry), "vkey": keyring().vkey}
+    context = {"page": entry_page(entry), "vkey": keyring().log.vkey}
     return render(request, "audits/log_entry.html", context)
 
 

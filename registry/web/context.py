@@ -15,6 +15,7 @@ from registry.selectors.frame import MirrorAge, log_tree_size, mirror_age
 
 _SECTIONS = {
     "audits": "log",
+    "evidence": "models",
     "promotion": "promotions",
     "promotions": "promotions",
     "policies": "policies",

@@ -80,7 +80,7 @@ def _fairness(
     ours, theirs = _measured(candidate, "bias"), _measured(champion, "bias")
     rows: list[Difference] = []
     attributes = _mapping(ours, "attributes")
-    for name in attributes:
+    for name in sorted(attributes):
         found, held = _mapping(attributes, name), _mapping(_mapping(theirs, "attributes"), name)
         if not found.get("judged"):
             continue

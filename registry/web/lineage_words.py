@@ -47,38 +47,27 @@ def lineage_panel(record: LineageRecord | None) -> LineagePanel:
     packages = facts.get("packages")
     return LineagePanel(
         record=record,
-        legs=tuple(_card(key, title, icon, legs.get(key), facts) for key, title, icon in LEGS),
+        legs=tuple(_card(title, icon, legs.get(key)) for key, title, icon in LEGS),
         artifacts=tuple(sorted(artifacts.items())),
         parameters=tuple(sorted(parameters.items())) if isinstance(parameters, Mapping) else (),
         packages=len(packages) if isinstance(packages, list | Mapping) else 0,
     )
 
 
-def _card(key: str, title: str, icon: str, leg: object, facts: Mapping[str, Any]) -> LegCard:
+def _card(title: str, icon: str, leg: object) -> LegCard:
     found = leg if isinstance(leg, Mapping) else {}
     return LegCard(
         title=title,
         icon=icon,
         grade=str(found.get("grade", "missing")),
         reason=str(found.get("reason", "The record does not mention it.")),
-        facts=tuple(_facts(key, found, facts)),
+        facts=tuple(_facts(found)),
     )
 
 
-def _facts(
-    key: str, leg: Mapping[str, Any], facts: Mapping[str, Any]
-) -> list[tuple[str, Any, bool]]:
+def _facts(leg: Mapping[str, Any]) -> list[tuple[str, Any, bool]]:
     """Give (name, value, is a digest) of what is known about a leg."""
-    known = {name: value for name, value in leg.items() if name not in ("grade", "reason")}
-    if key == "code":
-        known = {"commit": facts.get("commit"), "repository": facts.get("remote"), **known}
-    return [
-        (name.replace("_", " "), value, _is_digest(value))
-        for name, value in known.items()
-        if value not in (None, "", [], {})
-    ]
-
-
-def _is_digest(value: object) -> bool:
-    text = str(value).rpartition(":")[2]
-    return len(text) in (40, 64) and all(character in "0123456789abcdef" for character in text)
+    what = leg.get("what")
+    further = what.items() if isinstance(what, Mapping) else ()
+    known = [("digest", leg["digest"], True)] if leg.get("digest") else []
+    return known + [(name.replace("_", " "), value, False) for name, value in further]

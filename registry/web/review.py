@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from django.urls import reverse
+
 from audits.domain.actor import Actor
 from audits.selectors import current_evidence
 from audits.web.names import people_names
@@ -22,6 +24,7 @@ from registry.services.evaluation import Evaluation, evaluate_version
 from registry.services.promotions import NO_POLICY
 from registry.web.differences import DifferenceGroup, differences
 from registry.web.gates import gate_rows
+from registry.web.lineage_words import lineage_panel
 from registry.web.timeline import timeline
 
 MOVING = ("evaluating", "approved", "executing")
@@ -37,6 +40,8 @@ def review_context(promotion: Promotion, actor: Actor, now: datetime) -> dict[st
     refusal = why_not(evaluation, actor)
     is_in_review = promotion.status == PromotionStatus.IN_REVIEW
     names = people_names(item.actor_id for item in happened)
+    version_url = reverse("registry:version", args=[version.registered_model.name, version.version])
+    gates = gate_rows(content.get("gates", []), evidence, f"{version_url}#lineage")
     return {
         "promotion": promotion,
         "version": version,
@@ -48,7 +53,9 @@ def review_context(promotion: Promotion, actor: Actor, now: datetime) -> dict[st
         "no_policy": NO_POLICY,
         "verdict": content.get("verdict"),
         "reasons": content.get("reasons", []),
-        "gates": gate_rows(content.get("gates", []), evidence, ""),
+        "gates": gates,
+        "satisfied": sum(row.outcome == "satisfied" for row in gates),
+        "lineage": lineage_panel(lineage_of(version.uri)),
         "champion": _champion(evaluation),
         "differences": _differences(evaluation),
         "panels": [evidence_panel(item) for item in evidence if item.kind == "bias"],

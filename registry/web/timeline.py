@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from django.urls import reverse
 
@@ -57,6 +58,8 @@ def timeline(happenings: Sequence[Happening], names: Mapping[str, str]) -> list[
 
 def _item(happening: Happening, names: Mapping[str, str]) -> TimelineItem:
     borrowed, title = _TOLD.get(happening.event, ("", happening.event))
+    if happening.event == "promotion.decided":
+        title = _decided(happening.predicate)
     look = look_of(borrowed)
     approval = happening.approval
     who = actor_words(happening.actor_kind, happening.actor_id, dict(names))
@@ -74,3 +77,13 @@ def _item(happening: Happening, names: Mapping[str, str]) -> TimelineItem:
         entry_url=reverse("audits:log-entry", args=[happening.sha256]),
         leaf_index=happening.leaf_index,
     )
+
+
+def _decided(predicate: Mapping[str, Any]) -> str:
+    decision = predicate.get("decision")
+    found = decision if isinstance(decision, Mapping) else {}
+    approvals = found.get("approvals")
+    if isinstance(approvals, Mapping):
+        given, required = approvals.get("given"), approvals.get("required")
+        return f"Decided again: {found.get('verdict')}, {given} of {required} approvals"
+    return f"Decided again: {found.get('verdict', 'pending')}"

@@ -69,6 +69,7 @@ def version(request: HttpRequest, name: str, number: int) -> HttpResponse:
         and alias not in holds
         and not is_open,
         "request_refusal": refusal.reason if refusal else "",
+        "holds_alias": alias in holds,
         "is_open": is_open,
         "report": latest_report_of(found.uri),
         "report_job": report_job(found.uri),
