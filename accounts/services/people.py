@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
+from django.contrib.auth.password_validation import validate_password
 from django.db import transaction
 
 from accounts.errors import ReauthenticationFailed, SigningLocked
@@ -42,11 +43,13 @@ def add_person(
     """Add a person with their roles; the log names them by their pseudonymous id.
 
     Raises:
-        ValidationError: a field is malformed, a role unknown, or the username taken.
+        ValidationError: a field is malformed, a role unknown, the username taken, or the password
+            too weak.
     """
     user = User(
         username=username, printed_name=printed_name, roles=sorted(set(roles)), joined_at=now
     )
+    validate_password(password, user)
     user.set_password(password)
     user.full_clean()
     user.save(force_insert=True)
