@@ -6,13 +6,18 @@ import base64
 import hashlib
 import io
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePrivateKey
+from cryptography.hazmat.primitives.asymmetric.ec import (
+    generate_private_key as generate_ec_private_key,
+)
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -35,6 +40,7 @@ from muniment.attest.merkle import inclusion_proof, leaf_hash, root_hash
 from muniment.attest.note import Checkpoint, NoteSigner, sign_checkpoint
 from muniment.attest.proof import format_proof
 from muniment.attest.statement import StreamPosition, Subject, build_statement, format_time
+from muniment.verify import Verification
 
 NOW = datetime(2026, 11, 23, 14, 0, tzinfo=UTC)
 STREAM = "muniment://default/models/loan@1763900000000"
@@ -52,7 +58,7 @@ MEASUREMENTS = {"n": 995, "accuracy": 0.906}
 class PdfSigner:
     """A key and certificate that sign reports."""
 
-    key: RSAPrivateKey
+    key: RSAPrivateKey | EllipticCurvePrivateKey
     certificate: x509.Certificate
 
     @property
@@ -66,10 +72,17 @@ class PdfSigner:
 
 
 def make_pdf_signer(
-    name: str, issuer: PdfSigner | None = None, *, is_ca: bool = False
+    name: str, issuer: PdfSigner | None = None, *, is_ca: bool = False, is_rsa: bool = False
 ) -> PdfSigner:
-    """Make a certificate that is valid now; self-signed without ``issuer``."""
-    key = generate_private_key(public_exponent=65537, key_size=2048)
+    """Make a certificate that is valid now; self-signed without ``issuer``.
+
+    Servers use RSA; loading such a key takes longer than all else here together.
+    """
+    key: RSAPrivateKey | EllipticCurvePrivateKey = (
+        generate_private_key(public_exponent=65537, key_size=2048)
+        if is_rsa
+        else generate_ec_private_key(SECP256R1())
+    )
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     now = datetime.now(UTC)
     certificate = (
@@ -227,6 +240,10 @@ class World:
             },
         )
 
+    def forked(self) -> World:
+        """Return a copy that can be written on without touching this one."""
+        return replace(self, leaves=list(self.leaves), stream=list(self.stream))
+
     @property
     def vkey(self) -> str:
         return self.log.vkey
@@ -328,59 +345,100 @@ class World:
             if isinstance(evidence, bytes)
             else json.dumps(self.evidence() if evidence is None else evidence).encode()
         )
-        return sign_pdf(render_pdf(content), options.pop("by", self.pdf), **options)
+        make = render_pdf if evidence is None else attach
+        return sign_pdf(make(content), options.pop("by", self.pdf), **options)
 
 
-def make_world(folder: Path, *, enrol: Callable[[World], None] | None = None) -> World:
+def make_world(
+    folder: Path,
+    *,
+    enrol: Callable[[World], None] | None = None,
+    pdf: PdfSigner | None = None,
+) -> World:
     """Make keys, enrol them, and tell the usual story."""
     world = World(
         log=NoteSigner("muniment.test/log", Ed25519PrivateKey.generate()),
         signer=make_statement_signer(folder, "statement"),
-        pdf=make_pdf_signer("Muniment report signing"),
+        pdf=pdf or make_pdf_signer("Muniment report signing"),
     )
     (enrol or World.enrol)(world)
     world.tell_the_usual_story()
     return world
 
 
-def render_pdf(content: bytes | None, name: str = "evidence.json") -> bytes:
+def render_pdf(content: bytes | None, name: str = "evidence.json", *, twice: bool = False) -> bytes:
     """Render one page with WeasyPrint, as the server does, with ``content`` attached."""
     from weasyprint import HTML, Attachment
 
-    attachments = (
-        []
-        if content is None
-        else [Attachment(string=content, name=name, relationship="Data", created=NOW, modified=NOW)]
-    )
+    count = 0 if content is None else 2 if twice else 1
+    attachments = [
+        Attachment(string=content, name=name, relationship="Data", created=NOW, modified=NOW)
+        for _ in range(count)
+    ]
     pdf: bytes = HTML(string="<h1>Report</h1><p>One page.</p>").write_pdf(attachments=attachments)
     return pdf
 
 
+@cache
+def _bare_page() -> bytes:
+    return render_pdf(None)
+
+
+def attach(content: bytes) -> bytes:
+    """Attach ``content`` to a page that was rendered before: many times faster than rendering."""
+    from pyhanko.pdf_utils import embed
+    from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
+
+    writer = IncrementalPdfFileWriter(io.BytesIO(_bare_page()))
+    embedded = embed.EmbeddedFileObject.from_file_data(writer, data=content)
+    embed.embed_file(
+        writer, embed.FileSpec("evidence.json", file_name="evidence.json", embedded_data=embedded)
+    )
+    out = io.BytesIO()
+    writer.write(out)
+    return out.getvalue()
+
+
 def sign_pdf(
-    unsigned: bytes, signer: PdfSigner, *, field_name: str = "Signature", **meta: Any
+    unsigned: bytes,
+    signer: PdfSigner,
+    *,
+    field_name: str = "Signature",
+    spare: Sequence[PdfSigner] = (),
 ) -> bytes:
-    """Sign with pyHanko, PAdES, invisible."""
+    """Sign with pyHanko, PAdES, invisible; ``spare`` certificates ride along."""
     from pyhanko.keys import load_certs_from_pemder_data, load_private_key_from_pemder_data
     from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
+    from pyhanko.sign import signers
     from pyhanko.sign.fields import SigSeedSubFilter
-    from pyhanko.sign.signers import PdfSignatureMetadata, SimpleSigner
-    from pyhanko.sign.signers import sign_pdf as pyhanko_sign
     from pyhanko_certvalidator.registry import SimpleCertificateStore
 
     key_pem = signer.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     (certificate,) = load_certs_from_pemder_data(signer.certificate_pem.encode())
-    simple = SimpleSigner(
+    store = SimpleCertificateStore()
+    for other in spare:
+        store.register_multiple(load_certs_from_pemder_data(other.certificate_pem.encode()))
+    simple = signers.SimpleSigner(
         signing_cert=certificate,
         signing_key=load_private_key_from_pemder_data(key_pem, passphrase=None),
-        cert_registry=SimpleCertificateStore(),
+        cert_registry=store,
     )
     out = io.BytesIO()
-    pyhanko_sign(
+    signers.sign_pdf(
         IncrementalPdfFileWriter(io.BytesIO(unsigned)),
-        PdfSignatureMetadata(
-            field_name=field_name, subfilter=SigSeedSubFilter.PADES, md_algorithm="sha256", **meta
+        signers.PdfSignatureMetadata(
+            field_name=field_name, subfilter=SigSeedSubFilter.PADES, md_algorithm="sha256"
         ),
         signer=simple,
         output=out,
     )
     return out.getvalue()
+
+
+def failures(verification: Verification) -> dict[str, str | None]:
+    """Return what failed on its own account: id → code, without what was not reached."""
+    return {
+        finding.id: finding.code
+        for finding in verification.findings
+        if not finding.holds and finding.code != "verify.not_reached"
+    }
