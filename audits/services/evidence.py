@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -122,6 +123,16 @@ def finish_job(*, job: Job, now: datetime) -> None:
     Job.objects.filter(pk=job.pk).update(
         status=Job.Status.DONE, error="", report=job.report, updated_at=now
     )
+
+
+@contextmanager
+def releasing_on_failure(job: Job, clock: Callable[[], datetime]) -> Iterator[None]:
+    """Put a claimed job back, with what went wrong, where its work raises; the error goes on."""
+    try:
+        yield
+    except Exception as error:
+        release_job(job=job, error=f"{type(error).__name__}: {error}", now=clock())
+        raise
 
 
 def release_job(*, job: Job, error: str, now: datetime) -> None:

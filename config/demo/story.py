@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -65,10 +66,14 @@ class _Story:
     def tell(self) -> Ending:
         self._say("enrolling the keys in the log, adding the people of the demo")
         self._stack.run_manage("enroll_keys", role="web")
-        self._people = ensure_people(self._stack)
         self._stack.run_manage("connect_mlflow", role="web")
         project = ensure_project(self._stack)
-        self._train(project)
+        # People and training know nothing of each other, and both take a while.
+        with ThreadPoolExecutor(max_workers=1) as beside:
+            people = beside.submit(ensure_people, self._stack)
+            self._train(project)
+            self._people = people.result()
+        self._bind_policy()
         promotions = self._request_promotions()
         self._review(promotions[2])
         self._await_champion()
@@ -95,6 +100,8 @@ class _Story:
             self._say(f"training {variant} into MLflow")
             printed = train(self._stack, project, variant)
             self._say(f"trained {variant}: {_metrics(printed)}")
+
+    def _bind_policy(self) -> None:
         self._say("waiting for the mirror, the lineage records and the log")
         for number in (1, 2, 3):
             self._await(f"version {number} in the mirror", partial(self._is_mirrored, number))

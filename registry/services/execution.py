@@ -8,7 +8,7 @@ that the next attempt cannot settle.
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
@@ -34,6 +34,9 @@ from registry.services.promotions import (
 )
 
 logger = structlog.get_logger(__name__)
+
+# Refusals for this long after execution began are final.
+GIVE_UP_AFTER = timedelta(minutes=5)
 
 
 class Progress(StrEnum):
@@ -66,9 +69,11 @@ def execute_promotion(
         try:
             client.set_alias(known.name, promotion.alias, version.version, grant=token)
         except MlflowRefused as error:
-            if client.get_alias(known.name, promotion.alias) != version.version:
+            # The store also refuses while it cannot reach us in time: that is not the end yet.
+            if clock() - promotion.updated_at > GIVE_UP_AFTER:
                 _fail(promotion, f"MLflow refused the change: {error}", now=clock())
                 return Progress.ENDED
+            logger.warning("promotion.attempt_refused", promotion=str(promotion.pk), why=str(error))
         if client.get_alias(known.name, promotion.alias) != version.version:
             return Progress.WAITING
     _settle(promotion, now=clock())

@@ -10,11 +10,10 @@ from django.db import transaction
 
 from audits.domain.actor import RECORDER
 from audits.models import Job
-from audits.services.evidence import claim_job, finish_job, open_job, release_job
+from audits.services.evidence import claim_job, finish_job, open_job, releasing_on_failure
 from lineage.domain.snapshot import VersionSnapshot
-from lineage.errors import LineageError
 from lineage.mlflow import MlflowClient
-from lineage.services.collect import collect_lineage
+from lineage.services.collect import CollectedLineage, collect_lineage
 from lineage.services.record import record_lineage
 from registry.models import ModelVersion, PolicyBinding
 from registry.services.promotions import decide_open_promotions
@@ -50,21 +49,21 @@ def record_version_lineage(
     if job is None:
         return None
     version = ModelVersion.objects.select_related("registered_model").get(uri=job.version_uri)
-    try:
+    with releasing_on_failure(job, clock):
         collected = collect_lineage(client, snapshot_of(version), row=version.row)
-    except LineageError as error:
-        release_job(job=job, error=str(error), now=clock())
-        raise
-    now = clock()
-    with transaction.atomic(durable=True):
-        record_lineage(collected=collected, actor=RECORDER, now=now)
-        finish_job(job=job, now=now)
-        if PolicyBinding.objects.filter(registered_model=version.registered_model_id).exists():
-            open_job(
-                kind=Job.Kind.PREDICTIONS_AUDIT,
-                version_uri=version.uri,
-                requested_by=None,
-                now=now,
-            )
-        decide_open_promotions(registered_model=version.registered_model, now=now)
+        _record(job, version, collected, now=clock())
     return version
+
+
+@transaction.atomic(durable=True)
+def _record(job: Job, version: ModelVersion, collected: CollectedLineage, *, now: datetime) -> None:
+    record_lineage(collected=collected, actor=RECORDER, now=now)
+    finish_job(job=job, now=now)
+    if PolicyBinding.objects.filter(registered_model=version.registered_model_id).exists():
+        open_job(
+            kind=Job.Kind.PREDICTIONS_AUDIT,
+            version_uri=version.uri,
+            requested_by=None,
+            now=now,
+        )
+    decide_open_promotions(registered_model=version.registered_model, now=now)

@@ -19,8 +19,9 @@ from audits.services.evidence import (
     finish_job,
     record_evidence,
     release_job,
+    releasing_on_failure,
 )
-from lineage.errors import ArtifactMissing, LineageError
+from lineage.errors import ArtifactMissing
 from lineage.mlflow import MlflowClient
 from lineage.models import LineageRecord
 from muniment.attest.digest import sha256_file
@@ -50,12 +51,9 @@ def audit_version(
     if job is None:
         return None
     version = ModelVersion.objects.select_related("registered_model").get(uri=job.version_uri)
-    try:
+    with releasing_on_failure(job, clock):
         found = list(_audit(version, client))
-    except LineageError as error:
-        release_job(job=job, error=str(error), now=clock())
-        raise
-    _record(job, version, found, now=clock())
+        _record(job, version, found, now=clock())
     return version
 
 
@@ -86,7 +84,7 @@ def _audit(version: ModelVersion, client: MlflowClient) -> Iterable[NewEvidence]
         except ArtifactMissing as error:
             yield from (_error(kind, criteria, str(error)) for kind in ("bias", "performance"))
             return
-        inputs = [{"name": PREDICTIONS, "digest": f"sha256:{sha256_file(path)}"}]
+        inputs = [{"name": PREDICTIONS, "digest": str(sha256_file(path))}]
         audit = audit_predictions(path, criteria)
         yield _evidence(audit.bias, inputs)
         yield _evidence(audit.performance, inputs)

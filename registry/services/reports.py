@@ -22,7 +22,7 @@ from audits.selectors import (
     prove_entries,
     stream_entries,
 )
-from audits.services.evidence import claim_job, finish_job, open_job, release_job
+from audits.services.evidence import claim_job, finish_job, open_job, releasing_on_failure
 from audits.services.log import append_statement, predicate_type
 from muniment.attest.digest import canonical_json
 from registry.errors import RegistryError
@@ -98,12 +98,9 @@ def issue_report(*, job_id: UUID, clock: Callable[[], datetime]) -> Progress:
         Job.objects.filter(pk=job.pk).update(status=Job.Status.QUEUED, updated_at=clock())
         return Progress.WAITING
     now = clock()
-    try:
+    with releasing_on_failure(job, clock):
         pdf, dossier_sha256 = _render(version, job, proven, bytes(checkpoint.note), now)
-    except Exception as error:
-        release_job(job=job, error=f"{type(error).__name__}: {error}", now=clock())
-        raise
-    _record(job, version, pdf, dossier_sha256, checkpoint.tree_size, now=clock())
+        _record(job, version, pdf, dossier_sha256, checkpoint.tree_size, now=clock())
     return Progress.ENDED
 
 
