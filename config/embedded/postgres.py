@@ -80,6 +80,7 @@ class Postgres:
             grace_seconds=20.0,
             ready_timeout_seconds=60.0,
             user=account,
+            is_foundation=True,
             before=lambda: self._home.release_port("postgres"),
         )
 

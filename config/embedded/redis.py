@@ -45,6 +45,7 @@ class Redis:
             is_ready=redis_answers(self.url()),
             cwd=folder,
             ready_timeout_seconds=30.0,
+            is_foundation=True,
             before=lambda: self._home.release_port("redis"),
         )
 

@@ -34,6 +34,7 @@ class Service:
         is_ready: asked again and again until true; must not raise, must return within seconds.
         environment: the whole environment: nothing is inherited.
         stop_signal: sent to the process itself; its group is killed after `grace_seconds`.
+        is_foundation: others stand on it: it is stopped when all of those have ended.
         user: whom to run as, where the supervisor is root; empty is no change.
         before: run just before the process is started (frees its port).
     """
@@ -47,6 +48,7 @@ class Service:
     stop_signal: signal.Signals = signal.SIGTERM
     grace_seconds: float = 10.0
     ready_timeout_seconds: float = 90.0
+    is_foundation: bool = False
     user: str = ""
     before: Callable[[], None] | None = None
 
@@ -179,8 +181,7 @@ class Supervisor:
         """
         for name, entry in self._running.items():
             if _has_ended(entry.popen):
-                status = entry.popen.wait()
-                how = f"signal {-status}" if status < 0 else f"exit status {status}"
+                how = _how_it_ended(entry.popen)
                 raise ServiceFailed(
                     name, f"{entry.service.title} ended by itself ({how}).\n{self._tail(name)}"
                 )
@@ -198,28 +199,38 @@ class Supervisor:
     def stop(self, name: str) -> None:
         """Stop one service and everything it started; one that is not running is no error."""
         entry = self._running.get(name)
-        if entry is None:
-            return
-        popen = entry.popen
-        if popen.returncode is None:
-            if not _has_ended(popen):
-                popen.send_signal(entry.service.stop_signal)
-            deadline = time.monotonic() + entry.service.grace_seconds
-            while not _has_ended(popen) and time.monotonic() < deadline:
-                time.sleep(_POLL_SECONDS)
-        # The leader is not reaped yet, so that its group's number cannot be anyone else's.
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(popen.pid, signal.SIGKILL)
-        popen.wait()
-        del self._running[name]
-        self._tell_reaper(f"- {popen.pid}")
+        if entry is not None:
+            self._ask_to_stop(entry)
+            self._end(name, entry, deadline=time.monotonic() + entry.service.grace_seconds)
 
     def stop_all(self) -> None:
-        """Stop every service, the last started first."""
+        """Stop every service: first, all at once, those that stand on others, then the others."""
         if self._running:
             self._progress.say("stopping " + ", ".join(reversed(self._running)))
-        for name in reversed(list(self._running)):
-            self.stop(name)
+        entries = list(reversed(self._running.items()))
+        for is_foundation in (False, True):
+            tier = [item for item in entries if item[1].service.is_foundation is is_foundation]
+            asked = time.monotonic()
+            for _, entry in tier:
+                self._ask_to_stop(entry)
+            for name, entry in tier:
+                self._end(name, entry, deadline=asked + entry.service.grace_seconds)
+
+    def _ask_to_stop(self, entry: _Running) -> None:
+        if not _has_ended(entry.popen):
+            entry.popen.send_signal(entry.service.stop_signal)
+
+    def _end(self, name: str, entry: _Running, *, deadline: float) -> None:
+        popen = entry.popen
+        while not _has_ended(popen) and time.monotonic() < deadline:
+            time.sleep(_POLL_SECONDS)
+        if popen.returncode is None:
+            # The leader is not reaped yet, so that its group's number cannot be anyone else's.
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(popen.pid, signal.SIGKILL)
+            popen.wait()
+        del self._running[name]
+        self._tell_reaper(f"- {popen.pid}")
 
     def log_of(self, name: str) -> Path:
         """Return the log file of a service."""
@@ -242,6 +253,16 @@ def _has_ended(popen: subprocess.Popen[bytes]) -> bool:
         return True
     status = os.waitid(os.P_PID, popen.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
     return status is not None
+
+
+def _how_it_ended(popen: subprocess.Popen[bytes]) -> str:
+    """Say in words how a child ended, without reaping it."""
+    ended = os.waitid(os.P_PID, popen.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    if ended is None:
+        return "it is running"
+    if ended.si_code == os.CLD_EXITED:
+        return f"exit status {ended.si_status}"
+    return f"signal {ended.si_status}"
 
 
 class StopRequested(BaseException):
