@@ -173,7 +173,7 @@ def _promotions(shown: Sequence[Mapping[str, Any]], about: Sequence[StreamEntry]
 
 
 def _decision(shown: object, about: Sequence[StreamEntry]) -> str:
-    """Compare with the newest decision that was signed for the same alias; say what it is."""
+    """Say what the shown decision is; one that claims a place in the log must be the one there."""
     if shown is None:
         return "none shown"
     if not isinstance(shown, dict):
@@ -185,23 +185,28 @@ def _decision(shown: object, about: Sequence[StreamEntry]) -> str:
         and entry.statement.predicate.get("alias") == shown.get("alias")
         and isinstance(entry.statement.predicate.get("decision"), dict)
     ]
-    if not signed:
-        if shown.get("leaf_index") is not None:
-            raise _differs("decision", "no statement holds a decision about this alias")
-        return f"{shown.get('verdict')}, a preview that nobody signed"
-    entry = signed[-1]
-    if shown.get("leaf_index") is not None:
-        _same("dossier.decision.leaf_index", shown["leaf_index"], entry.leaf_index)
-    decision = entry.statement.predicate["decision"]
-    _same("dossier.decision.verdict", shown.get("verdict"), decision.get("verdict"))
-    # A decision without a policy judged no evidence, and its digest is empty.
-    if shown.get("evidence_digest") and decision.get("evidence_digest"):
-        _same_digest(
-            "dossier.decision.evidence_digest",
-            shown["evidence_digest"],
-            decision["evidence_digest"],
+    last = signed[-1] if signed else None
+    if shown.get("leaf_index") is None:
+        # Evaluated when the report was made, on what was known then.
+        said = (
+            "no decision was signed"
+            if last is None
+            else f"the last one signed, at leaf {last.leaf_index}, is {_verdict(last)}"
         )
-    return f"{decision.get('verdict')}, as signed at leaf {entry.leaf_index}"
+        return f"{shown.get('verdict')} as a preview that stands in no statement; {said}"
+    if last is None:
+        raise _differs("decision", "no statement holds a decision about this alias")
+    _same("dossier.decision.leaf_index", shown["leaf_index"], last.leaf_index)
+    _same("dossier.decision.verdict", shown.get("verdict"), _verdict(last))
+    judged = last.statement.predicate["decision"].get("evidence_digest")
+    # A decision without a policy judged no evidence, and its digest is empty.
+    if shown.get("evidence_digest") and judged:
+        _same_digest("dossier.decision.evidence_digest", shown["evidence_digest"], judged)
+    return f"{_verdict(last)}, as signed at leaf {last.leaf_index}"
+
+
+def _verdict(entry: StreamEntry) -> object:
+    return entry.statement.predicate["decision"].get("verdict")
 
 
 def _entry(

@@ -163,7 +163,15 @@ def _decision(evaluation: Evaluation, leaves: Leaves) -> said.Decision | None:
         approvals_required=decision.approvals.required,
         approvals_reason=decision.approvals.reason,
         evidence_digest=f"sha256:{decision.evidence_digest}",
-        leaf_index=leaves.get(recorded.entry_id) if recorded else None,
+        # What is shown was evaluated just now: it stands in the log only where it came out the
+        # same as the decision that was signed.
+        leaf_index=(
+            leaves.get(recorded.entry_id)
+            if recorded
+            and (recorded.verdict, recorded.evidence_digest)
+            == (decision.verdict.value, decision.evidence_digest)
+            else None
+        ),
     )
 
 
@@ -360,7 +368,7 @@ def _log(checkpoint: bytes, stream: str, leaves: Leaves) -> said.Log:
         checkpoint=checkpoint.decode(),
         tree_size=head.tree_size,
         root_hash=head.root_hash.hex(),
-        stream_length=LogEntry.objects.filter(stream=stream).count(),
+        stream_length=LogEntry.objects.filter(stream=stream, pk__in=leaves).count(),
         keys=tuple(
             said.Key(
                 use=key.use,

@@ -415,6 +415,17 @@ def test_a_refusal_left_out_of_the_pages_is_named(look: Look, world: World) -> N
     assert "leave out the review (refuse)" in agreement.detail
 
 
+def test_a_preview_is_told_from_the_signed_decision(look: Look, world: World) -> None:
+    """A decision evaluated for the report may differ from the last one signed; it says so."""
+    evidence = world.evidence()
+    evidence["dossier"]["decision"].update(verdict="pending", leaf_index=None)
+    verification = look(world.report(evidence))
+    assert verification.holds
+    (agreement,) = [f for f in verification.findings if f.id == "dossier.agreement"]
+    assert "pending as a preview that stands in no statement" in agreement.detail
+    assert "the last one signed, at leaf 7, is deny" in agreement.detail
+
+
 def test_a_version_of_another_model_is_found(look: Look, world: World) -> None:
     evidence = world.evidence()
     other = "muniment://default/models/other@1/versions/2"
