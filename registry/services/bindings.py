@@ -27,7 +27,7 @@ def bind_policy(
     actor: Actor,
     now: datetime,
 ) -> PolicyBinding:
-    """Say which policy and risk tier a model has, in place of what it had.
+    """Say which policy and risk tier a model has, in place of what it had; the same twice is once.
 
     Raises:
         RoleRequired: the actor is no admin.
@@ -43,6 +43,9 @@ def bind_policy(
             f"{', '.join(document.bound_to.risk_tiers)} and the aliases "
             f"{', '.join(document.bound_to.aliases)}."
         )
+    held = PolicyBinding.objects.filter(registered_model=registered_model).first()
+    if held is not None and (held.policy_id, held.risk_tier) == (policy.pk, risk_tier):
+        return held
     append_statement(
         event=Event.POLICY_BOUND,
         predicate_type=predicate_type("policy"),

@@ -74,10 +74,8 @@ def request_promotion(
         raise InvalidRequest("This version no longer exists in MLflow.")
     if len(note) > MAX_NOTE:
         raise InvalidRequest(f"A note has at most {MAX_NOTE} characters.")
-    held = ModelAlias.objects.filter(
-        registered_model=version.registered_model_id, alias__iexact=alias
-    ).first()
-    if held is not None and held.version_id == version.pk:
+    holder = _holder(version.registered_model, alias)
+    if holder == version:
         raise InvalidRequest(f"This version is {alias} already.")
     try:
         with transaction.atomic():
@@ -87,7 +85,7 @@ def request_promotion(
                 status=INITIAL_STATUS,
                 requester=User.objects.get(pk=actor.id),
                 note=note,
-                replaces=held.version if held else None,
+                replaces=holder,
                 requested_at=now,
                 updated_at=now,
             )
@@ -153,7 +151,8 @@ def decide_promotion(*, promotion_id: UUID, actor: Actor, now: datetime) -> Prom
     if event is not None:
         promotion.status = next_status(status, event)
     promotion.updated_at = now
-    promotion.save(update_fields=["status", "updated_at"])
+    promotion.replaces = _holder(promotion.version.registered_model, promotion.alias)
+    promotion.save(update_fields=["status", "updated_at", "replaces"])
     entry = state_promotion(
         promotion=promotion,
         event=event.value if event else DECIDED_EVENT,
@@ -268,6 +267,16 @@ def subject_digest_of(version: ModelVersion) -> Digest:
     if record is None:
         return Digest("sha256", mapping_hash(version.row))
     return Digest.parse(record.subject_digest)
+
+
+def _holder(registered_model: RegisteredModel, alias: str) -> ModelVersion | None:
+    """Return the version that the alias names now, which a promotion would replace."""
+    held = (
+        ModelAlias.objects.select_related("version")
+        .filter(registered_model=registered_model, alias__iexact=alias)
+        .first()
+    )
+    return held.version if held else None
 
 
 def _content(evaluation: Evaluation) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from audits.domain.log import Event
 from audits.models import Disclosure, Job, LogEntry, Report
 from audits.selectors import (
     ProvenEntry,
+    decoded_statement,
     latest_checkpoint,
     latest_report,
     prove_entries,
@@ -26,7 +27,7 @@ from audits.services.evidence import claim_job, finish_job, open_job, releasing_
 from audits.services.log import append_statement, predicate_type
 from muniment.attest.digest import canonical_json
 from registry.errors import RegistryError
-from registry.models import Approval, ModelVersion
+from registry.models import ModelVersion
 from registry.services.dossier import build_dossier
 from registry.services.execution import Progress
 from registry.services.promotions import subject_digest_of
@@ -125,7 +126,7 @@ def _render(
             AttachedEntry(item.leaf_index, bytes(item.entry.envelope), item.proof.decode())
             for item in proven
         ],
-        disclosures=_disclosures(version),
+        disclosures=_disclosures(proven),
     )
     unsigned = render_report(dossier, evidence_json, generated_at=now)
     signed = sign_report(
@@ -139,17 +140,17 @@ def _render(
     return signed, sha256
 
 
-def _disclosures(version: ModelVersion) -> list[PersonDisclosure | TextDisclosure]:
-    """Open the commitments of this model's reviews, as far as nobody was erased."""
+def _disclosures(proven: list[ProvenEntry]) -> list[PersonDisclosure | TextDisclosure]:
+    """Open the commitments that the carried statements make, as far as nobody was erased."""
     from audits.report.attachment import PersonDisclosure, TextDisclosure
 
-    commitments = []
-    for approval in Approval.objects.filter(
-        promotion__version__registered_model=version.registered_model_id
-    ):
-        commitments += [approval.person_commitment, approval.reason_commitment]
+    commitments = set()
+    for item in proven:
+        predicate = decoded_statement(item.entry).predicate
+        commitments.add(predicate.get("reason_commitment"))
+        commitments.add(predicate.get("person", {}).get("commitment"))
     opened: list[PersonDisclosure | TextDisclosure] = []
-    for row in Disclosure.objects.filter(commitment__in=commitments).order_by("commitment"):
+    for row in Disclosure.objects.filter(commitment__in=commitments - {None}).order_by("pk"):
         salt = bytes(row.salt).hex()
         if row.printed_name:
             opened.append(PersonDisclosure(row.commitment, salt, row.printed_name, row.role))
