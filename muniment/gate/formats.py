@@ -28,8 +28,9 @@ def _lines(answer: GateAnswer) -> Iterator[str]:
     policy = document.get("policy")
     if isinstance(policy, dict):
         yield f"policy {_clean(policy.get('name'))} {_clean(policy.get('version'))}"
-    listed = document.get("checks")
-    gates = [gate for gate in listed if isinstance(gate, dict)] if isinstance(listed, list) else []
+    for reason in _listed(document, "reasons"):
+        yield f"because {_clean(reason)}"
+    gates = [gate for gate in _listed(document, "checks") if isinstance(gate, dict)]
     # What stands in the way comes first.
     for gate in sorted(gates, key=lambda gate: _outcome(gate) in _PASSED):
         title = gate.get("title") or gate.get("id")
@@ -48,6 +49,11 @@ def _lines(answer: GateAnswer) -> Iterator[str]:
         for name, link in links.items():
             if isinstance(link, str):
                 yield f"{_clean(name)}: {_clean(link)}"
+
+
+def _listed(document: Mapping[str, Any], name: str) -> list[Any]:
+    items = document.get(name)
+    return items if isinstance(items, list) else []
 
 
 def _outcome(gate: Mapping[str, Any]) -> str:

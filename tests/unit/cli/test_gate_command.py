@@ -70,6 +70,7 @@ def answer(decision: str) -> dict[str, Any]:
         "schema_version": 1,
         "decision": decision,
         "policy": {"name": "credit-decision", "version": "1", "digest": "sha256:00"},
+        "reasons": [] if decision == "allow" else ["0 of 2 approvals are signed."],
         "checks": [
             {"id": "a", "conclusion": "satisfied", "title": "Lineage complete", "reason": "it is"},
             {
@@ -108,9 +109,10 @@ def test_what_stands_in_the_way_is_printed_first_with_its_numbers(
 ) -> None:
     gate.will_answer(answer("deny"))
     lines = ask(muniment, gate).stdout.splitlines()
-    assert lines[2].split() == ["unsatisfied", "Impact", "ratio", "by", "race"]
-    assert lines[4].strip() == "expected 0.8, actual 0.774"
-    assert lines[5].split()[0] == "satisfied"
+    assert lines[2] == "because 0 of 2 approvals are signed."
+    assert lines[3].split() == ["unsatisfied", "Impact", "ratio", "by", "race"]
+    assert lines[5].strip() == "expected 0.8, actual 0.774"
+    assert lines[6].split()[0] == "satisfied"
 
 
 def test_the_request_is_the_contracts(muniment: Muniment, gate: Gate) -> None:
