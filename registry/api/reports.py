@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import cast
 
 from django.conf import settings
 from django.http import HttpResponse
@@ -13,6 +14,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from accounts.models import User
 from accounts.services.people import actor_of
 from audits.models import Job, Report
 from registry.services.lookup import find_version
@@ -27,7 +29,7 @@ class ReportView(APIView):
     @extend_schema(responses={(200, "application/pdf"): OpenApiTypes.BINARY, 202: dict[str, str]})
     def get(self, request: Request, name: str, version: int) -> HttpResponse:
         found = find_version(name, version)
-        actor = actor_of(request.user)
+        actor = actor_of(cast(User, request.user))
         job = request_report(version=found, actor=actor, now=timezone.now())
         deadline = time.monotonic() + settings.REPORT_WAIT_SECONDS
         while (report := find_report(job)) is None:

@@ -70,7 +70,7 @@ def test_not_even_a_superuser_changes_a_fact_unless_the_trigger_is_dropped(
         # What silences ordinary triggers does not silence these.
         connection.execute("SET session_replication_role = replica")
         with pytest.raises(psycopg.errors.InsufficientPrivilege, match="append-only"):
-            connection.execute(statement)  # type: ignore[call-overload] # a constant of this file
+            connection.execute(statement)
 
 
 @pytest.mark.usefixtures("facts")
