@@ -85,9 +85,7 @@ class Migration(migrations.Migration):
                 "db_table": "audits_log_entry",
                 "indexes": [
                     models.Index(fields=["event", "-id"], name="log_entry_event"),
-                    models.Index(
-                        fields=["subject_name", "-id"], name="log_entry_subject"
-                    ),
+                    models.Index(fields=["subject_name", "-id"], name="log_entry_subject"),
                 ],
                 "constraints": [
                     models.UniqueConstraint(
@@ -95,9 +93,7 @@ class Migration(migrations.Migration):
                     ),
                     models.CheckConstraint(
                         condition=models.Q(
-                            models.Q(
-                                ("stream__isnull", True), ("stream_seq__isnull", True)
-                            ),
+                            models.Q(("stream__isnull", True), ("stream_seq__isnull", True)),
                             models.Q(("stream__isnull", False), ("stream_seq__gte", 0)),
                             _connector="OR",
                         ),
@@ -164,9 +160,7 @@ class Migration(migrations.Migration):
             fields=[
                 (
                     "id",
-                    models.UUIDField(
-                        default=uuid.uuid4, primary_key=True, serialize=False
-                    ),
+                    models.UUIDField(default=uuid.uuid4, primary_key=True, serialize=False),
                 ),
                 ("version_uri", models.CharField(max_length=500)),
                 ("pdf", models.BinaryField()),
@@ -193,9 +187,7 @@ class Migration(migrations.Migration):
             fields=[
                 (
                     "id",
-                    models.UUIDField(
-                        default=uuid.uuid4, primary_key=True, serialize=False
-                    ),
+                    models.UUIDField(default=uuid.uuid4, primary_key=True, serialize=False),
                 ),
                 (
                     "kind",
@@ -242,9 +234,7 @@ class Migration(migrations.Migration):
             fields=[
                 (
                     "id",
-                    models.UUIDField(
-                        default=uuid.uuid4, primary_key=True, serialize=False
-                    ),
+                    models.UUIDField(default=uuid.uuid4, primary_key=True, serialize=False),
                 ),
                 ("version_uri", models.CharField(max_length=500)),
                 ("subject_digest", models.CharField(max_length=80)),
