@@ -318,9 +318,7 @@ class Dossier:
             DossierError: a time without zone, a NaN or infinite number, a word outside its
                 vocabulary, or a value that JSON cannot hold; `path` says where.
         """
-        mapping = encode(self, "dossier")
-        assert isinstance(mapping, dict)
-        return mapping
+        return encode(self, "dossier")
 
     @classmethod
     def from_mapping(cls, mapping: Mapping[str, Json]) -> Dossier:

@@ -21,6 +21,12 @@ class ReportTooLong(ReportError):
     code = "report_too_long"
 
 
+class MissingGlyphs(ReportError):
+    """Characters that no font on this machine draws remained after they were replaced."""
+
+    code = "report_missing_glyphs"
+
+
 class UnsafePicture(ReportError):
     """A picture holds more than shapes and text."""
 

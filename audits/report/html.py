@@ -36,7 +36,9 @@ def report_html(
         engine: another template engine than the bundled one; it must escape.
     """
     template = (engine or _engine()).get_template(TEMPLATE)
-    context = report_context(dossier, evidence_sha256=evidence_sha256, evidence_bytes=evidence_bytes)
+    context = report_context(
+        dossier, evidence_sha256=evidence_sha256, evidence_bytes=evidence_bytes
+    )
     return str(template.render(Context(context)))
 
 

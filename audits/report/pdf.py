@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +16,7 @@ from django.template import Engine
 
 from audits.domain.dossier import Dossier
 from audits.report.attachment import FORMAT, NAME
-from audits.report.errors import EvidenceMismatch, ReportTooLong
+from audits.report.errors import EvidenceMismatch, MissingGlyphs, ReportTooLong
 from audits.report.html import ROOT, report_html
 from audits.report.shortening import with_short_texts
 
@@ -47,6 +49,7 @@ def render_report(
 
     Raises:
         EvidenceMismatch: the attachment or the date is not this dossier's.
+        MissingGlyphs: no font can draw a character, not even as its number.
         ReportTooLong: more than `MAX_PAGES` pages, even with every long text cut short.
     """
     at = dossier.generated_at if generated_at is None else generated_at
@@ -58,12 +61,22 @@ def render_report(
         html = report_html(
             shown, evidence_sha256=digest, evidence_bytes=len(evidence_json), engine=engine
         )
-        return _write(html, evidence_json, at_utc)
+        pdf, missing = _write(html, evidence_json, at_utc)
+        if missing:
+            pdf, remaining = _write(_by_number(missing, html), evidence_json, at_utc)
+            if remaining:
+                raise MissingGlyphs(f"no font draws {sorted(remaining)}")
+        return pdf
 
     try:
         return rendered(dossier)
     except ReportTooLong:
         return rendered(with_short_texts(dossier, SHORT_TEXT))
+
+
+def _by_number(missing: set[int], html: str) -> str:
+    """Show characters that no font here can draw by their number: PDF/A allows no empty boxes."""
+    return html.translate({number: f"[U+{number:04X}]" for number in missing})
 
 
 def _require_same(dossier: Dossier, evidence_json: bytes, at: datetime) -> None:
@@ -80,7 +93,8 @@ def _require_same(dossier: Dossier, evidence_json: bytes, at: datetime) -> None:
         raise EvidenceMismatch("the attachment holds another dossier than the pages would show")
 
 
-def _write(html: str, evidence_json: bytes, at: datetime) -> bytes:
+def _write(html: str, evidence_json: bytes, at: datetime) -> tuple[bytes, set[int]]:
+    """Return the PDF, and the code points that no font on this machine can draw."""
     from weasyprint import CSS, HTML, Attachment
     from weasyprint.text.fonts import FontConfiguration
 
@@ -109,7 +123,7 @@ def _write(html: str, evidence_json: bytes, at: datetime) -> bytes:
         relationship="Data",
         url_fetcher=fetcher,
     )
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), _unsupported_characters() as missing:
         # WeasyPrint 70 leaves its colour profile's file to the garbage collector.
         warnings.simplefilter("ignore", ResourceWarning)
         pdf: bytes = document.write_pdf(
@@ -119,7 +133,33 @@ def _write(html: str, evidence_json: bytes, at: datetime) -> bytes:
             pdf_identifier=hashlib.sha256(html.encode() + evidence_json).digest()[:16],
             pdf_tags=True,
         )
-    return pdf
+    return pdf, missing
+
+
+@contextmanager
+def _unsupported_characters() -> Iterator[set[int]]:
+    """Collect what WeasyPrint would draw as an empty box: it says so in its log and goes on."""
+    from weasyprint.logger import LOGGER
+
+    missing: set[int] = set()
+
+    def collect(record: logging.LogRecord) -> bool:
+        if "notdef" not in str(record.msg) or not isinstance(record.args, tuple):
+            return True
+        missing.add(int(str(record.args[-1])))
+        return False
+
+    # Whoever configures logging may have silenced it; for this moment it must speak.
+    silenced, level = LOGGER.disabled, LOGGER.level
+    LOGGER.disabled = False
+    LOGGER.setLevel(logging.WARNING)
+    LOGGER.addFilter(collect)
+    try:
+        yield missing
+    finally:
+        LOGGER.removeFilter(collect)
+        LOGGER.disabled = silenced
+        LOGGER.setLevel(level)
 
 
 def _tidy(_document: Any, pdf: Any) -> None:

@@ -15,8 +15,7 @@ def with_short_texts(dossier: Dossier, limit: int) -> Dossier:
     """
     mapping = dossier.to_mapping()
     log = mapping.pop("log")
-    short = _short(mapping, limit)
-    assert isinstance(short, dict)
+    short = {key: _short(value, limit) for key, value in mapping.items()}
     return Dossier.from_mapping({**short, "log": log})
 
 
@@ -25,7 +24,10 @@ def _short(value: Json, limit: int) -> Json:
         cut = len(value) - limit
         return f"{value[:limit]}… [+{cut:,}]" if cut > 0 else value
     if isinstance(value, Mapping):
-        return {_key(key, limit, place): _short(one, limit) for place, (key, one) in enumerate(value.items())}
+        return {
+            _key(key, limit, place): _short(one, limit)
+            for place, (key, one) in enumerate(value.items())
+        }
     if isinstance(value, list):
         return [_short(one, limit) for one in value]
     return value

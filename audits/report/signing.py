@@ -18,7 +18,12 @@ FIELD = "Muniment"
 
 
 def sign_report(
-    pdf: bytes, *, key_pem_path: str | Path, certificate_pem_path: str | Path, reason: str, at: datetime
+    pdf: bytes,
+    *,
+    key_pem_path: str | Path,
+    certificate_pem_path: str | Path,
+    reason: str,
+    at: datetime,
 ) -> bytes:
     """Return `pdf` with an invisible certification signature that allows no later change.
 
@@ -82,9 +87,7 @@ def _signer_at(at: datetime) -> type[PdfSigner]:
             session.system_time = at.astimezone(UTC).replace(microsecond=0)
             return session
 
-        def register_extensions(
-            self, pdf_out: BasePdfFileWriter, *, md_algorithm: str
-        ) -> None:
+        def register_extensions(self, pdf_out: BasePdfFileWriter, *, md_algorithm: str) -> None:
             # pyHanko would raise an ECDSA-signed file to PDF 2.0, which PDF/A-3 is not.
             pdf_out.register_extension(ESIC_EXTENSION_1)
 
@@ -104,7 +107,7 @@ def _signer(key: Path, certificate: Path) -> SimpleSigner:
         raise UnusableSigningKey(f"{key} or {certificate} cannot be read: {error}") from None
     if private_key.public_key() != public:
         raise UnusableSigningKey(f"{certificate} is not the certificate of {key}")
-    signer = SimpleSigner.load(str(key), str(certificate))
+    signer: SimpleSigner | None = SimpleSigner.load(str(key), str(certificate))
     if signer is None:
         raise UnusableSigningKey(f"pyHanko cannot use {key} with {certificate}")
     return signer

@@ -10,7 +10,9 @@ from datetime import UTC, datetime
 
 LIMIT = 300
 # Reordering characters: they could make a digest or a name read differently from what it is.
-_BIDI = frozenset(map(chr, (0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))))
+_BIDI = frozenset(
+    map(chr, (0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)))
+)
 _ISOLATE, _END_ISOLATE = "\u2068", "\u2069"
 _JOINERS = "\u200c\u200d"  # needed to write Persian, Hindi and others
 _MAX_MARKS = 4  # more combining marks than any orthography stacks paint over other lines
@@ -145,8 +147,8 @@ def lines(value: object) -> list[str]:
 
 def verbatim(value: object) -> str:
     """Return a value as it was given, without grouping digits: parameters are read by machines."""
-    if value is None or isinstance(value, str):
-        return value or ""
+    if isinstance(value, str):
+        return value
     return json.dumps(value, ensure_ascii=False, sort_keys=True)
 
 

@@ -61,9 +61,7 @@ def _finding(finding: Evidence) -> dict[str, Any]:
         "favourable": plain(finding.measurements.get("favourable")),
         "rule": _rule(finding.criteria),
         "confidence": _confidence(finding.criteria),
-        "attributes": [
-            _attribute(name, _mapping(one), finding.criteria) for name, one in shown
-        ],
+        "attributes": [_attribute(name, _mapping(one), finding.criteria) for name, one in shown],
         "more_attributes": rest(len(attributes), MAX_ATTRIBUTES),
     }
 
@@ -148,9 +146,7 @@ def _in_order(groups: Mapping[str, Any], reference: object) -> list[tuple[str, M
     return sorted(((name, _mapping(one)) for name, one in groups.items()), key=rank)
 
 
-def _group(
-    name: str, one: Mapping[str, Any], reference: object, judged: bool
-) -> dict[str, Any]:
+def _group(name: str, one: Mapping[str, Any], reference: object, judged: bool) -> dict[str, Any]:
     verdict = one.get("verdict")
     is_reference = name == reference
     word = "Reference" if is_reference else _verdict_word(verdict)
@@ -162,7 +158,9 @@ def _group(
         "rate": decimal(one.get("selection_rate")),
         "rate_interval": interval(one.get("rate_low"), one.get("rate_high")),
         "ratio": decimal(one.get("impact_ratio")),
-        "ratio_interval": "" if is_reference else interval(one.get("ratio_low"), one.get("ratio_high")),
+        "ratio_interval": ""
+        if is_reference
+        else interval(one.get("ratio_low"), one.get("ratio_high")),
         "below": one.get("below") is True,
         "p": "" if is_reference else p_value(one.get("p_value")),
         "p_holm": "" if is_reference else p_value(one.get("p_holm")),
@@ -185,9 +183,11 @@ def _unknown(unknown: Mapping[str, Any]) -> str:
     if number == 0:
         return "Everybody's group is known"
     share = percentage(unknown.get("share"))
-    return f"{counted(number, 'person', 'people')} in no known group" + (
-        f" ({share})" if share else ""
-    ) + ": shown, never judged, never the reference"
+    return (
+        f"{counted(number, 'person', 'people')} in no known group"
+        + (f" ({share})" if share else "")
+        + ": shown, never judged, never the reference"
+    )
 
 
 def _mapping(value: object) -> Mapping[str, Any]:

@@ -190,9 +190,8 @@ def _decided(dossier: Dossier) -> str:
         number = sum(gate.outcome == outcome for gate in made.gates)
         if number:
             counts.append(f"{number} {word}")
-    return f"Under {by}, {_lower(subject)} {verdict} the alias {printable(made.alias, 40)}: " + (
-        f"{', '.join(counts)}."
-    )
+    alias = printable(made.alias, 40)
+    return f"Under {by}, {_lower(subject)} {verdict} the alias {alias}: {', '.join(counts)}."
 
 
 def _lower(text: str) -> str:

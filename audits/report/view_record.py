@@ -144,7 +144,12 @@ def _performance(finding: Evidence) -> dict[str, Any]:
     return {
         **heading(finding),
         "metrics": [
-            (label, decimal(measured.get(name)) if name.endswith("accuracy") else integer(measured.get(name)))
+            (
+                label,
+                decimal(measured.get(name))
+                if name.endswith("accuracy")
+                else integer(measured.get(name)),
+            )
             for name, label in _METRICS.items()
         ],
         "rows_digest": printable(measured.get("rows_digest") or ""),
@@ -193,7 +198,12 @@ def _promotion(one: Promotion) -> dict[str, Any]:
         "facts": (
             Fact("Asked for by", printable(one.requested_by or "", 200)),
             Fact("Asked for at", instant(one.requested_at)),
-            Fact("Replaces", f"version {printable(one.replaces_version, 40)}" if one.replaces_version else "no version (the alias was not held)"),
+            Fact(
+                "Replaces",
+                f"version {printable(one.replaces_version, 40)}"
+                if one.replaces_version
+                else "no version (the alias was not held)",
+            ),
             Fact("Promotion", printable(one.id, 100), mono=True),
         ),
         "timeline": [
@@ -238,7 +248,8 @@ def history(dossier: Dossier) -> dict[str, Any]:
     moves = sorted(dossier.alias_history, key=lambda one: one.at)
     return {
         "aliases": [
-            (printable(one.name, 40), printable(one.version or "", 20)) for one in dossier.aliases[:20]
+            (printable(one.name, 40), printable(one.version or "", 20))
+            for one in dossier.aliases[:20]
         ],
         "more_aliases": rest(len(dossier.aliases), 20),
         "moves": [

@@ -111,7 +111,8 @@ def test_every_font_is_embedded_and_can_be_copied_as_text(report: Path) -> None:
     rows = run("pdffonts", report).splitlines()[2:]
     fonts = {row.split()[0].partition("+")[2] for row in rows}
     # "emb sub uni" of each font; the chart's text is in the list as well.
-    assert rows and all(re.search(r"yes yes yes +\d+ +0$", row) for row in rows)
+    assert rows
+    assert all(re.search(r"yes yes yes +\d+ +0$", row) for row in rows)
     assert {name.split("-")[0] for name in fonts} == {"Inter", "Source", "IBM"}
 
 
@@ -121,9 +122,9 @@ def test_the_report_is_accessible(signed: bytes) -> None:
     assert root["/Lang"] == "en"
     assert root["/MarkInfo"]["/Marked"]
     assert root["/ViewerPreferences"]["/DisplayDocTitle"]
-    assert reader.metadata and reader.metadata.title == (
-        "Model governance report: boston-mortgage, version 2"
-    )
+    title = "Model governance report: boston-mortgage, version 2"
+    assert reader.metadata is not None
+    assert reader.metadata.title == title
     headings = [one.title for one in reader.outline if not isinstance(one, list)]
     assert [heading.split(" ", 1)[0] for heading in headings] == list("123456789")
     tags = {str(one["/S"]) for one in objects_of(reader) if _is_tag(one)}
@@ -187,9 +188,9 @@ def test_hostile_text_neither_loads_runs_nor_escapes(
 ) -> None:
     monkeypatch.setattr("socket.socket.connect", _refused)
     dossier = hostile(many=40)
-    started = time.monotonic()
+    started = time.process_time()
     pdf = render_report(dossier, build_evidence(dossier, entries=[]))
-    assert time.monotonic() - started < 150
+    assert time.process_time() - started < 90
     reader = reader_of(pdf)
     assert 10 < len(reader.pages) <= MAX_PAGES
     root = reader.trailer["/Root"]
@@ -242,9 +243,9 @@ def test_thousands_of_gates_and_events_stay_bounded(tmp_path: Path) -> None:
         decision=replace(base.decision, gates=(gate,) * 5_000 + (last,)),
         events=events,
     )
-    started = time.monotonic()
+    started = time.process_time()
     pdf = render_report(dossier, build_evidence(dossier, entries=[]))
-    assert time.monotonic() - started < 60
+    assert time.process_time() - started < 60
     assert len(reader_of(pdf).pages) < 20
     path = tmp_path / "many.pdf"
     path.write_bytes(pdf)
@@ -252,3 +253,12 @@ def test_thousands_of_gates_and_events_stay_bounded(tmp_path: Path) -> None:
     assert "The last gate" in text
     assert "4,971 more in the attachment" in text
     assert "Number 4999" in text
+
+
+def test_what_no_font_draws_is_shown_by_its_number(tmp_path: Path) -> None:
+    """Linear A is in no font that a worker would have; Greek and Cyrillic are in ours."""
+    dossier = replace(bare(), owner="Ada \U00010600 \u0391\u03b4\u03b1 \u0410\u0434\u0430")
+    path = tmp_path / "report.pdf"
+    path.write_bytes(render_report(dossier, build_evidence(dossier, entries=[])))
+    assert "Ada [U+10600] \u0391\u03b4\u03b1 \u0410\u0434\u0430" in run("pdftotext", path, "-")
+    assert "Inter" in run("pdffonts", path)

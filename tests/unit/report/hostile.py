@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from audits.domain.dossier import Alias, AliasChange, Approval, Dossier, Gate, Leg, RegistryEvent
 from tests.unit.report.samples import champion, later
@@ -10,7 +11,7 @@ from tests.unit.report.samples import champion, later
 SCRIPT = (
     '<script>alert(1)</script><img src="http://127.0.0.1:9/x.png" onerror="x">'
     '<link rel="attachment" href="file:///etc/passwd"><style>@import "http://127.0.0.1:9/";'
-    '*{display:none}</style></td></table></body>{% load os %}{{ settings }}&lt;&#60;'
+    "*{display:none}</style></td></table></body>{% load os %}{{ settings }}&lt;&#60;"
 )
 OVERRIDE = "moc.live\u202egpj.exe\u2066 allowed \u2069\u200b\u0000\u001b[31m\ufeff"
 ARABIC = "محمد بن سلمان"
@@ -21,60 +22,65 @@ SHORT = f"{SCRIPT} {OVERRIDE} {ARABIC} {HEBREW} {ZALGO[:40]} \U0001f916 中文 "
 EVERYTHING = f"{SHORT} {ZALGO} {WORD}"
 
 
-def hostile(many: int = 5_000, *, SHORT: str = SHORT, EVERYTHING: str = EVERYTHING) -> Dossier:
+def hostile(many: int, *, short: str = SHORT, everything: str = EVERYTHING) -> Dossier:
     """Return v2's dossier with `many` of everything, each value hostile."""
     base = champion()
-    assert base.decision is not None and base.lineage is not None and base.log is not None
+    assert base.decision is not None
+    assert base.lineage is not None
+    assert base.log is not None
     bias = base.evidence[0]
-    race = dict(bias.measurements["attributes"]["race"])  # type: ignore[call-overload, index]
+    attributes: Any = bias.measurements["attributes"]
+    race = dict(attributes["race"])
     group = race["groups"]["Black"]
     race["groups"] = {"White": race["groups"]["White"]} | {
-        f"{SHORT}{number}": group for number in range(40)
+        f"{short}{number}": group for number in range(40)
     }
-    race["reasons"] = [SHORT] * 30
-    attributes = {f"race {SHORT} {number}": race for number in range(12)}
+    race["reasons"] = [short] * 30
+    attributes = {f"race {short} {number}": race for number in range(12)}
     evidence = replace(
         bias,
         kind="bias",
-        reasons=(EVERYTHING,) * 20,
+        reasons=(everything,) * 20,
         measurements={"n": 995, "favourable": 1, "attributes": attributes},
-        producer=EVERYTHING,
+        producer=everything,
     )
     approval = Approval(
-        EVERYTHING, EVERYTHING, "approve", EVERYTHING, later(9), EVERYTHING, EVERYTHING
+        everything, everything, "approve", everything, later(9), everything, everything
     )
-    gate = Gate(SHORT, SHORT, "satisfied", SHORT, {SHORT: [SHORT] * 20}, 1)
+    gate = Gate(short, short, "satisfied", short, {short: [short] * 20}, 1)
     denying = replace(gate, title="The one that counts", outcome="unsatisfied")
     promotion = replace(
         base.promotions[0],
-        status=EVERYTHING,
-        requested_by=EVERYTHING,
+        status=everything,
+        requested_by=everything,
         timeline=base.promotions[0].timeline * 500,
     )
     return replace(
         base,
-        model_name=EVERYTHING,
+        model_name=everything,
         version="2",
-        owner=EVERYTHING,
-        intended_use=EVERYTHING,
-        source=EVERYTHING,
-        requested_by=EVERYTHING,
-        generator=EVERYTHING,
-        aliases=(Alias(SHORT, "2"),) * many,
-        alias_history=(AliasChange(SHORT, later(1), SHORT, SHORT, SHORT),) * many,
-        decision=replace(base.decision, gates=(gate,) * many + (denying,), reasons=(SHORT,) * many),
+        owner=everything,
+        intended_use=everything,
+        source=everything,
+        requested_by=everything,
+        generator=everything,
+        aliases=(Alias(short, "2"),) * many,
+        alias_history=(AliasChange(short, later(1), short, short, short),) * many,
+        decision=replace(base.decision, gates=(gate,) * many + (denying,), reasons=(short,) * many),
         lineage=replace(
             base.lineage,
-            legs=(Leg(SHORT, "weak", SHORT),) * many,
+            legs=(Leg(short, "weak", short),) * many,
             dependencies=base.lineage.dependencies * 500,
-            parameters={f"{SHORT}{number}": SHORT for number in range(500)},
-            remote=EVERYTHING,
-            commit=EVERYTHING,
+            parameters={f"{short}{number}": short for number in range(500)},
+            remote=everything,
+            commit=everything,
         ),
         evidence=(evidence,) * 3 + base.evidence,
         promotions=(promotion,) * 50,
         approvals=(approval,) * 200,
-        events=(RegistryEvent(SHORT, later(2), SHORT, SHORT, False),) * many
+        events=(RegistryEvent(short, later(2), short, short, False),) * many
         + (RegistryEvent("alias.moved", later(1), "THE VIOLATION", None, True),),
-        log=replace(base.log, checkpoint=EVERYTHING + "\n" * 500 + "x", vkey=WORD, origin=EVERYTHING),
+        log=replace(
+            base.log, checkpoint=everything + "\n" * 500 + "x", vkey=WORD, origin=everything
+        ),
     )

@@ -66,15 +66,31 @@ def _lineage(version: str, leaf_index: int) -> Lineage:
     return Lineage(
         subject_digest=f"dirHash:{hexed('tree' + version)}",
         legs=(
-            Leg("code", "recorded", "The run names commit 9a1f…; the remote is known and the tree was clean."),
+            Leg(
+                "code",
+                "recorded",
+                "The run names commit 9a1f…; the remote is known and the tree was clean.",
+            ),
             Leg("data", "recorded", "The training data's full sha256 is recorded, 1,989 rows."),
-            Leg("environment", "recorded", "The frozen environment is kept with the run, 86 packages."),
-            Leg("configuration", "recorded", "14 parameters, the seed and the entry point are recorded."),
+            Leg(
+                "environment",
+                "recorded",
+                "The frozen environment is kept with the run, 86 packages.",
+            ),
+            Leg(
+                "configuration",
+                "recorded",
+                "14 parameters, the seed and the entry point are recorded.",
+            ),
         ),
         dependencies=(
             Dependency("loanapp", f"sha256:{hexed('data')}", "file:///srv/data/loanapp.csv"),
-            Dependency("code", f"gitCommit:{hexed('commit')[:40]}", "file:///srv/git/boston-mortgage.git"),
-            Dependency("environment", f"sha256:{hexed('lock')}", "environment/requirements.lock.txt"),
+            Dependency(
+                "code", f"gitCommit:{hexed('commit')[:40]}", "file:///srv/git/boston-mortgage.git"
+            ),
+            Dependency(
+                "environment", f"sha256:{hexed('lock')}", "environment/requirements.lock.txt"
+            ),
         ),
         artifact_files=6,
         artifact_tree_digest=f"dirHash:{hexed('tree' + version)}",
@@ -136,19 +152,51 @@ def _gates(version: str) -> tuple[Gate, ...]:
     lowest = min(g["impact_ratio"] for n, g in race["groups"].items() if n != race["reference"])
     sex = measured["bias"]["attributes"]["sex"]["groups"]["Female"]["impact_ratio"]
     return (
-        Gate("lineage", "Lineage complete", "satisfied", "Every leg is at least recorded.",
-             {"grade": "recorded"}, {"code": "recorded", "data": "recorded",
-                                     "environment": "recorded", "configuration": "recorded"}),
-        Gate("bias-race", "Bias on race", "satisfied" if version != "1" else "unsatisfied",
-             " ".join(race["reasons"][:1]), {"impact_ratio": 0.8, "standard": "demonstrated"},
-             {"impact_ratio": lowest, "verdict": race["verdict"]}),
-        Gate("bias-sex", "Bias on sex", "satisfied", "Every group reaches the limit.",
-             {"impact_ratio": 0.8, "standard": "demonstrated"},
-             {"impact_ratio": sex, "verdict": "pass"}),
-        Gate("balanced-accuracy", "Balanced accuracy floor", "satisfied",
-             f"Balanced accuracy is {balanced:.3f}.", 0.6, balanced),
-        Gate("champion", "Not worse than the champion", "not_applicable",
-             "No version has ever held the alias champion.", {"at_most_below": 0.03}, None),
+        Gate(
+            "lineage",
+            "Lineage complete",
+            "satisfied",
+            "Every leg is at least recorded.",
+            {"grade": "recorded"},
+            {
+                "code": "recorded",
+                "data": "recorded",
+                "environment": "recorded",
+                "configuration": "recorded",
+            },
+        ),
+        Gate(
+            "bias-race",
+            "Bias on race",
+            "satisfied" if version != "1" else "unsatisfied",
+            " ".join(race["reasons"][:1]),
+            {"impact_ratio": 0.8, "standard": "demonstrated"},
+            {"impact_ratio": lowest, "verdict": race["verdict"]},
+        ),
+        Gate(
+            "bias-sex",
+            "Bias on sex",
+            "satisfied",
+            "Every group reaches the limit.",
+            {"impact_ratio": 0.8, "standard": "demonstrated"},
+            {"impact_ratio": sex, "verdict": "pass"},
+        ),
+        Gate(
+            "balanced-accuracy",
+            "Balanced accuracy floor",
+            "satisfied",
+            f"Balanced accuracy is {balanced:.3f}.",
+            0.6,
+            balanced,
+        ),
+        Gate(
+            "champion",
+            "Not worse than the champion",
+            "not_applicable",
+            "No version has ever held the alias champion.",
+            {"at_most_below": 0.03},
+            None,
+        ),
     )
 
 
@@ -209,8 +257,15 @@ def denied() -> Dossier:
         evidence=_evidence("1", 12),
         champion=ChampionComparison(None, None, ()),
         promotions=(
-            Promotion("7e7e3a54-0b54-4a51-9f0b-9f5f9d0a7d11", "champion", "denied",
-                      "Ellen Engineer", later(4), None, timeline),
+            Promotion(
+                "7e7e3a54-0b54-4a51-9f0b-9f5f9d0a7d11",
+                "champion",
+                "denied",
+                "Ellen Engineer",
+                later(4),
+                None,
+                timeline,
+            ),
         ),
         approvals=(),
         events=_events("1"),
@@ -223,19 +278,59 @@ def denied() -> Dossier:
 
 def _events(version: str) -> tuple[RegistryEvent, ...]:
     happened = [
-        RegistryEvent("model.appeared", later(0.4), "Model boston-mortgage appeared.", "mirror", False, 6),
-        RegistryEvent("version.appeared", later(0.5), f"Version {version} appeared.", "mirror", False, 8),
-        RegistryEvent("lineage.recorded", later(1.2), f"Lineage of version {version} recorded.", "lineage", False, 9),
-        RegistryEvent("evidence.recorded", later(2.5), "Bias evidence recorded.", "audits", False, 12),
-        RegistryEvent("evidence.recorded", later(2.6), "Performance evidence recorded.", "audits", False, 13),
-        RegistryEvent("promotion.requested", later(4), "Promotion to champion asked for.", "Ellen Engineer", False, 18),
+        RegistryEvent(
+            "model.appeared", later(0.4), "Model boston-mortgage appeared.", "mirror", False, 6
+        ),
+        RegistryEvent(
+            "version.appeared", later(0.5), f"Version {version} appeared.", "mirror", False, 8
+        ),
+        RegistryEvent(
+            "lineage.recorded",
+            later(1.2),
+            f"Lineage of version {version} recorded.",
+            "lineage",
+            False,
+            9,
+        ),
+        RegistryEvent(
+            "evidence.recorded", later(2.5), "Bias evidence recorded.", "audits", False, 12
+        ),
+        RegistryEvent(
+            "evidence.recorded", later(2.6), "Performance evidence recorded.", "audits", False, 13
+        ),
+        RegistryEvent(
+            "promotion.requested",
+            later(4),
+            "Promotion to champion asked for.",
+            "Ellen Engineer",
+            False,
+            18,
+        ),
     ]
     if version == "2":
         happened += [
-            RegistryEvent("approval.given", later(7), "Rita Reviewer approved.", "Rita Reviewer", False, 24),
-            RegistryEvent("approval.given", later(8.5), "Ravi Reviewer approved.", "Ravi Reviewer", False, 26),
-            RegistryEvent("promotion.executed", later(9), "Alias champion set to version 2.", "muniment", False, 29),
-            RegistryEvent("alias.removed", later(10), "Alias staging was removed, by nobody that Muniment knows.", None, True, 33),
+            RegistryEvent(
+                "approval.given", later(7), "Rita Reviewer approved.", "Rita Reviewer", False, 24
+            ),
+            RegistryEvent(
+                "approval.given", later(8.5), "Ravi Reviewer approved.", "Ravi Reviewer", False, 26
+            ),
+            RegistryEvent(
+                "promotion.executed",
+                later(9),
+                "Alias champion set to version 2.",
+                "muniment",
+                False,
+                29,
+            ),
+            RegistryEvent(
+                "alias.removed",
+                later(10),
+                "Alias staging was removed, by nobody that Muniment knows.",
+                None,
+                True,
+                33,
+            ),
         ]
     return tuple(happened)
 
@@ -244,15 +339,46 @@ def champion() -> Dossier:
     """Version 2: reviewed by two people, one earlier refusal dismissed, champion since."""
     digest = f"sha256:{hexed('evidence 2')}"
     approvals = (
-        Approval("Rita Reviewer", "reviewer", "refuse",
-                 "I have reviewed the evidence shown and refuse that this version may hold the alias champion.",
-                 later(5), "The performance evidence is older than the bias audit; ask again with both from one run.",
-                 f"sha256:{hexed('evidence 2, earlier')}", "0c1f", False,
-                 "New performance evidence was recorded on 2026-11-23 14:06:00 UTC.", 21),
-        Approval("Rita Reviewer", "reviewer", "approve", _MEANING, later(7),
-                 "The gap on race is significant but every group clears four fifths with its interval. Accuracy is within a point of v1.",
-                 digest, "0c1f", True, None, 24),
-        Approval("Ravi Reviewer", "reviewer", "approve", _MEANING, later(8.5), None, digest, "0c1f", True, None, 26),
+        Approval(
+            "Rita Reviewer",
+            "reviewer",
+            "refuse",
+            _MEANING.replace("approve", "refuse"),
+            later(5),
+            "The performance evidence is older than the bias audit. Ask again with one run.",
+            f"sha256:{hexed('evidence 2, earlier')}",
+            "0c1f",
+            False,
+            "New performance evidence was recorded on 2026-11-23 14:06:00 UTC.",
+            21,
+        ),
+        Approval(
+            "Rita Reviewer",
+            "reviewer",
+            "approve",
+            _MEANING,
+            later(7),
+            "The gap on race is significant, but every group clears four fifths with its "
+            "interval. Accuracy is within a point of v1.",
+            digest,
+            "0c1f",
+            True,
+            None,
+            24,
+        ),
+        Approval(
+            "Ravi Reviewer",
+            "reviewer",
+            "approve",
+            _MEANING,
+            later(8.5),
+            None,
+            digest,
+            "0c1f",
+            True,
+            None,
+            26,
+        ),
     )
     timeline = (
         StatusChange("requested", later(4), "Ellen Engineer", None, 20),
@@ -275,16 +401,28 @@ def champion() -> Dossier:
             AliasChange("staging", later(10), "1", None, "no grant: found in MLflow", 33),
         ),
         decision=Decision(
-            verdict="allow", alias="champion", gates=_gates("2"), evaluated_at=later(8.5),
-            approvals_given=2, approvals_required=2,
+            verdict="allow",
+            alias="champion",
+            gates=_gates("2"),
+            evaluated_at=later(8.5),
+            approvals_given=2,
+            approvals_required=2,
             approvals_reason="2 of 2 required approvals are signed.",
-            evidence_digest=digest, leaf_index=27,
+            evidence_digest=digest,
+            leaf_index=27,
         ),
         lineage=_lineage("2", 10),
         evidence=_evidence("2", 14),
         promotions=(
-            Promotion("0c1f9a40-91c4-4c0e-8a49-1b3a2a4c7a77", "champion", "executed",
-                      "Ellen Engineer", later(4), None, timeline),
+            Promotion(
+                "0c1f9a40-91c4-4c0e-8a49-1b3a2a4c7a77",
+                "champion",
+                "executed",
+                "Ellen Engineer",
+                later(4),
+                None,
+                timeline,
+            ),
         ),
         approvals=approvals,
         events=_events("2"),

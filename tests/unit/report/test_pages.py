@@ -120,9 +120,7 @@ def test_a_cut_never_hides_what_denies() -> None:
     satisfied = Gate("g", "Fine", "satisfied", "Fine.")
     failing = Gate("last", "The last one", "unsatisfied", "Too low.")
     gates = (satisfied,) * 5_000 + (failing,)
-    shown = view_decision.decision(
-        replace(base, decision=replace(base.decision, gates=gates))
-    )
+    shown = view_decision.decision(replace(base, decision=replace(base.decision, gates=gates)))
     assert shown["gates"][0]["title"] == "The last one"
     assert len(shown["gates"]) == view_decision.MAX_GATES
     assert shown["more"] == "4,971"
@@ -138,16 +136,15 @@ def test_a_cut_never_hides_a_violation() -> None:
 
 
 def test_hostile_text_stays_text() -> None:
-    parser = _Words()
+    parser, ordinary = _Words(), _Words()
     parser.feed(html_of(hostile(many=3)))
-    assert {tag for tag, _ in parser.tags} <= {
-        *("html head meta title body div header p h1 h2 h3 h4 b i br span nav ol ul li a").split(),
-        *("section table thead tbody tr th td pre figure svg rect line path g text desc").split(),
-        *("circle polygon").split(),
-    }
+    for sample in (champion(), denied(), bare()):
+        ordinary.feed(html_of(sample))
+    assert {tag for tag, _ in parser.tags} <= {tag for tag, _ in ordinary.tags}
+    assert not {"script", "img", "style", "link"} & {tag for tag, _ in parser.tags}
     for _tag, attributes in parser.tags:
         assert not [name for name in attributes if name.startswith("on") or name == "style"]
-        assert attributes.get("href", "#").startswith("#")
+        assert (attributes.get("href") or "#").startswith("#")
         assert "src" not in attributes
 
 
@@ -167,7 +164,12 @@ def test_groups_without_a_rate_print_a_dash_not_a_zero() -> None:
 
 @pytest.mark.parametrize(
     "measurements",
-    [{}, {"attributes": None}, {"attributes": {"race": 7}}, {"attributes": {"race": {"groups": []}}}],
+    [
+        {},
+        {"attributes": None},
+        {"attributes": {"race": 7}},
+        {"attributes": {"race": {"groups": []}}},
+    ],
 )
 def test_odd_measurements_do_not_break_the_report(measurements: Any) -> None:
     base = champion()
