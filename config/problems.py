@@ -37,7 +37,6 @@ def problem(
     status: int,
     code: str,
     detail: str,
-    request: HttpRequest | None,
     errors: list[dict[str, Any]] | None = None,
 ) -> Response:
     """Build an RFC 9457 `application/problem+json` answer."""
@@ -48,21 +47,19 @@ def problem(
         "code": code,
         "detail": detail,
         "errors": errors or [],
-        "request_id": getattr(request, "id", None) or "",
+        # Bound by django-structlog's middleware: the same id as in the log's lines.
+        "request_id": structlog.contextvars.get_contextvars().get("request_id", ""),
     }
     return Response(body, status=status, content_type="application/problem+json")
 
 
 def problem_response(error: Exception, context: dict[str, Any]) -> Response | None:
     """Translate whatever a REST view raised; the one exception handler of the API."""
-    request = context.get("request")
-    raw = getattr(request, "_request", request)
     if isinstance(error, PRODUCT_ERRORS):
         return problem(
             status=status_of(error),
             code=getattr(error, "code", "error"),
             detail=str(error),
-            request=raw,
         )
     if isinstance(error, Http404):
         error = drf.NotFound(*error.args)
@@ -75,13 +72,11 @@ def problem_response(error: Exception, context: dict[str, Any]) -> Response | No
             status=500,
             code="internal_error",
             detail="Muniment could not answer. The failure is in its log under this request id.",
-            request=raw,
         )
     translated = problem(
         status=answered.status_code,
         code=_code_of(error),
         detail=_detail_of(error),
-        request=raw,
         errors=_field_errors(error),
     )
     for name in ("WWW-Authenticate", "Retry-After", "Allow"):
@@ -136,7 +131,7 @@ def error_page(
     """Render the page of an HTTP status; the API's addresses answer problem+json instead."""
     context = {"status": status, "detail": detail, "code": code}
     if request.path.startswith(("/api/", "/hooks/")):
-        answer = problem(status=status, code=code or "error", detail=detail, request=request)
+        answer = problem(status=status, code=code or "error", detail=detail)
         return _rendered(answer)
     try:
         return render(request, f"{status}.html", context, status=status)
