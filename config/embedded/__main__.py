@@ -16,6 +16,8 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
+import psycopg
+
 from config.embedded import EmbeddedError, EmbeddedStack
 from config.embedded.keys import make_keys
 from config.embedded.processes import BASE_DIR
@@ -39,7 +41,7 @@ def main() -> int:
             _make_roles()
         else:
             _run_stack()
-    except EmbeddedError as error:
+    except (EmbeddedError, psycopg.Error) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0

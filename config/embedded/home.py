@@ -216,7 +216,10 @@ def _is_running(pid: str) -> bool:
 def _read_ports(path: Path) -> dict[str, int]:
     if not path.is_file():
         return {}
-    ports = json.loads(path.read_text(encoding="utf-8"))
+    try:
+        ports = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        return {}  # only a convenience is lost: other ports are chosen
     return {name: port for name, port in ports.items() if isinstance(port, int)}
 
 

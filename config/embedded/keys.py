@@ -25,6 +25,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from config.embedded.errors import HomeUnusable
 from config.embedded.home import create_private_file, write_private_file
+from muniment.attest.errors import AttestError
 from muniment.attest.keyring import KeyEntry, Keyring, LogKey
 from muniment.attest.note import NoteSigner
 from muniment.attest.predicates import PREDICATE_TYPES
@@ -91,16 +92,22 @@ def make_keys(folder: Path, *, now: datetime) -> InstanceKeys:
         now: start of the PDF certificate's life.
 
     Raises:
-        HomeUnusable: a key is there without what belongs to it.
+        HomeUnusable: a key cannot be read, or is there without what belongs to it.
     """
-    keys = InstanceKeys(folder)
+    try:
+        return _make_keys(InstanceKeys(folder), now)
+    except (AttestError, ValueError) as error:
+        raise HomeUnusable(f"the keys in {folder} cannot be used: {error}") from error
+
+
+def _make_keys(keys: InstanceKeys, now: datetime) -> InstanceKeys:
     for path in (keys.log, keys.statement, keys.grant):
         create_private_file(path, _ed25519_pem)
     create_private_file(keys.grant_public, lambda: _public_pem(keys.grant))
     if create_private_file(keys.pdf, _rsa_pem) or not keys.pdf_certificate.exists():
         create_private_file(keys.pdf_certificate, _certificate(keys.pdf, now))
     origin = f"muniment.localhost/{secrets.token_hex(4)}"
-    create_private_file(folder / "origin", origin.encode)
+    create_private_file(keys.folder / "origin", origin.encode)
     keyring = _keyring(keys)
     if not keys.keyring.exists():
         content = json.dumps(keyring.as_mapping(), indent=1) + "\n"

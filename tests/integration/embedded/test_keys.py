@@ -80,3 +80,11 @@ def test_keyring_of_another_log_key_is_refused(tmp_path: Path) -> None:
     keys.log.unlink()
     with pytest.raises(HomeUnusable, match="not about the log key"):
         make_keys(tmp_path, now=NOW)
+
+
+def test_key_that_cannot_be_read_is_named_and_not_replaced(tmp_path: Path) -> None:
+    keys = make_keys(tmp_path, now=NOW)
+    keys.statement.write_text("not a key")
+    with pytest.raises(HomeUnusable, match="cannot be used"):
+        make_keys(tmp_path, now=NOW)
+    assert keys.statement.read_text() == "not a key"
