@@ -27,7 +27,6 @@ T = TypeVar("T")
 API: Final = "/api/2.0"
 MAX_JSON_BYTES: Final = 16 * 1024 * 1024
 _MAX_ERROR_BYTES: Final = 64 * 1024
-_CHUNK_BYTES: Final = 256 * 1024
 _NOT_NOW: Final = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS})
 
 
@@ -169,7 +168,8 @@ class _TooSlow(Exception):
 
 def _in_time(response: httpx.Response, seconds: float) -> Iterator[bytes]:
     until = time.monotonic() + seconds
-    for chunk in response.iter_raw(_CHUNK_BYTES):
+    # As they come: a chunk size would have httpx gather bytes, and the clock would not be read.
+    for chunk in response.iter_raw():
         if time.monotonic() > until:
             raise _TooSlow(f"not finished after {seconds:g} s")
         yield chunk
