@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -71,7 +71,8 @@ def test_every_entry_of_a_longer_log_is_proven_by_the_kit() -> None:
         entries += [_append(after={"n": n}) for n in range(21, 34)]
     sequence_pending(now=NOW)
     checkpoint = latest_checkpoint()
-    assert checkpoint is not None and checkpoint.tree_size == 34
+    assert checkpoint is not None
+    assert checkpoint.tree_size == 34
     proven = prove_entries(entries, checkpoint)
     assert [item.leaf_index for item in proven] == list(range(34))
     for item in proven:
@@ -81,9 +82,9 @@ def test_every_entry_of_a_longer_log_is_proven_by_the_kit() -> None:
 def test_a_stream_counts_without_gaps_and_chains_its_envelopes() -> None:
     with transaction.atomic():
         first = _append()
-    with pytest.raises(RuntimeError, match="roll back"), transaction.atomic():
+    with transaction.atomic():
         _append()
-        raise RuntimeError("roll back")
+        transaction.set_rollback(True)
     with transaction.atomic():
         second = _append()
     statements = [
@@ -92,30 +93,23 @@ def test_a_stream_counts_without_gaps_and_chains_its_envelopes() -> None:
     ]
     positions = [statement.position for statement in statements]
     assert [p.stream_seq for p in positions if p] == [0, 1]
-    assert positions[1] is not None and positions[1].previous is not None
+    assert positions[1] is not None
+    assert positions[1].previous is not None
     assert positions[1].previous.hex == hashlib.sha256(bytes(first.envelope)).hexdigest()
     assert Stream.objects.get(pk=STREAM).next_seq == 2
 
 
 def test_two_writers_of_one_stream_never_share_a_place() -> None:
-    failures: list[BaseException] = []
-
-    def write() -> None:
+    def write(_: int) -> None:
         try:
             for _ in range(8):
                 with transaction.atomic():
                     _append()
-        except BaseException as error:
-            failures.append(error)
         finally:
             connections.close_all()
 
-    writers = [threading.Thread(target=write) for _ in range(3)]
-    for writer in writers:
-        writer.start()
-    for writer in writers:
-        writer.join()
-    assert failures == []
+    with ThreadPoolExecutor(max_workers=3) as writers:
+        list(writers.map(write, range(3)))
     places = LogEntry.objects.filter(stream=STREAM).order_by("stream_seq")
     assert list(places.values_list("stream_seq", flat=True)) == list(range(24))
 
