@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
 
 from django.conf import settings
-from django.db import transaction
+from django.db import connection, transaction
 
 from audits.domain.actor import Actor
+from audits.domain.dossier import Dossier
 from audits.domain.log import Event
 from audits.models import Disclosure, Job, LogEntry, Report
 from audits.selectors import (
@@ -88,56 +90,70 @@ def issue_report(*, job_id: UUID, clock: Callable[[], datetime]) -> Progress:
     if job is None:
         return Progress.ENDED
     version = ModelVersion.objects.select_related("registered_model").get(uri=job.version_uri)
-    stream = version.registered_model.uri
+    with releasing_on_failure(job, clock):
+        contents = _gather(version, job, now=clock())
+        if contents is None:
+            Job.objects.filter(pk=job.pk).update(status=Job.Status.QUEUED, updated_at=clock())
+            return Progress.WAITING
+        _record(job, version, _render(contents), contents.dossier, now=clock())
+    return Progress.ENDED
+
+
+@dataclass(frozen=True, slots=True)
+class _Contents:
+    """What goes into one report, all of it from one state of the database."""
+
+    dossier: Dossier
+    entries: list[ProvenEntry]
+    disclosures: list[PersonDisclosure | TextDisclosure]
+
+
+@transaction.atomic(durable=True)
+def _gather(version: ModelVersion, job: Job, *, now: datetime) -> _Contents | None:
+    """Read everything at one instant; None while some of it stands under no checkpoint yet."""
+    with connection.cursor() as cursor:
+        # What is said while we read belongs into the next report, not half into this one.
+        cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
     entries = [
         *LogEntry.objects.filter(event=Event.KEY_ENROLLED).order_by("pk"),
-        *stream_entries(stream),
+        *stream_entries(version.registered_model.uri),
     ]
     checkpoint = latest_checkpoint()
     proven = prove_entries(entries, checkpoint) if checkpoint else []
     if checkpoint is None or len(proven) < len(entries):
-        Job.objects.filter(pk=job.pk).update(status=Job.Status.QUEUED, updated_at=clock())
-        return Progress.WAITING
-    now = clock()
-    with releasing_on_failure(job, clock):
-        pdf, dossier_sha256 = _render(version, job, proven, bytes(checkpoint.note), now)
-        _record(job, version, pdf, dossier_sha256, checkpoint.tree_size, now=clock())
-    return Progress.ENDED
+        return None
+    dossier = build_dossier(
+        version=version,
+        leaves={item.entry.pk: item.leaf_index for item in proven},
+        checkpoint=bytes(checkpoint.note),
+        requested_by=job.requested_by,
+        now=now,
+    )
+    return _Contents(dossier=dossier, entries=proven, disclosures=_disclosures(proven))
 
 
-def _render(
-    version: ModelVersion, job: Job, proven: list[ProvenEntry], note: bytes, now: datetime
-) -> tuple[bytes, str]:
+def _render(contents: _Contents) -> bytes:
     from audits.report.attachment import LogEntry as AttachedEntry
     from audits.report.attachment import build_evidence
     from audits.report.pdf import render_report
     from audits.report.signing import sign_report
 
-    dossier = build_dossier(
-        version=version,
-        leaves={item.entry.pk: item.leaf_index for item in proven},
-        checkpoint=note,
-        requested_by=job.requested_by,
-        now=now,
-    )
+    dossier = contents.dossier
     evidence_json = build_evidence(
         dossier,
         entries=[
             AttachedEntry(item.leaf_index, bytes(item.entry.envelope), item.proof.decode())
-            for item in proven
+            for item in contents.entries
         ],
-        disclosures=_disclosures(proven),
+        disclosures=contents.disclosures,
     )
-    unsigned = render_report(dossier, evidence_json, generated_at=now)
-    signed = sign_report(
-        unsigned,
+    return sign_report(
+        render_report(dossier, evidence_json, generated_at=dossier.generated_at),
         key_pem_path=settings.PDF_KEY_FILE,
         certificate_pem_path=settings.PDF_CERT_FILE,
-        reason=f"Report on {version.registered_model.name} version {version.version}",
-        at=now,
+        reason=f"Report on {dossier.model_name} version {dossier.version}",
+        at=dossier.generated_at,
     )
-    sha256 = hashlib.sha256(canonical_json(dossier.to_mapping())).hexdigest()
-    return signed, sha256
 
 
 def _disclosures(proven: list[ProvenEntry]) -> list[PersonDisclosure | TextDisclosure]:
@@ -164,13 +180,14 @@ def _record(
     job: Job,
     version: ModelVersion,
     pdf: bytes,
-    dossier_sha256: str,
-    tree_size: int,
+    dossier: Dossier,
     *,
     now: datetime,
 ) -> None:
     report_id = uuid4()
     sha256 = hashlib.sha256(pdf).hexdigest()
+    dossier_sha256 = hashlib.sha256(canonical_json(dossier.to_mapping())).hexdigest()
+    tree_size = dossier.log.tree_size if dossier.log else 0
     entry = append_statement(
         event=Event.REPORT_ISSUED,
         predicate_type=predicate_type("report"),
