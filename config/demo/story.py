@@ -59,6 +59,7 @@ def tell(stack: EmbeddedStack, progress: Progress) -> Ending:
 class _Story:
     def __init__(self, stack: EmbeddedStack, progress: Progress) -> None:
         self._stack = stack
+        self._progress = progress
         self._say = progress.say
         self._web = stack.addresses.web_url
         self._people = Credentials({}, {})
@@ -97,12 +98,11 @@ class _Story:
         for number, variant in enumerate(VARIANTS, start=1):
             if number <= known:
                 continue
-            self._say(f"training {variant} into MLflow")
-            printed = train(self._stack, project, variant)
+            with self._progress.during(f"training {variant} into MLflow"):
+                printed = train(self._stack, project, variant)
             self._say(f"trained {variant}: {_metrics(printed)}")
 
     def _bind_policy(self) -> None:
-        self._say("waiting for the mirror, the lineage records and the log")
         for number in (1, 2, 3):
             self._await(f"version {number} in the mirror", partial(self._is_mirrored, number))
         self._stack.run_manage("publish_policy", str(POLICY), "--as", "admin", role="web")
@@ -223,12 +223,16 @@ class _Story:
         return len(answer.raise_for_status().json().get("model_versions", ()))
 
     def _await(self, what: str, look: Callable[[], T | None]) -> T:
+        found = look()
+        if found is not None:
+            return found
         deadline = time.monotonic() + WAIT_SECONDS
-        while (found := look()) is None:
-            self._stack.require_all_running()
-            if time.monotonic() > deadline:
-                raise StepFailed(f"waited {WAIT_SECONDS} seconds in vain for {what}")
-            time.sleep(0.3)
+        with self._progress.during(f"waiting for {what}"):
+            while (found := look()) is None:
+                self._stack.require_all_running()
+                if time.monotonic() > deadline:
+                    raise StepFailed(f"waited {WAIT_SECONDS} seconds in vain for {what}")
+                time.sleep(0.3)
         return found
 
 

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
-from typing import TextIO
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final, TextIO
+
+EVERY_SECONDS: Final = 5.0
 
 
 class Progress:
@@ -27,3 +32,21 @@ class Progress:
         """Write one line."""
         if self._stream is not None:
             print(f"[{self.elapsed_seconds:6.1f} s] {text}", file=self._stream, flush=True)
+
+    @contextmanager
+    def during(self, text: str) -> Iterator[None]:
+        """Write a line at the start, and again every few seconds while the work goes on."""
+        self.say(text)
+        done = threading.Event()
+
+        def repeat() -> None:
+            while not done.wait(EVERY_SECONDS):
+                self.say(f"still {text}")
+
+        repeater = threading.Thread(target=repeat, daemon=True)
+        repeater.start()
+        try:
+            yield
+        finally:
+            done.set()
+            repeater.join()
