@@ -24,12 +24,13 @@ def main() -> int:
     """Run the demo; return the exit status, 0 only if every step did what it should."""
     progress = Progress()
     home = Path(os.environ.get("MUNIMENT_HOME") or BASE_DIR / ".muniment")
-    (home / "demo.json").unlink(missing_ok=True)
     try:
         with (
             stopping_on_signals(),
             EmbeddedStack(home, overrides=os.environ, progress=progress) as stack,
         ):
+            # Only now is the home ours: a second demo in it was refused above.
+            (home / "demo.json").unlink(missing_ok=True)
             ending = tell(stack, progress)
             stack.require_all_running()
             _write(stack, ending)
