@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
-from lineage.domain.artifact_names import UnsafeName, proxy_path, quote_path, require_path
+from lineage.domain.artifact_names import quote_path
 from lineage.domain.rows import (
-    PROMPT_TAG,
-    ArtifactEntry,
     LoggedModel,
     ModelVersionRow,
     RegisteredModelRow,
@@ -18,31 +15,20 @@ from lineage.domain.rows import (
     Webhook,
     WebhookDelivery,
 )
-from lineage.errors import (
-    ArtifactMissing,
-    ArtifactRefused,
-    MlflowGarbage,
-    MlflowMissing,
-    MlflowRefused,
-)
+from lineage.errors import ArtifactMissing, MlflowGarbage, MlflowMissing, MlflowRefused
 from lineage.mlflow import parsing
+from lineage.mlflow.artifact_proxy import MAX_ARTIFACT_BYTES, ArtifactProxy
 from lineage.mlflow.transport import Patience, Transport
+from lineage.mlflow.walk import pages, walk
 from muniment.grant import HEADER as GRANT_HEADER
 
-Row = TypeVar("Row", RegisteredModelRow, ModelVersionRow)
-T = TypeVar("T")
-
-MAX_ARTIFACT_BYTES: Final = 64 * 1024**3
-_PROMPTS: Final = f"tags.`{PROMPT_TAG}` = 'true'"
 _MODELS_A_PAGE: Final = 1_000
 _VERSIONS_A_PAGE: Final = 200_000
-_MAX_PAGES: Final = 1_000
-_MAX_PAGE_BYTES: Final = 512 * 1024 * 1024
 # One request each: only what the prompt tag hides from both searches.
 _MAX_HIDDEN_VERSIONS: Final = 20_000
 
 
-class MlflowClient:
+class MlflowClient(ArtifactProxy):
     """A client of one MLflow server.
 
     Every method may raise MlflowUnavailable (no answer; MlflowGarbage: not MLflow's answer) and
@@ -57,20 +43,19 @@ class MlflowClient:
     """
 
     def __init__(self, tracking_uri: str, *, patience: Patience | None = None) -> None:
-        self._transport = Transport(tracking_uri, patience or Patience())
+        super().__init__(Transport(tracking_uri, patience or Patience()))
 
     # The registry, in whole.
 
     def search_registered_models(self) -> tuple[RegisteredModelRow, ...]:
         """Return every registered model and every prompt, with tags and aliases."""
-        return tuple(
-            self._walk(
-                "/mlflow/registered-models/search",
-                "registered_models",
-                _MODELS_A_PAGE,
-                parsing.registered_model,
-                key=lambda row: row.name,
-            )
+        return walk(
+            self._transport,
+            "/mlflow/registered-models/search",
+            rows="registered_models",
+            page_size=_MODELS_A_PAGE,
+            parse=parsing.registered_model,
+            key=lambda row: row.name,
         )
 
     def search_model_versions(self) -> tuple[ModelVersionRow, ...]:
@@ -79,11 +64,12 @@ class MlflowClient:
         A version with the prompt tag hides all its siblings from MLflow's searches; those are
         asked for one by one.
         """
-        versions = self._walk(
+        versions = walk(
+            self._transport,
             "/mlflow/model-versions/search",
-            "model_versions",
-            _VERSIONS_A_PAGE,
-            parsing.model_version,
+            rows="model_versions",
+            page_size=_VERSIONS_A_PAGE,
+            parse=parsing.model_version,
             key=lambda row: (row.name, row.version),
         )
         return (*versions, *self._hidden_by_prompt_tag(versions))
@@ -156,69 +142,6 @@ class MlflowClient:
         path = f"/mlflow/logged-models/{quote_path((model_id,))}"
         return parsing.logged_model(self._transport.get_json(path))
 
-    # Artifacts, through the server's own proxy.
-
-    def list_artifacts(self, artifact_uri: str, folder: str = "") -> tuple[ArtifactEntry, ...]:
-        """Return what a folder of artifacts holds, not deeper; names are not trusted yet.
-
-        A folder that does not exist is empty: MLflow does not tell the two apart.
-
-        Raises:
-            ArtifactRefused: the place is not one that this server serves, or its name is unsafe.
-        """
-        names = self._proxy_path(artifact_uri, folder)
-        answer = self._transport.get_json(
-            "/mlflow-artifacts/artifacts", {"path": "/".join(names)} if names else {}
-        )
-        return parsing.artifact_entries(answer)
-
-    def hash_artifact(
-        self, artifact_uri: str, path: str, *, max_bytes: int = MAX_ARTIFACT_BYTES
-    ) -> tuple[str, int]:
-        """Return an artifact's SHA-256 in lower-case hex, and its bytes counted; memory is flat.
-
-        Raises:
-            ArtifactMissing: it is not there; ArtifactRefused: a name or size we do not read.
-        """
-
-        def consume(chunks: Iterator[bytes]) -> tuple[str, int]:
-            digest, size = hashlib.sha256(), 0
-            for chunk in chunks:
-                digest.update(chunk)
-                size += len(chunk)
-            return digest.hexdigest(), size
-
-        return self._read(artifact_uri, path, consume, max_bytes)
-
-    def read_artifact(self, artifact_uri: str, path: str, *, max_bytes: int) -> bytes:
-        """Return an artifact's bytes.
-
-        Raises:
-            As `hash_artifact`.
-        """
-        return self._read(artifact_uri, path, b"".join, max_bytes)
-
-    def download_artifact(
-        self,
-        artifact_uri: str,
-        path: str,
-        destination: Path,
-        *,
-        max_bytes: int = MAX_ARTIFACT_BYTES,
-    ) -> None:
-        """Write an artifact's bytes to a file, replacing it.
-
-        Raises:
-            As `hash_artifact`; the file may then hold a part.
-        """
-
-        def consume(chunks: Iterator[bytes]) -> None:
-            with destination.open("wb") as file:
-                for chunk in chunks:
-                    file.write(chunk)
-
-        self._read(artifact_uri, path, consume, max_bytes)
-
     def download_run_artifact(
         self, run_id: str, path: str, destination: Path, *, max_bytes: int = MAX_ARTIFACT_BYTES
     ) -> None:
@@ -239,7 +162,7 @@ class MlflowClient:
         """Return every webhook."""
         return tuple(
             parsing.webhook(row)
-            for page in self._pages("/mlflow/webhooks", {"max_results": "100"})
+            for page in pages(self._transport, "/mlflow/webhooks", {"max_results": "100"})
             for row in parsing.rows_of(page, "webhooks")
         )
 
@@ -274,41 +197,6 @@ class MlflowClient:
             error=parsing.clean_text(str(found.get("error_message") or "")),
         )
 
-    def _walk(
-        self,
-        path: str,
-        rows: str,
-        page_size: int,
-        parse: Callable[[Mapping[str, Any]], Row],
-        *,
-        key: Callable[[Row], object],
-    ) -> tuple[Row, ...]:
-        # By key: a row that moves between two pages while we walk is one row.
-        found: dict[object, Row] = {}
-        for query in ({}, {"filter": _PROMPTS}):
-            for page in self._pages(path, {"max_results": str(page_size), **query}):
-                for raw in parsing.rows_of(page, rows):
-                    row = parse(raw)
-                    found[key(row)] = row
-        return tuple(found.values())
-
-    def _pages(self, path: str, query: Mapping[str, str]) -> Iterator[dict[str, Any]]:
-        token = ""
-        for _ in range(_MAX_PAGES):
-            page = self._transport.get_json(
-                path,
-                {**query, **({"page_token": token} if token else {})},
-                max_bytes=_MAX_PAGE_BYTES,
-            )
-            yield page
-            following = parsing.page_token(page)
-            if not following:
-                return
-            if following == token:
-                break
-            token = following
-        raise MlflowGarbage("MLflow's list does not end.")
-
     def _hidden_by_prompt_tag(
         self, versions: Sequence[ModelVersionRow]
     ) -> tuple[ModelVersionRow, ...]:
@@ -333,33 +221,6 @@ class MlflowClient:
             except MlflowMissing:
                 continue  # deleted
         return tuple(found)
-
-    def _proxy_path(self, artifact_uri: str, path: str) -> tuple[str, ...]:
-        try:
-            folder = proxy_path(artifact_uri, server_hosts=self._transport.hosts)
-            return (*folder, *require_path(path)) if path else folder
-        except UnsafeName as error:
-            raise ArtifactRefused(f"Not read: {error}.") from error
-
-    def _read(
-        self,
-        artifact_uri: str,
-        path: str,
-        consume: Callable[[Iterator[bytes]], T],
-        max_bytes: int,
-    ) -> T:
-        names = self._proxy_path(artifact_uri, path)
-        route = f"/mlflow-artifacts/artifacts/{quote_path(names)}"
-        try:
-            return self._transport.read(route, consume, max_bytes=max_bytes)
-        except MlflowMissing as error:
-            raise ArtifactMissing(f"The artifact {path!r} is not there.") from error
-        except ArtifactRefused as error:
-            raise ArtifactRefused(f"The artifact {path!r} is not read. {error}") from error
-        except MlflowRefused as error:
-            if error.status == 400:
-                raise ArtifactRefused(f"MLflow does not give the artifact {path!r}.") from error
-            raise
 
 
 def _object(answer: Mapping[str, Any], key: str) -> Mapping[str, Any]:
