@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from django.contrib.auth.decorators import login_not_required
 from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
-
-from config.health import health
+from health_check.views import HealthCheckView
 
 urlpatterns = [
-    path("healthz", health, name="health"),
+    path(
+        "healthz",
+        login_not_required(
+            HealthCheckView.as_view(checks=["health_check.Database", "health_check.Cache"])
+        ),
+        name="health",
+    ),
     path("api/v1/schema", SpectacularAPIView.as_view(), name="api-schema"),
     # Split: its script comes in a request of its own, which the Content-Security-Policy asks for.
     path(

@@ -12,7 +12,7 @@ from django.core.cache import cache
 from django.utils import timezone
 
 from audits.models import Job
-from lineage.errors import MlflowUnavailable
+from lineage.errors import LineageError, MlflowUnavailable
 from lineage.mlflow import MlflowClient
 from registry.domain.mirror import Walk
 from registry.models import ModelVersion, Promotion
@@ -51,7 +51,7 @@ def walk_registry() -> None:
     started_at = timezone.now()
     try:
         walk: Walk = walk_mlflow(_client())
-    except MlflowUnavailable as error:
+    except LineageError as error:
         record_walk_failure(source=source, failure=str(error), now=timezone.now())
         raise
     apply_walk(source=source, walk=walk, started_at=started_at, now=timezone.now())
