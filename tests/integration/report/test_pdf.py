@@ -187,7 +187,7 @@ def test_hostile_text_neither_loads_runs_nor_escapes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("socket.socket.connect", _refused)
-    dossier = hostile(many=40)
+    dossier = hostile(many=16)
     started = time.process_time()
     pdf = render_report(dossier, build_evidence(dossier, entries=[]))
     assert time.process_time() - started < 90
@@ -209,14 +209,17 @@ def test_hostile_text_neither_loads_runs_nor_escapes(
     assert "\u202e" not in text
 
 
-def test_no_word_leaves_the_page(tmp_path: Path) -> None:
-    long = "W" * 5_000
-    dossier = replace(champion(), model_name=long, requested_by=long, owner=long)
+def test_words_without_end_stay_on_the_page_and_the_pages_end(tmp_path: Path) -> None:
+    """More than `MAX_PAGES` at full length, so that every text is cut short."""
+    dossier = hostile(many=40, short="W" * 900, everything="W" * 3_000)
     path = tmp_path / "long.pdf"
     path.write_bytes(render_report(dossier, build_evidence(dossier, entries=[])))
     boxes = ElementTree.fromstring(_bounding_boxes(path))
     space = "{http://www.w3.org/1999/xhtml}"
-    for page in boxes.iter(f"{space}page"):
+    pages = list(boxes.iter(f"{space}page"))
+    assert len(pages) < MAX_PAGES
+    assert "WWW… [+828]" in run("pdftotext", path, "-")
+    for page in pages:
         width, height = float(page.attrib["width"]), float(page.attrib["height"])
         for word in page.iter(f"{space}word"):
             assert float(word.attrib["xMin"]) > 50, word.text

@@ -17,7 +17,7 @@ OVERRIDE = "moc.live\u202egpj.exe\u2066 allowed \u2069\u200b\u0000\u001b[31m\ufe
 ARABIC = "محمد بن سلمان"
 HEBREW = "ישראל ישראלי"
 ZALGO = "a" + "\u0301\u0336\u0489" * 400
-WORD = "W" * 20_000
+WORD = "W" * 5_000
 SHORT = f"{SCRIPT} {OVERRIDE} {ARABIC} {HEBREW} {ZALGO[:40]} \U0001f916 中文 " + "W" * 120
 EVERYTHING = f"{SHORT} {ZALGO} {WORD}"
 
@@ -33,7 +33,7 @@ def hostile(many: int, *, short: str = SHORT, everything: str = EVERYTHING) -> D
     race = dict(attributes["race"])
     group = race["groups"]["Black"]
     race["groups"] = {"White": race["groups"]["White"]} | {
-        f"{short}{number}": group for number in range(40)
+        f"{short}{number}": group for number in range(24)
     }
     race["reasons"] = [short] * 30
     attributes = {f"race {short} {number}": race for number in range(12)}
