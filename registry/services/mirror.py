@@ -28,6 +28,9 @@ from registry.services.promotions import decide_open_promotions
 logger = structlog.get_logger(__name__)
 
 _ALIAS_KINDS = (ChangeKind.ALIAS_SET, ChangeKind.ALIAS_MOVED, ChangeKind.ALIAS_REMOVED)
+# What gives up a model's name, and what takes one.
+_LEAVING = (ChangeKind.MODEL_GONE, ChangeKind.MODEL_RENAMED)
+_TAKING = (ChangeKind.MODEL_APPEARED, ChangeKind.MODEL_RENAMED)
 _LOCK = 0x6D6972726F72  # "mirror": one walk is applied at a time
 
 
@@ -57,14 +60,15 @@ def apply_walk(
     for torn in plan.torn:
         logger.warning("mirror.torn", name=torn.model_name, version=torn.version, why=torn.reason)
     writer = _Writer(source, preexisting=is_first, started_at=started_at, now=now)
-    for change in plan.changes:
+    changes = writer.make_way(plan.changes)
+    for change in changes:
         writer.write(change)
     for touched in writer.touched():
         decide_open_promotions(registered_model=touched, now=now)
     RegistrySource.objects.filter(pk=source.pk).update(
         walked_at=started_at, failed_at=None, failure=""
     )
-    return plan.changes
+    return changes
 
 
 def record_walk_failure(*, source: RegistrySource, failure: str, now: datetime) -> None:
@@ -111,6 +115,36 @@ class _Writer:
         self._models = {
             known.identity: known for known in RegisteredModel.objects.filter(source=source)
         }
+
+    def make_way(self, changes: tuple[Change, ...]) -> tuple[Change, ...]:
+        """Free the names that models give up in this walk; return the changes that can be written.
+
+        A name belongs to one living model, and another may take it in the very walk that sees it
+        free. Who takes a name whose holder a torn walk could not conclude to be gone has to wait.
+        """
+        waiting: set[ModelIdentity] = set()
+        while True:
+            leaving = {change.identity for change in changes if change.kind in _LEAVING} - waiting
+            holders = {
+                known.name: identity
+                for identity, known in self._models.items()
+                if known.gone_at is None and identity not in leaving
+            }
+            blocked = {
+                change.identity
+                for change in changes
+                if change.kind in _TAKING
+                and holders.get(change.model_name, change.identity) != change.identity
+            }
+            if blocked <= waiting:
+                break
+            waiting |= blocked
+        for identity in waiting:
+            logger.warning("mirror.name_still_held", name=identity.first_seen_name)
+        RegisteredModel.objects.filter(
+            pk__in=[known.pk for identity, known in self._models.items() if identity in leaving]
+        ).update(gone_at=self._now)
+        return tuple(change for change in changes if change.identity not in waiting)
 
     def touched(self) -> list[RegisteredModel]:
         """Return the models that something was written about."""
