@@ -104,12 +104,16 @@ class Trainer:
     def train(
         self,
         *,
+        name: str | None = None,
         tags: Mapping[str, str] | None = None,
         params: Mapping[str, str] | None = None,
         files: Mapping[str, bytes] = FILES,
         lock: bytes | None = LOCK,
     ) -> Logged:
-        """Do all that a careful training does, except what the caller changes."""
+        """Do all that a careful training does, except what the caller changes.
+
+        The version is the first of a model of a new name, or the next one of `name`.
+        """
         run_id, run_place = self.run(
             careful_tags(lock or LOCK) if tags is None else tags,
             {"seed": "0", "C": "1.0"} if params is None else params,
@@ -117,9 +121,11 @@ class Trainer:
         if lock is not None:
             self.put(run_place, "environment/requirements.lock.txt", lock)
         model_id, model_place = self.logged_model(run_id, files)
-        name, version = self.registered(
-            source=f"models:/{model_id}", model_id=model_id, run_id=run_id
-        )
+        fields = {"source": f"models:/{model_id}", "model_id": model_id, "run_id": run_id}
+        if name is None:
+            name, version = self.registered(**fields)
+        else:
+            version = self.version(name, **fields)
         return Logged(run_id, model_id, name, version, run_place, model_place)
 
     def _artifact(self, place: str, name: str) -> str:

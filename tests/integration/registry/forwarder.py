@@ -1,0 +1,91 @@
+"""A proxy on loopback between Muniment and a real MLflow: it counts, and it can fail."""
+
+from __future__ import annotations
+
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from urllib.parse import urlsplit
+
+import httpx
+
+_SET_ALIAS = "POST /api/2.0/mlflow/registered-models/alias"
+
+
+class Forwarder:
+    """Passes every request on.
+
+    Attributes:
+        drop_before: requests of this line (method and path) never reach MLflow.
+        drop_after: they reach it, and its answer never comes back.
+    """
+
+    def __init__(self, target: str) -> None:
+        self.drop_before = self.drop_after = ""
+        self._seen: list[str] = []
+        forwarder = self
+        upstream = httpx.Client(base_url=target, timeout=30, trust_env=False)
+
+        class Handler(BaseHTTPRequestHandler):
+            def forward(self) -> None:
+                line = f"{self.command} {urlsplit(self.path).path}"
+                forwarder._seen.append(line)
+                body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                if line == forwarder.drop_before:
+                    return
+                answer = upstream.request(
+                    self.command, self.path, content=body, headers=dict(self.headers)
+                )
+                if line == forwarder.drop_after:
+                    return
+                self.send_response(answer.status_code)
+                self.send_header("Content-Length", str(len(answer.content)))
+                self.end_headers()
+                self.wfile.write(answer.content)
+
+            do_GET = do_POST = do_PATCH = do_DELETE = forward  # noqa: N815 - http.server's names
+
+            def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name
+                """Say nothing: a test's output is the test's."""
+
+        self._upstream = upstream
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, kwargs={"poll_interval": 0.02}
+        )
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._server.server_address[1]}"
+
+    def take(self) -> list[str]:
+        """Return the requests seen since the last time, each as method and path."""
+        seen, self._seen = self._seen, []
+        return seen
+
+    def lose_alias_requests(self) -> None:
+        """From now on, a request to set an alias is lost before MLflow sees it."""
+        self.drop_before = _SET_ALIAS
+
+    def lose_alias_answers(self) -> None:
+        """From now on, MLflow sets the alias and the answer is lost."""
+        self.drop_after = _SET_ALIAS
+
+    def heal(self) -> None:
+        """Pass everything on again."""
+        self.drop_before = self.drop_after = ""
+
+    def __enter__(self) -> Forwarder:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+        self._upstream.close()

@@ -1,0 +1,119 @@
+"""A registry that lives: training into a real MLflow, and Muniment's tasks called as functions."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from types import TracebackType
+from typing import Any
+
+import psycopg
+from django.conf import settings
+
+from audits.models import Job, LogEntry
+from lineage.mlflow import MlflowClient, Patience
+from registry import tasks
+from registry.models import ModelVersion, Promotion
+from tests.instance import INSTANCE
+from tests.integration.lineage.trainer import Logged, Trainer
+from tests.integration.web.world import V2_RACE, World, audit, publish_and_bind
+
+HURRIED = Patience(attempts=1, connect_timeout_seconds=1.0, read_timeout_seconds=5.0)
+MODEL = "loans"
+
+
+def empty_mlflow() -> None:
+    """Forget every registered model, as nobody but the database's owner can."""
+    behind_the_back("TRUNCATE registered_models CASCADE")
+
+
+def behind_the_back(statement: str, *values: object) -> None:
+    """Change MLflow's own database without asking MLflow or its registry store."""
+    with psycopg.connect(INSTANCE.stack.mlflow_database_url(), autocommit=True) as connection:
+        connection.execute(statement, values)
+
+
+class LiveRegistry:
+    """One model team's MLflow, and the Muniment that watches it.
+
+    `world` has the people; its clock runs three hours behind the real one, which the tasks read.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.trainer = Trainer(url)
+        self.client = MlflowClient(url, patience=HURRIED)
+        self.world = World(now=datetime.now(UTC) - timedelta(hours=3))
+
+    def __enter__(self) -> LiveRegistry:
+        self.trainer.__enter__()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.trainer.__exit__(kind, error, trace)
+
+    def new_model(self, name: str = MODEL, **fields: object) -> None:
+        self.trainer.call("POST", "registered-models/create", {"name": name, **fields})
+
+    def new_version(self, name: str = MODEL, **fields: object) -> int:
+        """Register a version that names no run and whose files are nowhere."""
+        return self.trainer.version(name, **{"source": "s3://bucket/model", **fields})
+
+    def train(self, name: str = MODEL, **training: Any) -> Logged:
+        """Train with everything that a careful training logs, as the next version of `name`."""
+        return self.trainer.train(name=name, **training)
+
+    def walk(self) -> list[LogEntry]:
+        """Walk the registry; return the facts that this wrote."""
+        newest = LogEntry.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
+        tasks.walk_registry()
+        return list(LogEntry.objects.filter(pk__gt=newest).order_by("pk"))
+
+    def work(self) -> None:
+        """Do every job that is queued, and those that they open, as the worker would."""
+        done: set[object] = set()
+        while job := Job.objects.filter(status="queued").exclude(pk__in=done).first():
+            done.add(job.pk)
+            {
+                Job.Kind.LINEAGE: tasks.record_lineage,
+                Job.Kind.PREDICTIONS_AUDIT: tasks.audit_predictions_of_version,
+                Job.Kind.REPORT: tasks.render_report_of_version,
+            }[Job.Kind(job.kind)](str(job.pk))
+
+    def version(self, number: int, name: str = MODEL) -> ModelVersion:
+        return self.world.version(number, name)
+
+    def reviewable(self, name: str = MODEL) -> Promotion:
+        """Train a version that passes every gate; return its promotion, in review."""
+        if not ModelVersion.objects.filter(registered_model__name=name).exists():
+            self.new_model(name)
+        number = self.train(name).version
+        self.walk()
+        self.work()
+        if self.world.policy is None:
+            publish_and_bind(self.world, name)
+        audit(self.world, self.version(number, name), V2_RACE)
+        promotion = self.world.request(number, name=name)
+        assert promotion.status == "in_review", promotion.decisions.get().content["reasons"]
+        return promotion
+
+    def approved(self, name: str = MODEL) -> Promotion:
+        """Return a promotion that two reviewers have signed; nothing of it is executed."""
+        promotion = self.reviewable(name)
+        for reviewer in ("reviewer", "reviewer2"):
+            promotion = self.world.sign(promotion, reviewer)
+        assert promotion.status == "approved"
+        return promotion
+
+    def run(self, promotion: Promotion) -> Promotion:
+        """Take a promotion one attempt further, as the task does."""
+        tasks.run_promotion(str(promotion.pk))
+        return Promotion.objects.get(pk=promotion.pk)
+
+    def champion(self, name: str = MODEL) -> int | None:
+        """Return what MLflow itself says."""
+        return self.client.get_alias(name, settings.GOVERNED_ALIASES[0])
