@@ -21,7 +21,7 @@ class SignOut(LogoutView):
 
 
 def locked_out(
-    request: HttpRequest, credentials: dict[str, Any], *args: Any, **kwargs: Any
+    request: HttpRequest, original_response: HttpResponse, credentials: dict[str, Any] | None
 ) -> HttpResponse:
     """Say that signing in is locked for this name from this address, and for how long."""
     detail = "There were too many wrong passwords for this name from this address."

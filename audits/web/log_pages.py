@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +16,9 @@ from audits.web.names import actor_words, is_registry_subject, people_names, sub
 from muniment.attest.envelope import parse_envelope
 
 PAGE_SIZE = 50
-EVENTS = tuple(event.value for event in Event)
+# What comes before the dot. Promotions add moves of their own to the events that we know here.
+FAMILIES = tuple(dict.fromkeys([*(event.partition(".")[0] for event in Event), "promotion"]))
+_EVENT = re.compile(r"[a-z]{1,20}(\.[a-z_]{1,40})?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +36,8 @@ class LogFilter:
         before = query.get("before", "")
         event = query.get("event", "")
         return cls(
-            model_name=query.get("model", "").strip()[:256],
-            event=event if event in EVENTS else "",
+            model_name=query.get("model", "").replace("\x00", "").strip()[:256],
+            event=event if _EVENT.fullmatch(event) else "",
             only_violations=query.get("violations") == "1",
             before=int(before)
             if before.isascii() and before.isdigit() and len(before) < 19
@@ -73,7 +76,8 @@ def log_page(wanted: LogFilter) -> LogPage:
         # A stream is `…/models/<quoted name>@<time>`: an exact name, whatever its source or age.
         entries = entries.filter(stream__contains=f"/models/{quote(wanted.model_name, safe='')}@")
     if wanted.event:
-        entries = entries.filter(event=wanted.event)
+        family = {} if "." in wanted.event else {"event__startswith": f"{wanted.event}."}
+        entries = entries.filter(**family or {"event": wanted.event})
     if wanted.only_violations:
         entries = entries.filter(is_violation=True)
     if wanted.before is not None:
@@ -81,7 +85,11 @@ def log_page(wanted: LogFilter) -> LogPage:
     found = list(entries[: PAGE_SIZE + 1])
     shown = found[:PAGE_SIZE]
     checkpoint = latest_checkpoint()
-    names = people_names(entry.actor_id for entry in shown)
+    names = people_names(
+        identifier
+        for entry in shown
+        for identifier in (entry.actor_id, entry.subject_name.removeprefix("person:"))
+    )
     streams = Stream.objects.order_by("stream").values_list("stream", flat=True)[:200]
     return LogPage(
         rows=tuple(_row(entry, checkpoint, names) for entry in shown),

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_safe
 from audits.models import Evidence, LogEntry
 from audits.selectors import latest_checkpoint
 from audits.services.signing import keyring
-from audits.web.log_pages import EVENTS, LogFilter, entry_page, log_page
+from audits.web.log_pages import FAMILIES, LogFilter, entry_page, log_page
 from audits.web.names import subject_words
 from audits.web.panels import evidence_panel
 
@@ -24,7 +24,7 @@ def log(request: HttpRequest) -> HttpResponse:
     context = {
         "wanted": wanted,
         "log": log_page(wanted),
-        "events": EVENTS,
+        "families": FAMILIES,
         "vkey": keyring().log.vkey,
     }
     return render(request, "audits/log.html", context)

@@ -153,7 +153,7 @@ def ago(when: datetime) -> str:
 @register.filter
 def share(value: float | None) -> str:
     """Show a rate between 0 and 1 as a percentage; what is not known stays a dash."""
-    return "—" if value is None else f"{value * 100:.1f} %"
+    return "—" if value is None else f"{value:.1%}"
 
 
 @register.filter

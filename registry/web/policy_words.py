@@ -48,9 +48,9 @@ def _asks(gate: Gate) -> str:
             return f"The lineage record stands, with {legs}."
         case BiasGate():
             bound = gate.criteria.impact_ratio
-            share = f"{_number(bound * 100)} %"
+            share = f"{_number(bound * 100)}%"
             demonstrated = (
-                f" The lower end of the {_number(gate.criteria.confidence * 100)} % interval of the"
+                f" The lower end of the {_number(gate.criteria.confidence * 100)}% interval of the"
                 " ratio must reach it too, or the numbers are insufficient."
                 if gate.criteria.standard == "demonstrated"
                 else ""
@@ -76,7 +76,7 @@ def _also(gate: Gate) -> list[str]:
         criteria = gate.criteria
         also.append(f"Fewer than {criteria.min_group} people in a group are too few to pass on.")
         also.append(
-            f"More than {_number(criteria.max_unknown_share * 100)} % people in no known group"
+            f"More than {_number(criteria.max_unknown_share * 100)}% people in no known group"
             " are too many."
         )
         if gate.also_reported:

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 from django.urls import path
 
-from audits.web import converters  # noqa: F401  # registers <sha256:…>
+from audits.web import converters as digest_converters  # noqa: F401  # registers <sha256:…>
+from registry.web import converters as model_converters  # noqa: F401  # registers <model_name:…>
 from registry.web.views import inventory, models, policies, promotions, reports, versions
 
 app_name = "registry"
@@ -12,22 +13,22 @@ urlpatterns = [
     path("find", inventory.find, name="find"),
     # The name is taken greedily, so that one with a slash is cut at the last `/versions/`.
     path(
-        "models/<path:name>/versions/<int:number>/",
+        "models/<model_name:name>/versions/<int:number>/",
         versions.version,
         name="version",
     ),
     path(
-        "models/<path:name>/versions/<int:number>/promotions",
+        "models/<model_name:name>/versions/<int:number>/promotions",
         versions.ask_promotion,
         name="request-promotion",
     ),
     path(
-        "models/<path:name>/versions/<int:number>/report",
+        "models/<model_name:name>/versions/<int:number>/report",
         reports.order_report,
         name="order-report",
     ),
-    path("models/<path:name>/policy", models.bind, name="bind"),
-    path("models/<path:name>/", models.model, name="model"),
+    path("models/<model_name:name>/policy", models.bind, name="bind"),
+    path("models/<model_name:name>/", models.model, name="model"),
     path("promotions/", promotions.promotions, name="promotions"),
     path("promotions/<uuid:promotion_id>/", promotions.promotion, name="promotion"),
     path("promotions/<uuid:promotion_id>/review", promotions.review, name="review"),

@@ -2,39 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 from django.test import Client
+from pytest_django.fixtures import Settings
+from pytest_django.plugin import DjangoDbBlocker
 
-from tests.integration.web.world import PASSWORD, World, build_world
+from config.embedded import EmbeddedStack
+from tests.integration.web.world import World, load_world
+from tests.integration.web.world_database import QUICK_HASHERS, world_database
+
+Enter = Callable[[str], Client]
+
+
+@pytest.fixture(scope="session")
+def template_database(
+    postgres: EmbeddedStack,
+    redis: EmbeddedStack,
+    template_database: str,
+    django_db_blocker: DjangoDbBlocker,
+) -> Iterator[str]:
+    """In this folder a test's own database starts with the world in it."""
+    with world_database(postgres, template_database, django_db_blocker) as name:
+        yield name
 
 
 @pytest.fixture
-def world(committed_database: str) -> World:
+def world(committed_database: str, settings: Settings) -> World:
     """People, three versions of a model, a policy and evidence; see `build_world`."""
-    return build_world()
+    settings.PASSWORD_HASHERS = QUICK_HASHERS
+    return load_world()
 
 
 @pytest.fixture
-def sign_in(world: World) -> Callable[[str], Client]:
-    """Sign in through the form, as people and scripts do, with CSRF enforced."""
+def enter(world: World) -> Enter:
+    """Give a signed-in client whose forms need their CSRF token, as a browser's do."""
 
-    def enter(username: str) -> Client:
+    def sign_in(username: str) -> Client:
         client = Client(enforce_csrf_checks=True)
-        client.get("/sign-in")
-        answer = client.post(
-            "/sign-in",
-            {"username": username, "password": PASSWORD, "csrfmiddlewaretoken": token(client)},
-        )
-        assert answer.status_code == 302, answer.content
+        client.force_login(world.people[username], "django.contrib.auth.backends.ModelBackend")
+        client.get("/policies/")
         return client
 
-    return enter
-
-
-def token(client: Client) -> str:
-    """Return the CSRF token that a form of this client would carry."""
-    from django.conf import settings
-
-    return str(client.cookies[settings.CSRF_COOKIE_NAME].value)
+    return sign_in

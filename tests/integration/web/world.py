@@ -23,7 +23,7 @@ from audits.domain.bias import (
     judge,
 )
 from audits.domain.measurements import AttributeMetrics, GroupMetrics, to_json
-from audits.models import Evidence
+from audits.models import Evidence, LogEntry
 from audits.services.evidence import NewEvidence, record_evidence
 from audits.services.keys import enroll_keys
 from audits.services.sequencer import sequence_pending
@@ -58,6 +58,8 @@ from registry.services.promotions import request_promotion
 ROOT = Path(__file__).resolve().parents[3]
 PASSWORD = "correct horse battery staple"
 MODEL = "boston-mortgage"
+# When MLflow says that things were made: the same in every walk of a session, as there.
+EPOCH_MS = int((datetime.now(UTC) - timedelta(days=2)).timestamp() * 1000)
 PEOPLE = {
     "engineer": ("Erin Engel", "engineer"),
     "reviewer": ("Rita Reyes", "reviewer"),
@@ -156,20 +158,18 @@ def walk(world: World, models: Sequence[ModelRow], versions: Sequence[VersionRow
 
 
 def model_row(name: str = MODEL, **values: Any) -> ModelRow:
-    values.setdefault(
-        "creation_timestamp_ms",
-        1_763_900_000_000 + int(hashlib.sha256(name.encode()).hexdigest()[:6], 16),
-    )
+    offset_ms = int(hashlib.sha256(name.encode()).hexdigest()[:6], 16)
+    values.setdefault("creation_timestamp_ms", EPOCH_MS + offset_ms)
     return ModelRow(name=name, **values)
 
 
-def version_row(world: World, number: int, name: str = MODEL, **values: Any) -> VersionRow:
+def version_row(number: int, name: str = MODEL, **values: Any) -> VersionRow:
     values.setdefault("run_id", hashlib.md5(f"{name}/{number}".encode()).hexdigest())
     values.setdefault("source", f"models:/m-{values['run_id']}")
     return VersionRow(
         model_name=name,
         version=number,
-        creation_timestamp_ms=int(world.now.timestamp() * 1000) - 3_600_000 * (9 - number),
+        creation_timestamp_ms=EPOCH_MS + 20_000_000 + 3_600_000 * number,
         status="READY",
         **values,
     )
@@ -404,7 +404,7 @@ def build_world() -> World:
                 aliases={"champion": 1},
             )
         ],
-        [version_row(world, number) for number in (1, 2, 3)],
+        [version_row(number) for number in (1, 2, 3)],
     )
     publish_and_bind(world)
     for number, race in ((1, V1_RACE), (2, V2_RACE)):
@@ -414,3 +414,28 @@ def build_world() -> World:
     lay_lineage(world, world.version(3), dataset_sha256=None)
     world.sequence()
     return world
+
+
+def load_world() -> World:
+    """Find the world in a copy of its database."""
+    fresh_log()
+    newest = LogEntry.objects.order_by("-at").values_list("at", flat=True)[0]
+    return World(
+        now=newest,
+        people={person.username: person for person in User.objects.all()},
+        policy=Policy.objects.get(),
+    )
+
+
+def rows_of_the_world() -> list[VersionRow]:
+    """Return the versions that every walk of the world's model goes on to see."""
+    return [version_row(number) for number in (1, 2, 3)]
+
+
+def row_of_the_world(champion: int = 1) -> ModelRow:
+    """Return the world's model as `build_world` walked it, with its champion."""
+    return model_row(
+        description="Approves or refuses mortgage applications.",
+        tags={"team": "credit"},
+        aliases={"champion": champion},
+    )

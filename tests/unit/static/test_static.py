@@ -1,4 +1,4 @@
-"""What pages load from us: vendored files as recorded, and nothing that the strict policy refuses."""
+"""What pages load: vendored files as recorded, and nothing that the strict policy refuses."""
 
 from __future__ import annotations
 

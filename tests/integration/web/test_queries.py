@@ -1,0 +1,89 @@
+"""Query counts of pages, frozen: they do not grow with what a page lists."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from tests.integration.web.world import (
+    V1_RACE,
+    World,
+    audit,
+    lay_lineage,
+    model_row,
+    publish_and_bind,
+    version_row,
+    walk,
+)
+
+Enter = Callable[[str], Client]
+# Reading the session and the person included; lower it when a page gets cheaper.
+FROZEN = {
+    "/": 19,
+    "/models/boston-mortgage/": 15,
+    "/models/boston-mortgage/versions/2/": 23,
+    "/promotions/": 13,
+    "/log/": 9,
+    "/policies/": 6,
+}
+
+
+def count(client: Client, page: str) -> int:
+    with CaptureQueriesContext(connection) as captured:
+        assert client.get(page).status_code == 200
+    return len(captured)
+
+
+def test_query_counts_do_not_grow_with_rows(world: World, enter: Enter) -> None:
+    world.request(2)
+    client = enter("reviewer")
+    before = {page: count(client, page) for page in FROZEN}
+    names = [f"model-{number}" for number in range(12)]
+    aliases = {"champion": 1}
+    walk(
+        world,
+        [model_row(aliases=aliases), *(model_row(name, aliases=aliases) for name in names)],
+        [
+            *(version_row(number) for number in range(1, 9)),
+            *(version_row(1, name) for name in names),
+        ],
+    )
+    for number in range(4, 9):
+        version = world.version(number)
+        lay_lineage(world, version)
+        audit(world, version, V1_RACE)
+        world.request(number)
+    for name in names[:4]:
+        version = world.version(1, name)
+        publish_and_bind(world, name)
+        lay_lineage(world, version)
+        audit(world, version, V1_RACE)
+    world.sequence()
+    after = {page: count(client, page) for page in FROZEN}
+    assert after == before
+
+
+def test_query_counts_are_frozen(world: World, enter: Enter) -> None:
+    world.request(2)
+    client = enter("reviewer")
+    over = {
+        page: (counted, frozen)
+        for page, frozen in FROZEN.items()
+        if (counted := count(client, page)) > frozen
+    }
+    assert over == {}
+
+
+def test_the_review_screen_does_not_ask_more_for_more_signatures(
+    world: World, enter: Enter
+) -> None:
+    promotion = world.request(2)
+    client = enter("auditor")
+    page = f"/promotions/{promotion.pk}/"
+    before = count(client, page)
+    world.sign(promotion, "reviewer")
+    world.sign(promotion, "reviewer2")
+    assert count(client, page) <= before
