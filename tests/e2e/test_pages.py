@@ -10,10 +10,14 @@ from pathlib import Path
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from pytest_django.fixtures import Settings
+from pytest_django.plugin import DjangoDbBlocker
 
 from audits.models import Evidence, LogEntry
+from config.embedded import EmbeddedStack
 from registry.models import Policy, Promotion
-from tests.integration.web.world import PASSWORD, World, build_world
+from tests.integration.web.world import PASSWORD, World, load_world
+from tests.integration.web.world_database import QUICK_HASHERS, world_database
 
 CHROMIUM = "/usr/bin/chromium"
 # Pictures of every page are left here where this names a folder.
@@ -44,9 +48,22 @@ def browser() -> Iterator[Browser]:
     del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
 
 
+@pytest.fixture(scope="session")
+def template_database(
+    postgres: EmbeddedStack,
+    redis: EmbeddedStack,
+    template_database: str,
+    django_db_blocker: DjangoDbBlocker,
+) -> Iterator[str]:
+    """For these tests a test's own database starts with the world in it."""
+    with world_database(postgres, template_database, django_db_blocker) as name:
+        yield name
+
+
 @pytest.fixture
-def world(committed_database: str) -> World:
-    return build_world()
+def world(committed_database: str, settings: Settings) -> World:
+    settings.PASSWORD_HASHERS = QUICK_HASHERS
+    return load_world()
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from uuid import uuid4
 
 import psycopg
 from django.db import connections
@@ -24,7 +25,7 @@ def world_database(
     postgres: EmbeddedStack, migrated: str, blocker: DjangoDbBlocker
 ) -> Iterator[str]:
     """Build the world in a copy of the migrated database; give its name while it is there."""
-    name = "template_of_pages"
+    name = f"pages_{uuid4().hex}"
     with psycopg.connect(postgres.superuser_url(), autocommit=True) as connection:
         connection.execute(
             sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY wal_log OWNER {}").format(
