@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -9,9 +10,13 @@ from typing import Any
 from audits.domain.actor import Actor
 from audits.models import LogEntry
 from audits.services.log import append_statement, predicate_type
-from muniment.attest.digest import Digest
+from muniment.attest.digest import Digest, canonical_json
 from registry.domain.mirror import mapping_hash
 from registry.models import ModelVersion, RegisteredModel
+
+# Two rows of this many bytes, signed and encoded, stay well below the 65,535 of a log entry.
+MAX_ROW_BYTES = 12_000
+MAX_VALUE_BYTES = 1_000
 
 
 def state_registry_event(
@@ -29,12 +34,13 @@ def state_registry_event(
     """Append a fact about a model, or one of its versions, to the model's stream.
 
     The subject's digest is that of its canonical registry row: a registry event is about what
-    MLflow says, not about bytes.
+    MLflow says, not about bytes. Of a row too large for one statement, every large value is
+    stated by its digest (`{"sha256", "bytes"}`, over its canonical JSON).
     """
     subject = version or registered_model
     predicate: dict[str, Any] = {
-        "before": None if before is None else dict(before),
-        "after": None if after is None else dict(after),
+        "before": _stated(before),
+        "after": _stated(after),
         "violation": is_violation,
     }
     if detail:
@@ -50,3 +56,16 @@ def state_registry_event(
         now=now,
         is_violation=is_violation,
     )
+
+
+def _stated(row: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    if row is None or len(canonical_json(dict(row))) <= MAX_ROW_BYTES:
+        return None if row is None else dict(row)
+    return {key: _shortened(value) for key, value in row.items()}
+
+
+def _shortened(value: object) -> object:
+    content = canonical_json(value)
+    if len(content) <= MAX_VALUE_BYTES:
+        return value
+    return {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
