@@ -24,6 +24,7 @@ from registry.models import (
 from registry.services.aliases import record_alias
 from registry.services.facts import state_registry_event
 from registry.services.promotions import decide_open_promotions
+from registry.services.walk import within_bounds
 
 logger = structlog.get_logger(__name__)
 
@@ -56,7 +57,7 @@ def apply_walk(
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
     source = RegistrySource.objects.select_for_update().get(pk=source.pk)
     is_first = source.walked_at is None
-    plan = plan_changes(_current(source), walk)
+    plan = plan_changes(_current(source), within_bounds(walk, source_name=source.name))
     for torn in plan.torn:
         logger.warning("mirror.torn", name=torn.model_name, version=torn.version, why=torn.reason)
     writer = _Writer(source, preexisting=is_first, started_at=started_at, now=now)

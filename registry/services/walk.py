@@ -2,8 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import structlog
+
+from audits.models import LogEntry
 from lineage.mlflow import MlflowClient
+from registry.domain.identity import ModelIdentity, model_uri
 from registry.domain.mirror import ModelRow, VersionRow, Walk
+from registry.models import ModelVersion, RegisteredModel
+
+logger = structlog.get_logger(__name__)
+
+MAX_NAME = RegisteredModel._meta.get_field("name").max_length or 0
+MAX_STREAM = LogEntry._meta.get_field("stream").max_length or 0
+MAX_RUN_ID = ModelVersion._meta.get_field("run_id").max_length or 0
 
 
 def walk_mlflow(client: MlflowClient) -> Walk:
@@ -42,4 +55,26 @@ def walk_mlflow(client: MlflowClient) -> Walk:
             )
             for row in versions
         ),
+    )
+
+
+def within_bounds(walk: Walk, *, source_name: str) -> Walk:
+    """Return what of a walk can be mirrored; the rest is left out, with a line in the log.
+
+    One model's extravagant name must not stop the mirror of all others. A run id that no run can
+    have is cut: there is no such run either way.
+    """
+    models = []
+    for row in walk.models:
+        identity = ModelIdentity(row.creation_timestamp_ms, row.name)
+        if len(row.name) > MAX_NAME or len(model_uri(source_name, identity)) > MAX_STREAM:
+            logger.warning("mirror.name_too_long", name=row.name[:100])
+            continue
+        aliases = {name: to for name, to in row.aliases.items() if len(name) <= MAX_NAME}
+        models.append(replace(row, aliases=aliases))
+    left_out = {row.name for row in walk.models} - {row.name for row in models}
+    versions = (row for row in walk.versions if row.model_name not in left_out)
+    return Walk(
+        models=tuple(models),
+        versions=tuple(replace(row, run_id=row.run_id[:MAX_RUN_ID]) for row in versions),
     )
