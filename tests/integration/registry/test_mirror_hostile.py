@@ -1,0 +1,133 @@
+"""What anybody may write into an MLflow registry must not stop the mirror for everybody else."""
+
+from __future__ import annotations
+
+import hashlib
+
+import pytest
+
+from audits.selectors import decoded_statement
+from lineage.models import LineageRecord
+from muniment.attest.digest import canonical_json
+from registry.models import ModelVersion, RegisteredModel
+from tests.integration.registry.live import MODEL, LiveRegistry
+from tests.integration.web.world import (
+    World,
+    model_row,
+    row_of_the_world,
+    rows_of_the_world,
+    version_row,
+    walk,
+)
+
+
+def facts_of_walk(live: LiveRegistry) -> dict[str, int]:
+    counted: dict[str, int] = {}
+    for fact in live.walk():
+        counted[fact.event] = counted.get(fact.event, 0) + 1
+    assert live.walk() == []
+    return counted
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "with space",
+        "per%cent%2F",
+        "größe ünïcode",
+        "'; DROP TABLE registry_modelversion; --",
+        "<img src=x onerror=alert(1)>",
+        "versions@1",
+        "a" * 256,
+        "模" * 40,
+    ],
+    ids=ascii,
+)
+def test_a_model_of_any_name_is_mirrored(live: LiveRegistry, name: str) -> None:
+    live.new_model(name)
+    live.new_version(name)
+    assert facts_of_walk(live) == {"model.appeared": 1, "version.appeared": 1}
+    version = ModelVersion.objects.select_related("registered_model").get()
+    assert version.registered_model.name == name
+    assert version.uri.startswith(f"{version.registered_model.uri}/versions/1")
+    live.work()
+    assert set(live.version(1, name).row) >= {"source", "tags"}
+
+
+@pytest.mark.parametrize("name", ["模" * 256, "\N{PILE OF POO}" * 256], ids=ascii)
+def test_a_name_too_long_for_a_uri_is_left_out_and_stops_nobody(
+    live: LiveRegistry, name: str
+) -> None:
+    live.new_model(name)
+    live.new_version(name)
+    live.new_model("afterwards")
+    assert facts_of_walk(live) == {"model.appeared": 1}
+    assert RegisteredModel.objects.get().name == "afterwards"
+
+
+def test_what_another_database_of_mlflow_lets_through_stops_nobody(world: World) -> None:
+    """SQLite holds no text to its length."""
+    walk(
+        world,
+        [
+            row_of_the_world(),
+            model_row("n" * 5_000),
+            model_row("other", aliases={"a" * 300: 1, "b": 1}),
+        ],
+        [
+            *rows_of_the_world(),
+            version_row(1, "n" * 5_000),
+            version_row(1, "other", run_id="r" * 500, source="s3://" + "s" * 5_000),
+        ],
+    )
+    assert world.model().gone_at is None
+    assert not RegisteredModel.objects.filter(name__startswith="nnn").exists()
+    version = world.version(1, "other")
+    assert version.run_id == "r" * 64
+    assert list(version.aliases.values_list("alias", flat=True)) == ["b"]
+
+
+def test_large_values_of_a_large_row_are_stated_by_their_digest(live: LiveRegistry) -> None:
+    tags = [{"key": f"note-{number}", "value": "long " * 1_000} for number in range(20)]
+    live.new_model(description="word " * 1_000, tags=tags)
+    live.new_version(tags=tags, description="word " * 1_000)
+    facts = live.walk()
+    assert [fact.event for fact in facts] == ["model.appeared", "version.appeared"]
+    rows = RegisteredModel.objects.get().row, live.version(1).row
+    for fact, row in zip(facts, rows, strict=True):
+        stated = decoded_statement(fact).predicate["after"]
+        for key in ("tags", "description"):
+            content = canonical_json(row[key])
+            assert stated[key] == {
+                "sha256": hashlib.sha256(content).hexdigest(),
+                "bytes": len(content),
+            }
+        assert {key: stated[key] for key in row if key not in ("tags", "description")} == {
+            key: row[key] for key in row if key not in ("tags", "description")
+        }
+        assert row["tags"]["note-19"] == "long " * 1_000
+    live.trainer.call(
+        "POST",
+        "model-versions/set-tag",
+        {"name": MODEL, "version": "1", "key": "note-0", "value": "short"},
+    )
+    (changed,) = live.walk()
+    assert changed.event == "version.changed"
+    live.work()
+    assert LineageRecord.objects.get().subject_digest.startswith("sha256:")
+
+
+def test_a_run_with_more_parameters_than_fit_is_recorded(live: LiveRegistry) -> None:
+    live.new_model()
+    live.train(params={f"p{number}": "x" * 6_000 for number in range(30)} | {"seed": "0"})
+    live.walk()
+    live.work()
+    record = LineageRecord.objects.get()
+    assert len(bytes(record.entry.envelope)) < 65_536
+    assert record.legs["code"]["grade"] == "recorded"
+
+
+def test_a_prompt_is_mirrored_like_a_model(live: LiveRegistry) -> None:
+    live.new_model("greeting", tags=[{"key": "mlflow.prompt.is_prompt", "value": "true"}])
+    assert facts_of_walk(live) == {"model.appeared": 1}
+    assert RegisteredModel.objects.get().tags == {"mlflow.prompt.is_prompt": "true"}
