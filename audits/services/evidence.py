@@ -126,18 +126,30 @@ def finish_job(*, job: Job, now: datetime) -> None:
 
 
 @contextmanager
-def releasing_on_failure(job: Job, clock: Callable[[], datetime]) -> Iterator[None]:
-    """Put a claimed job back, with what went wrong, where its work raises; the error goes on."""
+def releasing_on_failure(
+    job: Job, clock: Callable[[], datetime], *, passing: tuple[type[Exception], ...] = ()
+) -> Iterator[None]:
+    """Put a claimed job back, with what went wrong, where its work raises; the error goes on.
+
+    Args:
+        passing: what is nobody's fault and passes by itself; it is no attempt, however often it
+            happens, so that an outage loses no work.
+    """
     try:
         yield
     except Exception as error:
-        release_job(job=job, error=f"{type(error).__name__}: {error}", now=clock())
+        release_job(
+            job=job,
+            error=f"{type(error).__name__}: {error}",
+            is_attempt=not isinstance(error, passing),
+            now=clock(),
+        )
         raise
 
 
-def release_job(*, job: Job, error: str, now: datetime) -> None:
+def release_job(*, job: Job, error: str, is_attempt: bool = True, now: datetime) -> None:
     """Put a job back after a fault that may pass; after `MAX_ATTEMPTS` it has failed."""
-    attempts = job.attempts + 1
+    attempts = job.attempts + is_attempt
     status = Job.Status.FAILED if attempts >= MAX_ATTEMPTS else Job.Status.QUEUED
     Job.objects.filter(pk=job.pk).update(
         status=status, attempts=attempts, error=error[:2000], updated_at=now

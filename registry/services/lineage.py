@@ -12,6 +12,7 @@ from audits.domain.actor import RECORDER
 from audits.models import Job
 from audits.services.evidence import claim_job, finish_job, open_job, releasing_on_failure
 from lineage.domain.snapshot import VersionSnapshot
+from lineage.errors import MlflowUnavailable
 from lineage.mlflow import MlflowClient
 from lineage.services.collect import CollectedLineage, collect_lineage
 from lineage.services.record import record_lineage
@@ -49,7 +50,7 @@ def record_version_lineage(
     if job is None:
         return None
     version = ModelVersion.objects.select_related("registered_model").get(uri=job.version_uri)
-    with releasing_on_failure(job, clock):
+    with releasing_on_failure(job, clock, passing=(MlflowUnavailable,)):
         collected = collect_lineage(client, snapshot_of(version), row=version.row)
         _record(job, version, collected, now=clock())
     return version

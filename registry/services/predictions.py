@@ -21,7 +21,7 @@ from audits.services.evidence import (
     release_job,
     releasing_on_failure,
 )
-from lineage.errors import ArtifactMissing
+from lineage.errors import ArtifactMissing, MlflowUnavailable
 from lineage.mlflow import MlflowClient
 from lineage.models import LineageRecord
 from muniment.attest.digest import sha256_file
@@ -51,7 +51,7 @@ def audit_version(
     if job is None:
         return None
     version = ModelVersion.objects.select_related("registered_model").get(uri=job.version_uri)
-    with releasing_on_failure(job, clock):
+    with releasing_on_failure(job, clock, passing=(MlflowUnavailable,)):
         found = list(_audit(version, client))
         _record(job, version, found, now=clock())
     return version
