@@ -48,6 +48,7 @@ def review_context(promotion: Promotion, actor: Actor, now: datetime) -> dict[st
         "model": version.registered_model,
         "is_moving": promotion.status in MOVING,
         "is_in_review": is_in_review,
+        "has_ended": not PromotionStatus(promotion.status).is_open,
         "policy": content.get("policy"),
         "policy_hex": str((content.get("policy") or {}).get("digest", "")).removeprefix("sha256:"),
         "no_policy": NO_POLICY,

@@ -17,8 +17,8 @@ from registry.templatetags.display import look_of
 _TOLD: Mapping[str, tuple[str, str]] = {
     "promotion.requested": ("running", "Promotion requested"),
     "promotion.evidence_awaited": ("evaluating", "Waiting for evidence"),
-    "promotion.review_opened": ("in_review", "Every gate passed: opened for review"),
-    "promotion.decided": ("pending", "Decided again"),
+    "promotion.review_opened": ("in_review", "No gate stands in the way: opened for review"),
+    "promotion.decided": ("pending", "Decided"),
     "promotion.denied": ("denied", "Denied by the policy"),
     "promotion.refused": ("refused", "Closed by a refusal"),
     "promotion.approved": ("approved", "All approvals signed"),
@@ -85,5 +85,5 @@ def _decided(predicate: Mapping[str, Any]) -> str:
     approvals = found.get("approvals")
     if isinstance(approvals, Mapping):
         given, required = approvals.get("given"), approvals.get("required")
-        return f"Decided again: {found.get('verdict')}, {given} of {required} approvals"
-    return f"Decided again: {found.get('verdict', 'pending')}"
+        return f"Decided: {found.get('verdict')}, {given} of {required} approvals"
+    return f"Decided: {found.get('verdict', 'pending')}"
