@@ -221,6 +221,7 @@ SPECTACULAR_SETTINGS = {
     "VERSION": "1",
     "SERVE_INCLUDE_SCHEMA": False,
     "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",  # else a stranger's server is asked for it
 }
 
 # --- Celery -----------------------------------------------------------------------------------
