@@ -33,6 +33,11 @@ _RETRY: dict[str, Any] = {
 }
 
 
+# Who waits for the log asks again every second for so long; then `take_up_open_work` does, or
+# every round of that would start one more that asks for ever.
+MAX_POLLS = 15
+
+
 def _client() -> MlflowClient:
     return MlflowClient(settings.MLFLOW_TRACKING_URI)
 
@@ -43,7 +48,7 @@ def request_walk() -> None:
         walk_registry.delay()
 
 
-@shared_task
+@shared_task(**_RETRY)
 def walk_registry() -> None:
     """Bring the mirror to what MLflow says."""
     cache.delete(_WALK_WANTED)
@@ -105,20 +110,21 @@ def audit_predictions_of_version(job_id: str) -> None:
 
 
 @shared_task
-def render_report_of_version(job_id: str) -> None:
+def render_report_of_version(job_id: str, polls: int = 0) -> None:
     """Render, sign and log a report."""
-    if issue_report(job_id=UUID(job_id), clock=timezone.now) is Progress.WAITING:
-        render_report_of_version.apply_async((job_id,), countdown=1)
+    progress = issue_report(job_id=UUID(job_id), clock=timezone.now)
+    if progress is Progress.WAITING and polls < MAX_POLLS:
+        render_report_of_version.apply_async((job_id, polls + 1), countdown=1)
 
 
 @shared_task(bind=True, **_RETRY)
-def run_promotion(self: Task[..., None], promotion_id: str) -> None:
+def run_promotion(self: Task[..., None], promotion_id: str, polls: int = 0) -> None:
     """Take an approved promotion to its end."""
     progress = execute_promotion(
         promotion_id=UUID(promotion_id), client=_client(), clock=timezone.now
     )
-    if progress is Progress.WAITING:
-        run_promotion.apply_async((promotion_id,), countdown=1)
+    if progress is Progress.WAITING and polls < MAX_POLLS:
+        run_promotion.apply_async((promotion_id, polls + 1), countdown=1)
 
 
 def _dispatch_jobs_of(version: ModelVersion) -> None:
