@@ -111,7 +111,10 @@ def order_missing_evidence(*, version: ModelVersion, actor: Actor, now: datetime
     from audits.selectors import current_evidence
 
     if not LineageRecord.objects.filter(version_uri=version.uri).exists():
-        return  # the audit follows the lineage record, whose job the mirror opened
+        # The mirror opened it once; where that one failed for good, this is the way to try again.
+        # The audit follows the record.
+        open_job(kind=Job.Kind.LINEAGE, version_uri=version.uri, requested_by=None, now=now)
+        return
     if not hasattr(version.registered_model, "binding"):
         return
     if {"bias", "performance"} - {item.kind for item in current_evidence(version.uri)}:
