@@ -84,6 +84,10 @@ class LiveRegistry:
                 Job.Kind.REPORT: tasks.render_report_of_version,
             }[Job.Kind(job.kind)](str(job.pk))
 
+    def bind(self, name: str = MODEL) -> None:
+        """Publish the shipped policy and bind it to a model."""
+        publish_and_bind(self.world, name)
+
     def version(self, number: int, name: str = MODEL) -> ModelVersion:
         return self.world.version(number, name)
 
@@ -95,7 +99,7 @@ class LiveRegistry:
         self.walk()
         self.work()
         if self.world.policy is None:
-            publish_and_bind(self.world, name)
+            self.bind(name)
         audit(self.world, self.version(number, name), V2_RACE)
         promotion = self.world.request(number, name=name)
         assert promotion.status == "in_review", promotion.decisions.get().content["reasons"]

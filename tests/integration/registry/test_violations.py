@@ -1,0 +1,138 @@
+"""A governed alias that moves without a grant, and a mirror that cannot see for a while."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.db import transaction
+
+from audits.domain.actor import EXECUTOR
+from config.celery import app
+from lineage.errors import MlflowUnavailable
+from registry import tasks
+from registry.domain.mirror import Walk
+from registry.models import AliasChange, ModelAlias, RegistrySource
+from registry.services.aliases import record_alias
+from registry.services.mirror import apply_walk
+from tests.integration.registry.live import MODEL, LiveRegistry, behind_the_back
+from tests.integration.web.world import World, row_of_the_world, rows_of_the_world, walk
+
+
+def set_behind_the_back(alias: str, version: int) -> None:
+    behind_the_back("DELETE FROM registered_model_aliases WHERE name = %s", MODEL)
+    behind_the_back(
+        "INSERT INTO registered_model_aliases (workspace, name, alias, version)"
+        " VALUES ('default', %s, %s, %s)",
+        *(MODEL, alias, version),
+    )
+
+
+@pytest.mark.parametrize("alias", ["champion", "Champion", "CHAMPION"])
+def test_a_governed_alias_set_around_the_store_is_a_violation(
+    live: LiveRegistry, alias: str
+) -> None:
+    live.new_model()
+    live.new_version()
+    live.walk()
+    set_behind_the_back(alias, 1)
+    (fact,) = live.walk()
+    assert (fact.event, fact.is_violation) == ("alias.set", True)
+    change = AliasChange.objects.get()
+    assert (change.alias, change.is_violation, change.promotion) == (alias, True, None)
+    assert live.walk() == []
+
+
+def test_a_governed_alias_moved_back_around_the_store_is_a_violation_each_time(
+    live: LiveRegistry,
+) -> None:
+    live.new_model()
+    for _ in (1, 2):
+        live.new_version()
+    live.walk()
+    for number in (1, 2, 1):
+        set_behind_the_back("champion", number)
+        (fact,) = live.walk()
+        assert fact.is_violation
+    behind_the_back("DELETE FROM registered_model_aliases WHERE name = %s", MODEL)
+    (removed,) = live.walk()
+    assert (removed.event, removed.is_violation) == ("alias.removed", True)
+    assert AliasChange.objects.filter(is_violation=True).count() == 4
+
+
+def test_a_champion_from_before_muniment_watched_is_no_violation(live: LiveRegistry) -> None:
+    live.new_model()
+    live.new_version()
+    set_behind_the_back("champion", 1)
+    assert [fact.is_violation for fact in live.walk()] == [False, False, False]
+
+
+def test_a_walk_that_began_before_an_alias_moved_does_not_move_it_back(world: World) -> None:
+    began = world.tick()
+    seen = Walk((row_of_the_world(),), tuple(rows_of_the_world()))
+    with transaction.atomic():
+        record_alias(
+            registered_model=world.model(),
+            alias="champion",
+            version=world.version(2),
+            actor=EXECUTOR,
+            now=world.tick(),
+        )
+    changes = apply_walk(
+        source=RegistrySource.objects.get(), walk=seen, started_at=began, now=world.tick()
+    )
+    assert [change.kind.value for change in changes] == ["alias.moved"]
+    assert ModelAlias.objects.get().version == world.version(2)
+    assert AliasChange.objects.count() == 2
+    # A later walk that still sees it there is the truth again.
+    walk(world, [row_of_the_world()], rows_of_the_world())
+    assert ModelAlias.objects.get().version == world.version(1)
+    assert AliasChange.objects.latest("pk").is_violation
+
+
+def test_mlflow_down_is_remembered_and_the_mirror_stays(live: LiveRegistry, settings: Any) -> None:
+    live.new_model()
+    live.new_version()
+    live.walk()
+    before = RegistrySource.objects.get()
+    settings.MLFLOW_TRACKING_URI = "http://127.0.0.1:9"
+    with pytest.raises(MlflowUnavailable):
+        tasks.walk_registry()
+    down = RegistrySource.objects.get()
+    assert "MLflow does not answer" in down.failure
+    assert down.failed_at is not None
+    assert down.walked_at == before.walked_at
+    assert live.version(1).gone_at is None
+    settings.MLFLOW_TRACKING_URI = live.url
+    live.walk()
+    up = RegistrySource.objects.get()
+    assert (up.failure, up.failed_at) == ("", None)
+    assert up.walked_at is not None
+    assert before.walked_at is not None
+    assert up.walked_at > before.walked_at
+
+
+def test_a_server_that_is_not_mlflow_empties_no_mirror(
+    live: LiveRegistry, live_url: str, settings: Any
+) -> None:
+    live.new_model()
+    live.walk()
+    settings.MLFLOW_TRACKING_URI = live_url  # Muniment itself: it answers, and not as MLflow does
+    with pytest.raises(MlflowUnavailable):
+        tasks.walk_registry()
+    settings.MLFLOW_TRACKING_URI = live.url
+    assert live.walk() == []
+
+
+def test_hints_in_a_row_are_one_walk(live: LiveRegistry) -> None:
+    def waiting() -> int:
+        with app.connection_for_read() as broker:
+            return int(broker.default_channel.client.llen("default"))
+
+    before = waiting()
+    for _ in range(5):
+        tasks.request_walk()
+    assert waiting() == before + 1
+    tasks.walk_registry()  # what it serves is served
+    tasks.request_walk()
+    assert waiting() == before + 2
