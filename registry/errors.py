@@ -84,3 +84,10 @@ class HookRefused(RegistryError):
 
     code = "hook_refused"
     status = HTTPStatus.UNAUTHORIZED
+
+
+class HookTooLarge(HookRefused):
+    """A webhook delivery larger than any that MLflow sends; it was not read."""
+
+    code = "too_large"
+    status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE

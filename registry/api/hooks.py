@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
+from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
-from registry.errors import HookRefused
+from registry.errors import HookRefused, HookTooLarge
 from registry.services.hooks import accept_delivery, count_refusal
 from registry.tasks import request_walk
 
@@ -25,7 +26,7 @@ def receive_mlflow_event(request: HttpRequest) -> HttpResponse:
             delivery_id=request.headers.get("X-MLflow-Delivery-Id", ""),
             timestamp=request.headers.get("X-MLflow-Timestamp", ""),
             signature=request.headers.get("X-MLflow-Signature", ""),
-            body=request.body,
+            body=_body(request),
             secret=settings.WEBHOOK_SECRET,
             now=now,
         )
@@ -35,3 +36,10 @@ def receive_mlflow_event(request: HttpRequest) -> HttpResponse:
     if is_new:
         request_walk()
     return JsonResponse({"status": "accepted" if is_new else "already_seen"}, status=202)
+
+
+def _body(request: HttpRequest) -> bytes:
+    try:
+        return request.body
+    except RequestDataTooBig as error:
+        raise HookTooLarge("The delivery is larger than any that MLflow sends.") from error
