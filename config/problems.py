@@ -111,13 +111,22 @@ def _field_errors(error: Exception) -> list[dict[str, Any]]:
 
 
 class WebErrorMiddleware:
-    """Show the product's own errors as a page that says what happened and what to do."""
+    """Show the product's own errors as a page that says what happened and what to do.
+
+    So too where Django refuses a method, for which it has nothing but an empty answer.
+    """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        return self.get_response(request)
+        answer = self.get_response(request)
+        if answer.status_code == HTTPStatus.METHOD_NOT_ALLOWED and not answer.content:
+            allowed = answer["Allow"]
+            detail = f"{request.method} is not possible here. Possible: {allowed}."
+            answer = error_page(request, answer.status_code, detail, code="method_not_allowed")
+            answer["Allow"] = allowed
+        return answer
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         if not isinstance(error, PRODUCT_ERRORS):
