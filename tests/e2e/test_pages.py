@@ -9,13 +9,17 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from django.utils import timezone
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 from pytest_django.fixtures import Settings
 from pytest_django.plugin import DjangoDbBlocker
 
+from accounts.models import User
+from accounts.services.people import actor_of
 from audits.models import Evidence, LogEntry
 from config.embedded import EmbeddedStack
 from registry.models import Policy, Promotion
+from registry.services.reports import request_report
 from tests.integration.web.world import PASSWORD, World, load_world
 from tests.integration.web.world_database import QUICK_HASHERS, world_database
 
@@ -89,6 +93,8 @@ def enter(context: BrowserContext, url: str, username: str) -> Page:
 def addresses(promotion: Promotion) -> dict[str, str]:
     bias = Evidence.objects.get(version_uri=promotion.version.uri, kind="bias")
     entry = LogEntry.objects.filter(event="approval.given").get()
+    auditor = actor_of(User.objects.get(username="auditor"))
+    report = request_report(version=promotion.version, actor=auditor, now=timezone.now())
     return {
         "inventory": "/",
         "model": "/models/boston-mortgage/",
@@ -101,6 +107,7 @@ def addresses(promotion: Promotion) -> dict[str, str]:
         "entry": f"/log/entries/{entry.sha256}/",
         "policies": "/policies/",
         "policy": f"/policies/{policy_hex()}/",
+        "report": f"/reports/jobs/{report.pk}/",
         "missing": "/no-such-page",
     }
 
