@@ -155,6 +155,8 @@ CSRF_COOKIE_NAME = f"muniment_csrf_{_public.port or 'web'}"
 CSRF_COOKIE_SECURE = _is_https
 CSRF_FAILURE_VIEW = "config.problems.csrf_failure"
 SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", default=_is_https)
+# Asked by other servers inside the network, which follow no redirect.
+SECURE_REDIRECT_EXEMPT = [r"^api/v1/grants/", r"^hooks/", r"^healthz$"]
 SECURE_HSTS_SECONDS = 31_536_000 if _is_https else 0
 SECURE_PROXY_SSL_HEADER = (
     ("HTTP_X_FORWARDED_PROTO", "https") if env.bool("BEHIND_TLS_PROXY", default=False) else None

@@ -91,3 +91,10 @@ class HookTooLarge(HookRefused):
 
     code = "too_large"
     status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+
+
+class WithdrawalNotAllowed(RegistryError):
+    """Only the requester takes a request back."""
+
+    code = "withdrawal_not_allowed"
+    status = HTTPStatus.FORBIDDEN

@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 from celery import Task, shared_task
 from django.conf import settings
 from django.core.cache import cache
+from django.db.models import Q
 from django.utils import timezone
 
 from audits.models import Job
+from audits.services.evidence import LOST_AFTER
 from lineage.errors import LineageError, MlflowUnavailable
 from lineage.mlflow import MlflowClient
 from registry.domain.mirror import Walk
-from registry.models import ModelVersion, Promotion
+from registry.models import Promotion
 from registry.services.execution import Progress, execute_promotion
 from registry.services.lineage import record_version_lineage
 from registry.services.mirror import apply_walk, ensure_source, record_walk_failure
 from registry.services.predictions import audit_version
 from registry.services.reports import issue_report
 from registry.services.walk import walk_mlflow
+from registry.services.work import send_job, send_promotion
 
 # A hint that came while a walk was queued is served by that walk; one that came later is not.
 _WALK_WANTED = "registry:walk-wanted"
@@ -60,53 +62,28 @@ def walk_registry() -> None:
         record_walk_failure(source=source, failure=str(error), now=timezone.now())
         raise
     apply_walk(source=source, walk=walk, started_at=started_at, now=timezone.now())
-    dispatch_open_work()
 
 
 @shared_task
 def take_up_open_work() -> None:
-    """Send again what is open and that nobody may be working on."""
-    dispatch_open_work()
-
-
-def dispatch_open_work() -> None:
-    """Send a task for every open job and promotion; each claims its work, so twice is once."""
-    for job in Job.objects.filter(status=Job.Status.QUEUED).order_by("created_at")[:200]:
-        send_job(job)
-    lost = Job.objects.filter(
-        status=Job.Status.RUNNING, updated_at__lt=timezone.now() - timedelta(minutes=10)
-    )
-    for job in lost[:200]:
+    """Send again what is open and that nobody may be working on; twice is once."""
+    lost = Q(status=Job.Status.RUNNING, updated_at__lt=timezone.now() - LOST_AFTER)
+    for job in Job.objects.filter(lost | Q(status=Job.Status.QUEUED)).order_by("created_at")[:200]:
         send_job(job)
     for promotion in Promotion.objects.filter(status__in=["approved", "executing"]):
-        run_promotion.delay(str(promotion.pk))
-
-
-def send_job(job: Job) -> None:
-    """Send the task that does this kind of job."""
-    task: Task[..., None] = {
-        Job.Kind.LINEAGE: record_lineage,
-        Job.Kind.PREDICTIONS_AUDIT: audit_predictions_of_version,
-        Job.Kind.REPORT: render_report_of_version,
-    }[Job.Kind(job.kind)]
-    task.delay(str(job.pk))
+        send_promotion(promotion)
 
 
 @shared_task(**_RETRY)
 def record_lineage(job_id: str) -> None:
-    """Record what a version was made of, then have its predictions audited."""
-    version = record_version_lineage(job_id=UUID(job_id), client=_client(), clock=timezone.now)
-    if version is not None:
-        _dispatch_jobs_of(version)
+    """Record what a version was made of."""
+    record_version_lineage(job_id=UUID(job_id), client=_client(), clock=timezone.now)
 
 
 @shared_task(**_RETRY)
 def audit_predictions_of_version(job_id: str) -> None:
     """Audit the predictions that were logged with a version."""
-    version = audit_version(job_id=UUID(job_id), client=_client(), clock=timezone.now)
-    if version is not None:
-        for promotion in version.promotions.filter(status="approved"):
-            run_promotion.delay(str(promotion.pk))
+    audit_version(job_id=UUID(job_id), client=_client(), clock=timezone.now)
 
 
 @shared_task
@@ -125,8 +102,3 @@ def run_promotion(self: Task[..., None], promotion_id: str, polls: int = 0) -> N
     )
     if progress is Progress.WAITING and polls < MAX_POLLS:
         run_promotion.apply_async((promotion_id, polls + 1), countdown=1)
-
-
-def _dispatch_jobs_of(version: ModelVersion) -> None:
-    for job in Job.objects.filter(version_uri=version.uri, status=Job.Status.QUEUED):
-        send_job(job)

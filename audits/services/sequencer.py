@@ -27,6 +27,8 @@ DATABASE = "sequencer"
 BATCH = 1000
 _LOCK = 0x6D756E696C6F67  # "munilog": one sequencer at a time, cluster-wide
 
+_refused: set[str] = set()
+
 logger = structlog.get_logger(__name__)
 
 
@@ -57,8 +59,7 @@ def sequence_pending(*, now: datetime) -> int:
             return 0
         hashes = _leaf_hashes()
         _refuse_if_behind(hashes)
-        pending = LogEntry.objects.using(DATABASE).filter(leaf__isnull=True).order_by("pk")[:BATCH]
-        accepted = [entry for entry in pending if _is_permitted(entry)]
+        accepted = _next_batch()
         if not accepted:
             return 0
         leaves = [
@@ -91,6 +92,23 @@ def _lock() -> bool:
 def _leaf_hashes() -> list[bytes]:
     leaves = LogLeaf.objects.using(DATABASE).order_by("leaf_index")
     return [bytes(value) for value in leaves.values_list("leaf_hash", flat=True)]
+
+
+def _next_batch() -> list[LogEntry]:
+    """Return the oldest pending entries that may be sequenced.
+
+    Refused ones are remembered, so that they are said once and never fill a batch.
+    """
+    pending = LogEntry.objects.using(DATABASE).filter(leaf__isnull=True).order_by("pk")
+    accepted: list[LogEntry] = []
+    for entry in pending.exclude(sha256__in=_refused).iterator(chunk_size=BATCH):
+        if _is_permitted(entry):
+            accepted.append(entry)
+        else:
+            _refused.add(entry.sha256)
+        if len(accepted) == BATCH:
+            break
+    return accepted
 
 
 def _is_permitted(entry: LogEntry) -> bool:

@@ -30,13 +30,17 @@ def main() -> int:
     """Do what the command line says; return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m config.embedded")
     commands = parser.add_subparsers(dest="command", metavar="{stack,keys,roles}")
-    commands.add_parser("stack")
-    commands.add_parser("keys").add_argument("folder", type=Path)
-    commands.add_parser("roles")
+    commands.add_parser("stack", help="start every part until Ctrl-C (the default)")
+    keys = commands.add_parser("keys", help="make what is missing of an instance's keys")
+    keys.add_argument("folder", type=Path)
+    keys.add_argument(
+        "--host", default="muniment.localhost", help="begins the log's origin, for good"
+    )
+    commands.add_parser("roles", help="make the roles and databases of an empty cluster")
     arguments = parser.parse_args()
     try:
         if arguments.command == "keys":
-            make_keys(arguments.folder, now=datetime.now(UTC))
+            make_keys(arguments.folder, now=datetime.now(UTC), host=arguments.host)
         elif arguments.command == "roles":
             _make_roles()
         else:

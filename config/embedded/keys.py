@@ -84,29 +84,30 @@ class InstanceKeys:
         return f"file2:{self.statement}"
 
 
-def make_keys(folder: Path, *, now: datetime) -> InstanceKeys:
+def make_keys(folder: Path, *, now: datetime, host: str = "muniment.localhost") -> InstanceKeys:
     """Make what is missing of an instance's keys; a key that exists is never replaced.
 
     Args:
         folder: exists, mode 700.
         now: start of the PDF certificate's life.
+        host: begins the log's origin, which stands in its verifier key and every checkpoint.
 
     Raises:
         HomeUnusable: a key cannot be read, or is there without what belongs to it.
     """
     try:
-        return _make_keys(InstanceKeys(folder), now)
+        return _make_keys(InstanceKeys(folder), now, host)
     except (AttestError, ValueError) as error:
         raise HomeUnusable(f"the keys in {folder} cannot be used: {error}") from error
 
 
-def _make_keys(keys: InstanceKeys, now: datetime) -> InstanceKeys:
+def _make_keys(keys: InstanceKeys, now: datetime, host: str) -> InstanceKeys:
     for path in (keys.log, keys.statement, keys.grant):
         create_private_file(path, _ed25519_pem)
     create_private_file(keys.grant_public, lambda: _public_pem(keys.grant))
     if create_private_file(keys.pdf, _rsa_pem) or not keys.pdf_certificate.exists():
         create_private_file(keys.pdf_certificate, _certificate(keys.pdf, now))
-    origin = f"muniment.localhost/{secrets.token_hex(4)}"
+    origin = f"{host}/{secrets.token_hex(4)}"
     create_private_file(keys.folder / "origin", origin.encode)
     keyring = _keyring(keys)
     if not keys.keyring.exists():

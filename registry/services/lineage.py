@@ -10,7 +10,7 @@ from django.db import transaction
 
 from audits.domain.actor import RECORDER
 from audits.models import Job
-from audits.services.evidence import claim_job, finish_job, open_job, releasing_on_failure
+from audits.services.evidence import claim_job, finish_job, releasing_on_failure
 from lineage.domain.snapshot import VersionSnapshot
 from lineage.errors import MlflowUnavailable
 from lineage.mlflow import MlflowClient
@@ -18,6 +18,7 @@ from lineage.services.collect import CollectedLineage, collect_lineage
 from lineage.services.record import record_lineage
 from registry.models import ModelVersion, PolicyBinding
 from registry.services.promotions import decide_open_promotions
+from registry.services.work import order_job
 
 
 def snapshot_of(version: ModelVersion) -> VersionSnapshot:
@@ -61,7 +62,7 @@ def _record(job: Job, version: ModelVersion, collected: CollectedLineage, *, now
     record_lineage(collected=collected, actor=RECORDER, now=now)
     finish_job(job=job, now=now)
     if PolicyBinding.objects.filter(registered_model=version.registered_model_id).exists():
-        open_job(
+        order_job(
             kind=Job.Kind.PREDICTIONS_AUDIT,
             version_uri=version.uri,
             requested_by=None,

@@ -10,7 +10,6 @@ from django.db import connection, transaction
 
 from audits.domain.actor import MIRROR
 from audits.models import Job
-from audits.services.evidence import open_job
 from registry.domain.identity import ModelIdentity, version_uri
 from registry.domain.mirror import Change, ChangeKind, ModelState, VersionState, Walk
 from registry.domain.mirror_plan import plan_changes
@@ -25,6 +24,7 @@ from registry.services.aliases import record_alias
 from registry.services.facts import state_registry_event
 from registry.services.promotions import decide_open_promotions
 from registry.services.walk import within_bounds
+from registry.services.work import order_job
 
 logger = structlog.get_logger(__name__)
 
@@ -201,7 +201,7 @@ class _Writer:
         version.save()
         self._state(change, known, version)
         if is_new:
-            open_job(
+            order_job(
                 kind=Job.Kind.LINEAGE, version_uri=version.uri, requested_by=None, now=self._now
             )
 

@@ -13,7 +13,6 @@ from audits.domain.actor import GATE, Actor
 from audits.domain.log import Event
 from audits.models import Job, LogEntry
 from audits.services.disclosures import commit_text
-from audits.services.evidence import open_job
 from audits.services.log import append_statement, predicate_type
 from lineage.models import LineageRecord
 from muniment.attest.digest import Digest
@@ -27,7 +26,13 @@ from registry.domain.promotion import (
     event_for_decision,
     next_status,
 )
-from registry.errors import InvalidRequest, NotGoverned, PromotionClosed, PromotionOpen
+from registry.errors import (
+    InvalidRequest,
+    NotGoverned,
+    PromotionClosed,
+    PromotionOpen,
+    WithdrawalNotAllowed,
+)
 from registry.models import (
     Decision,
     Dismissal,
@@ -39,6 +44,7 @@ from registry.models import (
 )
 from registry.services.aliases import governed_aliases
 from registry.services.evaluation import Evaluation, evaluate_version
+from registry.services.work import order_job, send_promotion
 
 DECIDED_EVENT = "promotion.decided"
 NO_POLICY = (
@@ -113,12 +119,12 @@ def order_missing_evidence(*, version: ModelVersion, actor: Actor, now: datetime
     if not LineageRecord.objects.filter(version_uri=version.uri).exists():
         # The mirror opened it once; where that one failed for good, this is the way to try again.
         # The audit follows the record.
-        open_job(kind=Job.Kind.LINEAGE, version_uri=version.uri, requested_by=None, now=now)
+        order_job(kind=Job.Kind.LINEAGE, version_uri=version.uri, requested_by=None, now=now)
         return
     if not hasattr(version.registered_model, "binding"):
         return
     if {"bias", "performance"} - {item.kind for item in current_evidence(version.uri)}:
-        open_job(
+        order_job(
             kind=Job.Kind.PREDICTIONS_AUDIT,
             version_uri=version.uri,
             requested_by=UUID(actor.id) if actor.kind == "person" else None,
@@ -183,6 +189,7 @@ def decide_promotion(*, promotion_id: UUID, actor: Actor, now: datetime) -> Prom
             status__in=[s for s in Grant.Status if s != Grant.Status.VOID],
             defaults={"status": Grant.Status.WRITTEN, "written_at": now},
         )
+        send_promotion(promotion)
     return promotion
 
 
@@ -202,12 +209,12 @@ def withdraw_promotion(*, promotion_id: UUID, actor: Actor, now: datetime) -> Pr
     """Take a request back; only its requester may, and only before it is executed.
 
     Raises:
-        RoleRequired: the actor is not the requester.
+        WithdrawalNotAllowed: the actor is not the requester.
         PromotionClosed: it has ended or is being executed.
     """
     promotion = Promotion.objects.select_for_update().get(pk=promotion_id)
     if actor.id != str(promotion.requester_id):
-        actor.require_role("withdraw somebody else's request")
+        raise WithdrawalNotAllowed("Only the person who requested a promotion withdraws it.")
     return move_promotion(promotion=promotion, event=PromotionEvent.WITHDRAWN, actor=actor, now=now)
 
 

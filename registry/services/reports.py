@@ -25,7 +25,7 @@ from audits.selectors import (
     prove_entries,
     stream_entries,
 )
-from audits.services.evidence import claim_job, finish_job, open_job, releasing_on_failure
+from audits.services.evidence import claim_job, finish_job, releasing_on_failure
 from audits.services.log import append_statement, predicate_type
 from muniment.attest.digest import canonical_json
 from registry.errors import RegistryError
@@ -33,6 +33,7 @@ from registry.models import ModelVersion
 from registry.services.dossier import build_dossier
 from registry.services.execution import Progress
 from registry.services.promotions import subject_digest_of
+from registry.services.work import order_job
 
 if TYPE_CHECKING:
     from audits.report.attachment import PersonDisclosure, TextDisclosure
@@ -59,14 +60,9 @@ def request_report(*, version: ModelVersion, actor: Actor, now: datetime) -> Job
             done = Job.objects.filter(report=report).first()
             if done is not None:
                 return done
-    job, is_new = open_job(
+    return order_job(
         kind=Job.Kind.REPORT, version_uri=version.uri, requested_by=UUID(actor.id), now=now
     )
-    if is_new:
-        from registry.tasks import send_job
-
-        transaction.on_commit(lambda: send_job(job), robust=True)
-    return job
 
 
 def find_report(job: Job) -> Report | None:

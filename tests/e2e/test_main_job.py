@@ -8,6 +8,7 @@ import json
 import stat
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -251,3 +252,28 @@ def test_names_of_people_stand_in_no_leaf(demo: Demo) -> None:
 def test_every_statement_is_readable_by_the_kit(demo: Demo) -> None:
     for envelope, _ in _statements(demo):
         parse_statement(parse_envelope(envelope).payload)
+
+
+def test_a_webhook_brings_a_new_model_at_once_and_without_policy_it_is_denied(demo: Demo) -> None:
+    mlflow = f"{demo.facts['mlflow_url']}/api/2.0/mlflow"
+    name = "no-papers"
+    created = {"name": name}
+    httpx.post(f"{mlflow}/registered-models/create", json=created, timeout=30).raise_for_status()
+    version = {"name": name, "source": "s3://nowhere/model"}
+    httpx.post(f"{mlflow}/model-versions/create", json=version, timeout=30).raise_for_status()
+    path = f"/api/v1/models/{name}/versions/1/gate?alias=champion"
+    deadline = time.monotonic() + 60  # the walk by the clock is five minutes away
+    while (answer := demo.api(path)).status_code == 404 and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["decision"] == "deny"
+    assert "policy" in answer.json()["checks"][0]["reason"].lower()
+
+
+def test_a_delivery_that_mlflow_did_not_sign_is_refused(demo: Demo) -> None:
+    for headers in ({}, {"X-MLflow-Signature": "v1,AAAA"}):
+        answer = httpx.post(
+            f"{demo.facts['web_url']}/hooks/mlflow", json={}, headers=headers, timeout=30
+        )
+        assert answer.status_code == 401
+        assert answer.headers["content-type"].startswith("application/problem+json")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from argparse import ArgumentParser
 from typing import Any
 
 from django.conf import settings
@@ -19,20 +20,33 @@ EVENTS = (
 
 
 class Command(BaseCommand):
-    help = "Have MLflow tell Muniment of registry events at once, by a signed webhook."
+    help = "Have MLflow tell Muniment of registry events at once, by a signed webhook; try it."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument(
+            "--url",
+            default=settings.MUNIMENT_URL,
+            help="this instance as the MLflow server reaches it (default: MUNIMENT_URL)",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         if not settings.WEBHOOK_SECRET:
             raise CommandError("Set MUNIMENT_WEBHOOK_SECRET first: deliveries are signed with it.")
-        url = f"{settings.MUNIMENT_URL}/hooks/mlflow"
+        url = f"{options['url'].rstrip('/')}/hooks/mlflow"
         client = MlflowClient(settings.MLFLOW_TRACKING_URI)
         try:
-            if any(hook.url == url for hook in client.list_webhooks()):
-                self.stderr.write(f"MLflow already delivers to {url}")
-                return
-            client.create_webhook(
-                name="muniment", url=url, events=EVENTS, secret=settings.WEBHOOK_SECRET
-            )
+            hook = next((hook for hook in client.list_webhooks() if hook.url == url), None)
+            if hook is None:
+                hook = client.create_webhook(
+                    name="muniment", url=url, events=EVENTS, secret=settings.WEBHOOK_SECRET
+                )
+            delivery = client.test_webhook(hook.webhook_id)
         except LineageError as error:
             raise CommandError(f"MLflow did not take the webhook: {error}") from error
+        if not delivery.succeeded:
+            answer = delivery.error or f"HTTP {delivery.response_status}"
+            raise CommandError(
+                f"MLflow cannot deliver to {url}: {answer}. Give --url an address that the MLflow "
+                "server reaches; until then changes are found by the walk alone."
+            )
         self.stderr.write(f"MLflow delivers registry events to {url}")
