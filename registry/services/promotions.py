@@ -43,7 +43,7 @@ from registry.models import (
     RegisteredModel,
 )
 from registry.services.aliases import governed_aliases
-from registry.services.evaluation import Evaluation, evaluate_version
+from registry.services.evaluation import evaluate_version
 from registry.services.work import order_job, send_promotion
 
 DECIDED_EVENT = "promotion.decided"
@@ -51,6 +51,7 @@ NO_POLICY = (
     "No policy is bound to this model, so nothing can be promoted. An admin binds one on the "
     "model's page."
 )
+GONE = "This version no longer exists in MLflow."
 MAX_NOTE = 2000
 
 
@@ -77,7 +78,7 @@ def request_promotion(
             f"{', '.join(governed_aliases())}."
         )
     if version.gone_at is not None:
-        raise InvalidRequest("This version no longer exists in MLflow.")
+        raise InvalidRequest(GONE)
     if len(note) > MAX_NOTE:
         raise InvalidRequest(f"A note has at most {MAX_NOTE} characters.")
     holder = _holder(version.registered_model, alias)
@@ -149,12 +150,14 @@ def decide_promotion(*, promotion_id: UUID, actor: Actor, now: datetime) -> Prom
     if status not in DECIDABLE_STATUSES:
         return promotion
     evaluation = evaluate_version(version=promotion.version, alias=promotion.alias, as_of=now)
-    event = (
-        PromotionEvent.DENIED
-        if evaluation.decision is None
-        else event_for_decision(status, evaluation.decision)
-    )
-    content = _content(evaluation)
+    # A version that MLflow no longer has is not judged at all.
+    decision = evaluation.decision if promotion.version.gone_at is None else None
+    if decision is None:
+        event: PromotionEvent | None = PromotionEvent.DENIED
+        content = _denial(NO_POLICY if promotion.version.gone_at is None else GONE)
+    else:
+        event = event_for_decision(status, decision)
+        content = decision.to_mapping()
     if event is None and not _has_changed(promotion, content):
         return promotion
     if event is not None:
@@ -175,14 +178,15 @@ def decide_promotion(*, promotion_id: UUID, actor: Actor, now: datetime) -> Prom
     )
     Decision.objects.create(
         promotion=promotion,
-        policy=evaluation.binding.policy if evaluation.binding else None,
+        policy=evaluation.binding.policy if evaluation.binding and decision is not None else None,
         verdict=content["verdict"],
         evidence_digest=content["evidence_digest"],
         content=content,
         decided_at=now,
         entry=entry,
     )
-    _dismiss_outdated(promotion, content["evidence_digest"], actor=actor, now=now)
+    if decision is not None:
+        _dismiss_outdated(promotion, decision.evidence_digest, actor=actor, now=now)
     if promotion.status == PromotionStatus.APPROVED:
         Grant.objects.get_or_create(
             promotion=promotion,
@@ -289,12 +293,11 @@ def _holder(registered_model: RegisteredModel, alias: str) -> ModelVersion | Non
     return held.version if held else None
 
 
-def _content(evaluation: Evaluation) -> dict[str, Any]:
-    if evaluation.decision is not None:
-        return evaluation.decision.to_mapping()
+def _denial(reason: str) -> dict[str, Any]:
+    """Return what stands in place of a decision where there is nothing to evaluate."""
     return {
         "verdict": "deny",
-        "reasons": [NO_POLICY],
+        "reasons": [reason],
         "policy": None,
         "evidence_digest": "",
         "gates": [],
