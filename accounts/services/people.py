@@ -76,14 +76,21 @@ def reauthenticate(*, user: User, password: str, now: datetime) -> None:
         SigningLocked: five wrong passwords within the last 15 minutes.
         ReauthenticationFailed: the password is wrong.
     """
-    recent = SignatureAttempt.objects.filter(user=user, at__gt=now - LOCK_FOR)
-    if recent.count() >= MAX_WRONG_PASSWORDS:
+    with transaction.atomic(durable=True):
+        # One guess at a time: many at once would all be let through before any is counted.
+        person = User.objects.select_for_update(no_key=True).get(pk=user.pk)
+        attempts = SignatureAttempt.objects.filter(user=person)
+        is_locked = attempts.filter(at__gt=now - LOCK_FOR).count() >= MAX_WRONG_PASSWORDS
+        is_right = not is_locked and person.is_active and person.check_password(password)
+        if is_right:
+            attempts.delete()
+        elif not is_locked:
+            SignatureAttempt.objects.create(user=person, at=now)
+    if is_locked:
         raise SigningLocked(
             "Signing is locked after too many wrong passwords. Try again in 15 minutes."
         )
-    if not user.is_active or not user.check_password(password):
-        SignatureAttempt.objects.create(user=user, at=now)
+    if not is_right:
         raise ReauthenticationFailed(
             "The password is not right, so nothing was signed. Enter your own password again."
         )
-    SignatureAttempt.objects.filter(user=user).delete()
