@@ -25,6 +25,16 @@ def predicate_type(name: str) -> str:
     return f"https://muniment.dev/{name}/v1"
 
 
+def lock_stream(stream: str) -> Stream:
+    """Lock the head of a model's stream until the transaction ends.
+
+    Appending takes this lock, so it comes before every other that a service takes on what belongs
+    to the model: in any other order, two could each hold what the other waits for.
+    """
+    Stream.objects.bulk_create([Stream(stream=stream)], ignore_conflicts=True)
+    return Stream.objects.select_for_update().get(pk=stream)
+
+
 def append_statement(
     *,
     event: str,
@@ -57,8 +67,7 @@ def append_statement(
         raise NotInTransaction(f"{event} must be appended in the transaction of what it states")
     head = position = None
     if stream is not None:
-        Stream.objects.bulk_create([Stream(stream=stream)], ignore_conflicts=True)
-        head = Stream.objects.select_for_update().get(pk=stream)
+        head = lock_stream(stream)
         position = StreamPosition(
             stream=stream,
             stream_seq=head.next_seq,

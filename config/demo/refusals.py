@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import dataclass
 from typing import Final
 
 import httpx
 
 from config.demo.errors import StepFailed
+from config.embedded.environments import common_environment
 
+_CLIENT: Final = """
+import sys
+from mlflow import MlflowClient
+from mlflow.exceptions import RestException
+
+uri, model, alias, version = sys.argv[1:]
+try:
+    MlflowClient(uri, uri).set_registered_model_alias(model, alias, version)
+except RestException as error:
+    print(error)
+"""
 _ROUTES: Final = {"REST": "/api/2.0", "ajax": "/ajax-api/2.0"}
 
 
@@ -41,4 +55,19 @@ def try_around(mlflow_url: str, model: str, alias: str, *, version: int) -> tupl
                 )
             if spelling == alias:
                 refusals.append(Refusal(way=door, answer=body.get("message", "")))
-    return tuple(refusals)
+    return (_try_client(mlflow_url, model, alias, version=version), *refusals)
+
+
+def _try_client(mlflow_url: str, model: str, alias: str, *, version: int) -> Refusal:
+    """Try it with the client that everybody has, in a process of its own: it loads for seconds."""
+    done = subprocess.run(
+        [sys.executable, "-c", _CLIENT, mlflow_url, model, alias, str(version)],
+        env=common_environment(),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0 or not done.stdout.startswith("PERMISSION_DENIED"):
+        raise StepFailed(f"MLflow's own client was not refused: {done.stdout}{done.stderr[-2000:]}")
+    return Refusal(way="MLflow's client", answer=done.stdout.strip())

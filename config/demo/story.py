@@ -76,13 +76,16 @@ class _Story:
             self._people = people.result()
         self._bind_policy()
         promotions = self._request_promotions()
-        self._review(promotions[2])
-        self._await_champion()
+        is_first_telling = self._gate(2)["promotion"]["status"] != "executed"
+        if is_first_telling:
+            self._review(promotions[2])
+            self._await_champion()
         refusals = try_around(self._stack.addresses.mlflow_url, MODEL, ALIAS, version=1)
         for refusal in refusals:
             self._say(f"tried around Muniment ({refusal.way}): refused, {refusal.answer}")
         decisions = {number: self._gate(number) for number in (1, 2, 3)}
-        self._expect(decisions)
+        if is_first_telling:  # afterwards the newcomer decides what comes out
+            self._expect(decisions)
         report = self._download_report()
         return Ending(
             credentials=self._people,
@@ -105,6 +108,8 @@ class _Story:
     def _bind_policy(self) -> None:
         for number in (1, 2, 3):
             self._await(f"version {number} in the mirror", partial(self._is_mirrored, number))
+        if self._gate(1)["policy"] is not None:
+            return  # whichever it is by now, an admin's choice stays
         self._stack.run_manage("publish_policy", str(POLICY), "--as", "admin", role="web")
         self._stack.run_manage(
             *("bind_policy", MODEL, POLICY.stem, "--tier", RISK_TIER, "--as", "admin"),
@@ -132,10 +137,8 @@ class _Story:
         return paths
 
     def _review(self, promotion: str) -> None:
-        for username in ("reviewer", "reviewer2"):
-            person = self._person_approved(username)
-            if person:
-                continue
+        given = (self._gate(2)["approvals"] or {}).get("given", 0)
+        for username in ("reviewer", "reviewer2")[given:]:
             self._say(f"{username} reads version 2's evidence and signs an approval")
             with self._visitor(username) as visitor:
                 visitor.sign_review(
@@ -152,9 +155,9 @@ class _Story:
         self._say("version 2 is champion in MLflow")
 
     def _expect(self, decisions: Mapping[int, Mapping[str, Any]]) -> None:
-        wanted = {1: ("deny",), 2: ("allow",), 3: ("pending", "allow", "deny")}
+        wanted = {1: "deny", 2: "allow", 3: "pending"}
         for number, answer in decisions.items():
-            if answer["decision"] not in wanted[number]:
+            if answer["decision"] != wanted[number]:
                 raise StepFailed(f"version {number} came out as {answer['decision']}: {answer}")
         bias = [check for check in decisions[1]["checks"] if "race" in check["id"]]
         if not any(check["conclusion"] == "unsatisfied" for check in bias):
@@ -196,13 +199,6 @@ class _Story:
     def _is_decided(self, number: int) -> bool | None:
         checks = self._gate(number)["checks"]
         return all(check["status"] == "completed" for check in checks) or None
-
-    def _person_approved(self, username: str) -> bool:
-        approvals = self._gate(2)["approvals"] or {}
-        if self._champion_is(2):
-            return True
-        done = len(approvals.get("approved_by", ()))
-        return done >= ("reviewer", "reviewer2").index(username) + 1
 
     def _champion_is(self, number: int) -> bool | None:
         answer = httpx.get(

@@ -52,6 +52,7 @@ class GateView(APIView):
             {
                 "schema_version": SCHEMA_VERSION,
                 **_answer(evaluation),
+                "promotion": _promotion(evaluation),
                 "links": _links(evaluation),
                 "evaluated_at": format_time(now),
             }
@@ -102,6 +103,13 @@ def _answer(evaluation: Evaluation) -> dict[str, Any]:
         ],
         "approvals": decision.approvals.to_mapping(),
     }
+
+
+def _promotion(evaluation: Evaluation) -> dict[str, str] | None:
+    promotion = evaluation.promotion
+    if promotion is None:
+        return None
+    return {"id": str(promotion.pk), "status": promotion.status}
 
 
 def _evidence_urls(evaluation: Evaluation) -> dict[str, str]:

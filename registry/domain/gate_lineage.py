@@ -14,7 +14,10 @@ LINEAGE = "lineage"
 
 
 def judge_lineage(gate: LineageGate, view: EvidenceView) -> GateResult:
-    """Judge the lineage record of a version by the grades of its legs. Never raises."""
+    """Judge the lineage record of a version by the grades of its legs. Never raises.
+
+    `expected` and `actual` count legs that are graded as the policy asks.
+    """
     lineage = view.lineage
     if lineage is None or lineage.subject_digest != view.subject_digest:
         if LINEAGE in view.under_way:
@@ -46,23 +49,21 @@ def judge_lineage(gate: LineageGate, view: EvidenceView) -> GateResult:
         }
     }
     if not short:
-        weakest, found = min(facts, key=lambda pair: pair[1].grade.rank)
         return gate_result(
             gate,
             GateOutcome.SATISFIED,
             "Every leg of the lineage is graded as the policy asks.",
-            expected=weakest.at_least.value,
-            actual=found.grade.value,
+            expected=len(facts),
+            actual=len(facts),
             evidence_digest=lineage.digest,
             details=details,
         )
-    required, worst = min(short, key=lambda pair: pair[1].grade.rank)
     return gate_result(
         gate,
         GateOutcome.UNSATISFIED,
         _lineage_reason([fact for _, fact in short]),
-        expected=required.at_least.value,
-        actual=worst.grade.value,
+        expected=len(facts),
+        actual=len(facts) - len(short),
         evidence_digest=lineage.digest,
         details=details,
     )

@@ -25,6 +25,7 @@ from registry.errors import (
 )
 from registry.models import Approval, Promotion
 from registry.services.evaluation import Evaluation, evaluate_version
+from registry.services.locking import lock_promotion
 from registry.services.policies import document_of
 from registry.services.promotions import decide_promotion
 
@@ -33,6 +34,7 @@ MEANINGS = {
     ReviewVerdict.REFUSE: "I have reviewed this evidence and refuse the promotion.",
 }
 MAX_REASON = 4000
+MAX_MEANING = 200
 
 
 def sign_review(
@@ -53,20 +55,23 @@ def sign_review(
 
     Args:
         evidence_digest: the digest that the reviewer's page carried.
-        meaning: what the signature says; not empty.
+        meaning: what the signature says beyond the sentence of its verdict; may be empty.
 
     Raises:
         RoleRequired, ReviewNotAllowed: this person may not review this promotion.
         ReauthenticationFailed, SigningLocked: the password is wrong; nothing was signed.
         EvidenceChanged: the evidence is no longer what was shown; nothing was signed.
         PromotionClosed: it is not in review.
-        InvalidRequest: an unknown verdict, no meaning, or a refusal without a reason.
+        InvalidRequest: an unknown verdict, a text that is too long, or a refusal without a reason.
     """
     actor.require_role("review a promotion", "reviewer")
     signed_verdict = _verdict(verdict)
     meaning, reason = meaning.strip(), reason.strip()
-    if not meaning or len(meaning) > 200:
-        raise InvalidRequest("Say in at most 200 characters what your signature means.")
+    if len(meaning) > MAX_MEANING:
+        raise InvalidRequest(f"What your signature means takes at most {MAX_MEANING} characters.")
+    # What is signed always says the verdict, whatever the signer adds in their own words.
+    sentence = MEANINGS[signed_verdict]
+    meaning = meaning if meaning.startswith(sentence) else f"{sentence} {meaning}".strip()
     if signed_verdict is ReviewVerdict.REFUSE and not reason:
         raise InvalidRequest("Give the reason for which you refuse.")
     if len(reason) > MAX_REASON:
@@ -75,11 +80,7 @@ def sign_review(
     # Before the transaction: a wrong password is counted even though nothing is signed.
     reauthenticate(user=person, password=password, now=now)
     with transaction.atomic(durable=True):
-        promotion = (
-            Promotion.objects.select_for_update(of=("self",))
-            .select_related("version__registered_model")
-            .get(pk=promotion_id)
-        )
+        promotion = lock_promotion(promotion_id)
         if promotion.status != PromotionStatus.IN_REVIEW:
             raise PromotionClosed(
                 f"This promotion is not in review: it is {promotion.status.replace('_', ' ')}."

@@ -9,7 +9,7 @@ from django.db import transaction
 from accounts.models import User
 from audits.domain.actor import Actor
 from audits.domain.log import Event
-from audits.services.log import append_statement, predicate_type
+from audits.services.log import append_statement, lock_stream, predicate_type
 from muniment.attest.digest import Digest
 from registry.errors import PolicyNotBindable
 from registry.models import Policy, PolicyBinding, RegisteredModel
@@ -43,6 +43,7 @@ def bind_policy(
             f"{', '.join(document.bound_to.risk_tiers)} and the aliases "
             f"{', '.join(document.bound_to.aliases)}."
         )
+    lock_stream(registered_model.uri)
     held = PolicyBinding.objects.filter(registered_model=registered_model).first()
     if held is not None and (held.policy_id, held.risk_tier) == (policy.pk, risk_tier):
         return held

@@ -22,11 +22,14 @@ from lineage.errors import MlflowRefused
 from lineage.mlflow import MlflowClient
 from lineage.services.collect import artifacts_of_version
 from registry.domain.promotion import PromotionEvent, PromotionStatus
-from registry.models import Grant, Promotion, RegisteredModel
+from registry.models import Grant, Promotion
 from registry.services.aliases import record_alias
+from registry.services.evaluation import evaluate_version
 from registry.services.grants import issue_token
 from registry.services.lineage import snapshot_of
+from registry.services.locking import lock_promotion
 from registry.services.promotions import (
+    NO_POLICY,
     decide_open_promotions,
     decide_promotion,
     move_promotion,
@@ -58,11 +61,15 @@ def execute_promotion(
     if promotion.status == PromotionStatus.APPROVED:
         if not approvals_are_sealed(promotion):
             return Progress.WAITING
-        promotion = _start(promotion, client, clock)
+        promotion = _start(promotion, clock)
     if promotion.status != PromotionStatus.EXECUTING:
         return Progress.ENDED
     known, version = promotion.version.registered_model, promotion.version
     if client.get_alias(known.name, promotion.alias) != version.version:
+        fault = _why_no_longer(promotion, client, now=clock())
+        if fault:
+            _fail(promotion, fault, now=clock())
+            return Progress.ENDED
         token = issue_token(promotion=promotion, now=clock())
         if token is None:
             return Progress.WAITING
@@ -93,33 +100,43 @@ def _load(promotion_id: UUID) -> Promotion:
     return Promotion.objects.select_related("version__registered_model").get(pk=promotion_id)
 
 
-def _start(promotion: Promotion, client: MlflowClient, clock: Callable[[], datetime]) -> Promotion:
-    """Begin, unless the decision no longer holds or the bytes are not those that were judged."""
+def _start(promotion: Promotion, clock: Callable[[], datetime]) -> Promotion:
+    """Begin, unless the decision no longer holds."""
     promotion = decide_promotion(promotion_id=promotion.pk, actor=EXECUTOR, now=clock())
     if promotion.status != PromotionStatus.APPROVED:
         return promotion
-    recorded, found = _digests(promotion, client)
     with transaction.atomic(durable=True):
-        locked = _lock(promotion)
+        locked = lock_promotion(promotion.pk)
         if locked.status != PromotionStatus.APPROVED:
             return locked
         grant = Grant.objects.filter(promotion=locked).exclude(status=Grant.Status.VOID).get()
-        started = move_promotion(
+        return move_promotion(
             promotion=locked,
             event=PromotionEvent.EXECUTION_STARTED,
             actor=EXECUTOR,
             now=clock(),
             predicate={"grant_id": str(grant.pk)},
         )
-        if recorded != found:
-            started.failure = (
-                f"The artifacts changed after they were judged: {recorded} was recorded, "
-                f"{found or 'nothing readable'} is there now."
-            )
-            return move_promotion(
-                promotion=started, event=PromotionEvent.FAILED, actor=EXECUTOR, now=clock()
-            )
-        return started
+
+
+def _why_no_longer(promotion: Promotion, client: MlflowClient, *, now: datetime) -> str:
+    """Say why a grant must not be given any more; "" while what was decided still holds.
+
+    Asked before every attempt: between two of them MLflow may have been away for hours, and an
+    artifact store lets files be replaced at any time.
+    """
+    evaluation = evaluate_version(version=promotion.version, alias=promotion.alias, as_of=now)
+    if evaluation.decision is None:
+        return NO_POLICY
+    if not evaluation.decision.allowed:
+        return f"The policy no longer allows it: {evaluation.decision.reasons[0]}"
+    recorded, found = _digests(promotion, client)
+    if recorded != found:
+        return (
+            f"The artifacts changed after they were judged: {recorded} was recorded, "
+            f"{found or 'nothing readable'} is there now."
+        )
+    return ""
 
 
 def _digests(promotion: Promotion, client: MlflowClient) -> tuple[str, str]:
@@ -133,12 +150,10 @@ def _digests(promotion: Promotion, client: MlflowClient) -> tuple[str, str]:
 
 def _settle(promotion: Promotion, *, now: datetime) -> None:
     with transaction.atomic(durable=True):
-        locked = _lock(promotion)
+        locked = lock_promotion(promotion.pk)
         if locked.status != PromotionStatus.EXECUTING:
             return
-        known = RegisteredModel.objects.select_for_update().get(
-            pk=locked.version.registered_model_id
-        )
+        known = locked.version.registered_model
         record_alias(
             registered_model=known,
             alias=locked.alias,
@@ -156,7 +171,7 @@ def _settle(promotion: Promotion, *, now: datetime) -> None:
 
 def _fail(promotion: Promotion, failure: str, *, now: datetime) -> None:
     with transaction.atomic(durable=True):
-        locked = _lock(promotion)
+        locked = lock_promotion(promotion.pk)
         if locked.status != PromotionStatus.EXECUTING:
             return
         Grant.objects.filter(promotion=locked).exclude(status=Grant.Status.CONFIRMED).update(
@@ -165,11 +180,3 @@ def _fail(promotion: Promotion, failure: str, *, now: datetime) -> None:
         locked.failure = failure[:2000]
         move_promotion(promotion=locked, event=PromotionEvent.FAILED, actor=EXECUTOR, now=now)
     logger.error("promotion.failed", promotion=str(promotion.pk), failure=failure)
-
-
-def _lock(promotion: Promotion) -> Promotion:
-    return (
-        Promotion.objects.select_for_update(of=("self",))
-        .select_related("version__registered_model")
-        .get(pk=promotion.pk)
-    )

@@ -206,7 +206,7 @@ class _Writer:
             )
 
     def _alias(self, change: Change) -> None:
-        known = RegisteredModel.objects.select_for_update().get(pk=self._models[change.identity].pk)
+        known = self._models[change.identity]
         alias = change.alias or ""
         moved_since = AliasChange.objects.filter(
             registered_model=known, alias=alias, at__gte=self._started_at

@@ -13,7 +13,7 @@ from audits.domain.actor import GATE, Actor
 from audits.domain.log import Event
 from audits.models import Job, LogEntry
 from audits.services.disclosures import commit_text
-from audits.services.log import append_statement, predicate_type
+from audits.services.log import append_statement, lock_stream, predicate_type
 from lineage.models import LineageRecord
 from muniment.attest.digest import Digest
 from registry.domain.mirror import mapping_hash
@@ -44,6 +44,7 @@ from registry.models import (
 )
 from registry.services.aliases import governed_aliases
 from registry.services.evaluation import evaluate_version
+from registry.services.locking import lock_promotion
 from registry.services.work import order_job, send_promotion
 
 DECIDED_EVENT = "promotion.decided"
@@ -81,6 +82,7 @@ def request_promotion(
         raise InvalidRequest(GONE)
     if len(note) > MAX_NOTE:
         raise InvalidRequest(f"A note has at most {MAX_NOTE} characters.")
+    lock_stream(version.registered_model.uri)
     holder = _holder(version.registered_model, alias)
     if holder == version:
         raise InvalidRequest(f"This version is {alias} already.")
@@ -141,11 +143,7 @@ def decide_promotion(*, promotion_id: UUID, actor: Actor, now: datetime) -> Prom
     evidence that is no longer current are dismissed. An allowed promotion gets its single-use
     grant in this very transaction.
     """
-    promotion = (
-        Promotion.objects.select_for_update(of=("self",))
-        .select_related("version__registered_model")
-        .get(pk=promotion_id)
-    )
+    promotion = lock_promotion(promotion_id)
     status = PromotionStatus(promotion.status)
     if status not in DECIDABLE_STATUSES:
         return promotion
@@ -216,7 +214,7 @@ def withdraw_promotion(*, promotion_id: UUID, actor: Actor, now: datetime) -> Pr
         WithdrawalNotAllowed: the actor is not the requester.
         PromotionClosed: it has ended or is being executed.
     """
-    promotion = Promotion.objects.select_for_update().get(pk=promotion_id)
+    promotion = lock_promotion(promotion_id)
     if actor.id != str(promotion.requester_id):
         raise WithdrawalNotAllowed("Only the person who requested a promotion withdraws it.")
     return move_promotion(promotion=promotion, event=PromotionEvent.WITHDRAWN, actor=actor, now=now)
