@@ -24,3 +24,9 @@ class SigningLocked(AccountsError):
 
     code = "signing_locked"
     status = HTTPStatus.TOO_MANY_REQUESTS
+
+
+class TokenLifetimeInvalid(AccountsError):
+    """A token must end, and not before it begins."""
+
+    code = "token_lifetime_invalid"

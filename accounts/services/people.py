@@ -43,9 +43,11 @@ def add_person(
     """Add a person with their roles; the log names them by their pseudonymous id.
 
     Raises:
+        RoleRequired: the actor is no admin.
         ValidationError: a field is malformed, a role unknown, the username taken, or the password
             too weak.
     """
+    actor.require_role("add a person", "admin")
     user = User(
         username=username, printed_name=printed_name, roles=sorted(set(roles)), joined_at=now
     )

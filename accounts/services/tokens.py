@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 from django.db import transaction
 
+from accounts.errors import TokenLifetimeInvalid
 from accounts.models import ApiToken, User
 from audits.domain.actor import Actor
 from audits.domain.log import Event
@@ -17,6 +18,7 @@ from muniment.attest.digest import Digest
 
 PREFIX = "mun_"  # so that secret scanners know it
 READ = "read"
+MAX_TTL_SECONDS = 366 * 86_400
 
 
 @transaction.atomic(durable=True)
@@ -29,7 +31,19 @@ def issue_token(
     actor: Actor,
     now: datetime,
 ) -> str:
-    """Issue a token that acts for `user`; return the secret, which is shown once and not kept."""
+    """Issue a token that acts for `user`; return the secret, which is shown once and not kept.
+
+    Args:
+        ttl_seconds: at most 366 days.
+
+    Raises:
+        RoleRequired: the token is somebody else's, and the actor is no admin.
+        TokenLifetimeInvalid: it would live too long, or not at all.
+    """
+    if actor.id != str(user.pk):
+        actor.require_role("issue somebody else's token", "admin")
+    if not 0 < ttl_seconds <= MAX_TTL_SECONDS:
+        raise TokenLifetimeInvalid("A token lives between one second and 366 days.")
     secret = PREFIX + secrets.token_urlsafe(32)
     token = ApiToken.objects.create(
         user=user,

@@ -22,6 +22,7 @@ from muniment.attest.envelope import verify_envelope
 from muniment.attest.errors import AttestError
 from muniment.attest.merkle import leaf_hash, root_hash
 from muniment.attest.note import Checkpoint, NoteSigner, sign_checkpoint, verify_checkpoint
+from muniment.attest.statement import parse_statement
 
 DATABASE = "sequencer"
 BATCH = 1000
@@ -57,11 +58,11 @@ def sequence_pending(*, now: datetime) -> int:
     with transaction.atomic(using=DATABASE, durable=True):
         if not _lock():
             return 0
-        hashes = _leaf_hashes()
-        _refuse_if_behind(hashes)
         accepted = _next_batch()
         if not accepted:
             return 0
+        hashes = _leaf_hashes()
+        _refuse_if_behind(hashes)
         leaves = [
             LogLeaf(
                 leaf_index=len(hashes) + offset,
@@ -118,10 +119,28 @@ def _is_permitted(entry: LogEntry) -> bool:
     except AttestError as error:
         logger.exception("log.entry_refused", entry=entry.pk, code=error.code)
         return False
+    if not _says_what_its_columns_say(entry, verified.payload):
+        logger.error("log.entry_refused", entry=entry.pk, code="columns_differ")
+        return False
     if not keyring().permits(verified.keyid, entry.predicate_type):
         logger.error("log.entry_refused", entry=entry.pk, code="key_not_permitted")
         return False
     return True
+
+
+def _says_what_its_columns_say(entry: LogEntry, payload: bytes) -> bool:
+    """Say whether the columns that we select by are those of the signed bytes."""
+    try:
+        statement = parse_statement(payload)
+    except AttestError:
+        return False
+    position = statement.position
+    return (
+        statement.predicate_type == entry.predicate_type
+        and statement.subjects[0].name == entry.subject_name
+        and (position.stream if position else None) == entry.stream
+        and (position.stream_seq if position else None) == entry.stream_seq
+    )
 
 
 def _refuse_if_behind(hashes: list[bytes]) -> None:

@@ -54,15 +54,19 @@ def request_report(*, version: ModelVersion, actor: Actor, now: datetime) -> Job
     """
     actor.require_role("download a report", "auditor", "reviewer", "engineer", "admin")
     report = latest_report(version.uri)
-    if report is not None:
-        newest = stream_entries(version.registered_model.uri).last()
-        if newest is not None and newest.pk == report.entry_id:
-            done = Job.objects.filter(report=report).first()
-            if done is not None:
-                return done
+    if report is not None and _is_current(report, version):
+        done = Job.objects.filter(report=report).first()
+        if done is not None:
+            return done
     return order_job(
         kind=Job.Kind.REPORT, version_uri=version.uri, requested_by=UUID(actor.id), now=now
     )
+
+
+def _is_current(report: Report, version: ModelVersion) -> bool:
+    """Say whether nothing was said about the model since, other reports aside."""
+    later = stream_entries(version.registered_model.uri).filter(pk__gt=report.entry_id)
+    return not later.exclude(event=Event.REPORT_ISSUED).exists()
 
 
 def find_report(job: Job) -> Report | None:
