@@ -1,0 +1,154 @@
+"""Services that run at the same time wait for each other in one order, so that none is killed."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+from django.db import connection, connections, transaction
+from django.utils import timezone
+
+from accounts.services.people import actor_of
+from audits.models import Job, Stream
+from audits.services.evidence import open_job
+from registry.errors import EvidenceChanged, PromotionClosed
+from registry.models import Approval, Promotion
+from registry.services.bindings import bind_policy
+from registry.services.lineage import record_version_lineage
+from registry.services.policies import publish_policy
+from registry.services.predictions import audit_version
+from tests.integration.registry.live import LiveRegistry
+from tests.integration.registry.test_reviews import sign
+from tests.integration.web.world import ROOT, World, row_of_the_world, rows_of_the_world, walk
+
+Call = Callable[[], object]
+
+
+class Beside:
+    """A call in a thread of its own, and what became of it."""
+
+    def __init__(self, call: Call) -> None:
+        self.raised: BaseException | None = None
+        self._call = call
+        self._thread = threading.Thread(target=self._run)
+
+    def _run(self) -> None:
+        try:
+            self._call()
+        except Exception as error:  # noqa: BLE001 - the thread's edge: asserted on by the test
+            self.raised = error
+        finally:
+            connections.close_all()
+
+    def start(self, *, waiting: int) -> None:
+        """Start it, and come back once so many wait for a lock."""
+        self._thread.start()
+        deadline = time.monotonic() + 10
+        while time.monotonic() < deadline:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT count(DISTINCT pid) FROM pg_locks WHERE NOT granted")
+                if cursor.fetchone() == (waiting,):
+                    return
+            time.sleep(0.02)
+        pytest.fail("it never waited, so this test shows nothing")
+
+    def join(self) -> None:
+        self._thread.join(20)
+        assert not self._thread.is_alive()
+
+
+def run_crosswise(stream: str, *calls: Call) -> list[BaseException | None]:
+    """Have each call come as far as it can without the stream, then let all go on."""
+    beside = [Beside(call) for call in calls]
+    with transaction.atomic():
+        Stream.objects.select_for_update().get(pk=stream)
+        for place, one in enumerate(beside, start=1):
+            one.start(waiting=place)
+    for one in beside:
+        one.join()
+    return [one.raised for one in beside]
+
+
+def signing(world: World, promotion: Promotion) -> Call:
+    digest, now = world.evidence_digest(promotion), world.tick()
+    return lambda: sign(world, promotion, "reviewer", evidence_digest=digest, now=now)
+
+
+def walking(world: World) -> Call:
+    changed = replace(row_of_the_world(), description="Changed.")
+    return lambda: walk(world, [changed], rows_of_the_world())
+
+
+def binding(world: World) -> Call:
+    admin = actor_of(world.people["admin"])
+    document = (ROOT / "policies/credit-decision.yaml").read_bytes()
+    policy = publish_policy(
+        document=document.replace(b"version: 1\n", b"version: 2\n", 1),
+        actor=admin,
+        now=world.tick(),
+    )
+    now = world.tick()
+    return lambda: bind_policy(
+        registered_model=world.model(), policy=policy, risk_tier="high", actor=admin, now=now
+    )
+
+
+def requesting(world: World) -> Call:
+    return lambda: world.request(3)
+
+
+@pytest.mark.parametrize("is_turned", [False, True], ids=["", "turned"])
+@pytest.mark.parametrize("other", [walking, binding, requesting])
+def test_a_reviewer_never_dies_of_what_happens_at_the_same_time(
+    world: World, other: Callable[[World], Call], is_turned: bool
+) -> None:
+    promotion = world.request(2)
+    calls = [signing(world, promotion), other(world)]
+    raised = run_crosswise(world.model().uri, *(calls[::-1] if is_turned else calls))
+    # After another policy was bound, what was shown is no longer what would be signed.
+    expected = {(binding, True): [None, EvidenceChanged]}
+    kinds = [None if error is None else type(error) for error in raised]
+    assert kinds == expected.get((other, is_turned), [None, None])
+
+
+def auditing(live: LiveRegistry) -> Call:
+    job = opened(live, Job.Kind.PREDICTIONS_AUDIT)
+    return lambda: audit_version(job_id=job.pk, client=live.client, clock=timezone.now)
+
+
+def recording(live: LiveRegistry) -> Call:
+    job = opened(live, Job.Kind.LINEAGE)
+    return lambda: record_version_lineage(job_id=job.pk, client=live.client, clock=timezone.now)
+
+
+def opened(live: LiveRegistry, kind: Job.Kind) -> Job:
+    uri = live.version(1).uri
+    job, _ = open_job(kind=kind, version_uri=uri, requested_by=None, now=timezone.now())
+    return job
+
+
+@pytest.mark.parametrize(
+    ("worker", "refusal", "status"),
+    [
+        # The run logged no predictions: an error, which denies.
+        (auditing, PromotionClosed, "denied"),
+        (recording, EvidenceChanged, "in_review"),
+    ],
+)
+def test_a_worker_records_and_the_reviewer_who_waited_is_told(
+    live: LiveRegistry,
+    worker: Callable[[LiveRegistry], Call],
+    refusal: type[Exception],
+    status: str,
+) -> None:
+    promotion = live.reviewable()
+    sign = signing(live.world, promotion)
+    raised = run_crosswise(live.version(1).registered_model.uri, worker(live), sign)
+    assert raised[0] is None
+    assert isinstance(raised[1], refusal)
+    promotion.refresh_from_db()
+    assert promotion.status == status
+    assert not Approval.objects.exists()

@@ -1,0 +1,418 @@
+"""Signing a review: who, on what, with which password, and at the same time as whom."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.db import IntegrityError, connection, connections, transaction
+from django.db.utils import ProgrammingError
+
+from accounts.errors import ReauthenticationFailed, SigningLocked
+from accounts.models import SignatureAttempt
+from accounts.services.people import actor_of, add_person
+from audits.domain.actor import EXECUTOR, GATE, SETUP
+from audits.errors import RoleRequired
+from audits.models import Disclosure, LogEntry
+from audits.selectors import decoded_statement
+from registry.domain.words import ReviewVerdict
+from registry.errors import EvidenceChanged, InvalidRequest, PromotionClosed, ReviewNotAllowed
+from registry.models import Approval, Grant, Promotion
+from registry.services.approvals import MEANINGS, sign_review
+from registry.services.promotions import decide_promotion
+from tests.integration.web.world import PASSWORD, V2_RACE, World, audit
+
+CHANGED = {**V2_RACE, "Black": (99, 90, 65, 7)}
+
+
+def sign(world: World, promotion: Promotion, who: str, **changed: Any) -> Promotion:
+    values: dict[str, Any] = {
+        "promotion_id": promotion.pk,
+        "verdict": "approve",
+        "reason": "",
+        "meaning": "I approve.",
+        "evidence_digest": world.evidence_digest(promotion),
+        "password": PASSWORD,
+        "actor": actor_of(world.people[who]),
+        "now": world.tick(),
+    }
+    return sign_review(**(values | changed))
+
+
+def at_once(*calls: Callable[[], object]) -> list[BaseException | None]:
+    """Call each in a thread of its own, all at the same moment; return what each raised."""
+    ready = threading.Barrier(len(calls))
+    raised: list[BaseException | None] = [None] * len(calls)
+
+    def run(place: int, call: Callable[[], object]) -> None:
+        try:
+            ready.wait(10)
+            call()
+        except Exception as error:  # noqa: BLE001 - the thread's edge: asserted on by the test
+            raised[place] = error
+        finally:
+            connections.close_all()
+
+    threads = [threading.Thread(target=run, args=(place, call)) for place, call in enumerate(calls)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert not any(thread.is_alive() for thread in threads)
+    return raised
+
+
+def test_what_a_signature_means_says_the_verdict_whatever_the_signer_adds(world: World) -> None:
+    promotion = world.request(2)
+    sign(world, promotion, "reviewer", meaning="")
+    sign(world, promotion, "reviewer2", meaning="I refuse.")
+    sentence = MEANINGS[ReviewVerdict.APPROVE]
+    assert [approval.meaning for approval in Approval.objects.order_by("entry_id")] == [
+        sentence,
+        f"{sentence} I refuse.",
+    ]
+
+
+def test_two_reviewers_approve_and_a_grant_is_written_in_the_same_transaction(
+    world: World,
+) -> None:
+    promotion = world.request(2)
+    promotion = sign(world, promotion, "reviewer")
+    assert promotion.status == "in_review"
+    assert not Grant.objects.exists()
+    promotion = sign(world, promotion, "reviewer2")
+    assert promotion.status == "approved"
+    grant = Grant.objects.get()
+    assert (grant.promotion, grant.status) == (promotion, Grant.Status.WRITTEN)
+    assert promotion.decisions.latest("entry_id").verdict == "allow"
+
+
+def test_a_signature_names_its_time_meaning_and_evidence_and_no_person(world: World) -> None:
+    promotion = world.request(2)
+    sign(world, promotion, "reviewer", reason="The gap is gone.", meaning="I vouch for it.")
+    approval = Approval.objects.get()
+    predicate = decoded_statement(approval.entry).predicate
+    assert predicate["meaning"] == f"{MEANINGS[ReviewVerdict.APPROVE]} I vouch for it."
+    assert predicate["evidence_digest"] == world.evidence_digest(promotion)
+    assert predicate["role"] == "reviewer"
+    assert predicate["person"]["id"] == str(world.people["reviewer"].pk)
+    for secret in (b"Rita", b"Reyes", b"gap is gone"):
+        assert secret not in bytes(approval.entry.envelope)
+    opened = {row.commitment: row for row in Disclosure.objects.all()}
+    assert opened[approval.person_commitment].printed_name == "Rita Reyes"
+    assert opened[approval.reason_commitment].text == "The gap is gone."
+
+
+@pytest.mark.parametrize("username", ["engineer", "auditor", "admin"])
+def test_only_a_reviewer_signs(world: World, username: str) -> None:
+    promotion = world.request(2)
+    with pytest.raises(RoleRequired):
+        sign(world, promotion, username)
+    assert not Approval.objects.exists()
+
+
+def test_no_service_signs(world: World) -> None:
+    promotion = world.request(2)
+    for actor in (EXECUTOR, GATE, SETUP):
+        with pytest.raises(RoleRequired):
+            sign(world, promotion, "reviewer", actor=actor)
+
+
+def test_nobody_approves_their_own_request_whatever_their_roles(world: World) -> None:
+    both = add_person(
+        username="both",
+        printed_name="Bo Both",
+        password=PASSWORD,
+        roles=["engineer", "reviewer", "admin", "auditor"],
+        actor=SETUP,
+        now=world.tick(),
+    )
+    world.people["engineer"] = world.people["both"] = both
+    promotion = world.request(2)
+    with pytest.raises(ReviewNotAllowed, match="nobody reviews their own request"):
+        sign(world, promotion, "both")
+    with pytest.raises(ReviewNotAllowed):
+        sign(world, promotion, "both", verdict="refuse", reason="Mine.")
+    assert not Approval.objects.exists()
+
+
+def approval_values(world: World, promotion: Promotion, **changed: Any) -> dict[str, Any]:
+    """Return a row as the runtime role could try to insert it, past every service."""
+    entry = LogEntry.objects.filter(event="promotion.requested").latest("pk")
+    return {
+        "id": uuid4(),
+        "promotion_id": promotion.pk,
+        "person_id": promotion.requester_id,
+        "requester_id": promotion.requester_id,
+        "trainer_id": None,
+        "role": "reviewer",
+        "verdict": "approve",
+        "meaning": "I approve.",
+        "person_commitment": "0" * 64,
+        "reason_commitment": "",
+        "evidence_digest": "0" * 64,
+        "signed_at": world.tick(),
+        "entry_id": entry.pk,
+    } | changed
+
+
+def insert(values: dict[str, Any]) -> None:
+    places = ", ".join(["%s"] * len(values))
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SELECT current_user")
+        assert cursor.fetchone() == ("muniment_runtime",)
+        cursor.execute(
+            f"INSERT INTO registry_approval ({', '.join(values)}) VALUES ({places})",
+            list(values.values()),
+        )
+
+
+def test_the_database_itself_refuses_the_requesters_approval(world: World) -> None:
+    promotion = world.request(2)
+    with pytest.raises(IntegrityError, match="approval_not_by_requester"):
+        insert(approval_values(world, promotion))
+
+
+def test_a_forged_requester_does_not_get_past_the_database(world: World) -> None:
+    promotion = world.request(2)
+    forged = approval_values(world, promotion, requester_id=world.people["admin"].pk)
+    with pytest.raises(IntegrityError, match="approval_requester_is_true"):
+        insert(forged)
+
+
+def test_the_requester_of_a_signed_promotion_cannot_be_changed(world: World) -> None:
+    promotion = world.request(2)
+    sign(world, promotion, "reviewer")
+    with pytest.raises(IntegrityError, match="approval_requester_is_true"), transaction.atomic():
+        Promotion.objects.update(requester=world.people["admin"])
+
+
+def test_the_trainer_does_not_approve_either(world: World) -> None:
+    promotion = world.request(2)
+    Promotion.objects.update(trainer=world.people["reviewer"])
+    with pytest.raises(ReviewNotAllowed, match="You trained this version"):
+        sign(world, promotion, "reviewer")
+    trained = approval_values(
+        world,
+        promotion,
+        person_id=world.people["reviewer"].pk,
+        trainer_id=world.people["reviewer"].pk,
+    )
+    with pytest.raises(IntegrityError, match="approval_not_by_trainer"):
+        insert(trained)
+
+
+def test_a_signed_approval_is_neither_changed_nor_taken_away(world: World) -> None:
+    promotion = world.request(2)
+    sign(world, promotion, "reviewer")
+    with pytest.raises(ProgrammingError, match="permission denied"), transaction.atomic():
+        Approval.objects.update(verdict="refuse")
+    with (
+        pytest.raises(ProgrammingError, match="permission denied"),
+        transaction.atomic(),
+        connection.cursor() as cursor,
+    ):
+        cursor.execute("DELETE FROM registry_approval")
+
+
+def test_the_same_reviewer_counts_once(world: World) -> None:
+    promotion = world.request(2)
+    sign(world, promotion, "reviewer")
+    with pytest.raises(ReviewNotAllowed, match="already signed"):
+        sign(world, promotion, "reviewer")
+    with pytest.raises(ReviewNotAllowed, match="already signed"):
+        sign(world, promotion, "reviewer", verdict="refuse", reason="On second thought.")
+    assert Approval.objects.count() == 1
+    promotion.refresh_from_db()
+    assert promotion.status == "in_review"
+
+
+def test_a_refusal_needs_a_reason_and_ends_it(world: World) -> None:
+    promotion = world.request(2)
+    sign(world, promotion, "reviewer")
+    with pytest.raises(InvalidRequest, match="reason"):
+        sign(world, promotion, "reviewer2", verdict="refuse", reason="  ")
+    refused = sign(world, promotion, "reviewer2", verdict="refuse", reason="Too small a sample.")
+    assert refused.status == "refused"
+    assert not Grant.objects.exists()
+    for who in ("reviewer", "reviewer2"):
+        with pytest.raises(PromotionClosed):
+            sign(world, promotion, who)
+    assert [entry.event for entry in LogEntry.objects.order_by("pk")][-2:] == [
+        "approval.refused",
+        "promotion.refused",
+    ]
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"verdict": "allow"},
+        {"verdict": ""},
+        {"meaning": "m" * 201},
+        {"reason": "r" * 4_001},
+    ],
+    ids=str,
+)
+def test_a_malformed_review_signs_nothing_and_asks_for_no_password(
+    world: World, changed: dict[str, str]
+) -> None:
+    promotion = world.request(2)
+    with pytest.raises(InvalidRequest):
+        sign(world, promotion, "reviewer", password="wrong", **changed)
+    assert not SignatureAttempt.objects.exists()
+    assert not Approval.objects.exists()
+
+
+def test_new_evidence_dismisses_approvals_and_the_old_page_signs_nothing(world: World) -> None:
+    promotion = world.request(2)
+    shown = world.evidence_digest(promotion)
+    sign(world, promotion, "reviewer")
+    audit(world, world.version(2), CHANGED)
+    with pytest.raises(EvidenceChanged):
+        sign(world, promotion, "reviewer2", evidence_digest=shown)
+    assert Approval.objects.count() == 1
+    decide_promotion(promotion_id=promotion.pk, actor=GATE, now=world.tick())
+    approval = Approval.objects.get()
+    assert approval.dismissal.entry.event == "approval.dismissed"
+    assert decoded_statement(approval.dismissal.entry).predicate["evidence_digest"] == shown
+    # The one whose signature was dismissed reads the new evidence and may sign it.
+    sign(world, promotion, "reviewer")
+    assert sign(world, promotion, "reviewer2").status == "approved"
+    assert Approval.objects.count() == 3
+
+
+def test_new_evidence_takes_an_approved_promotion_back_into_review(world: World) -> None:
+    promotion = world.request(2)
+    for who in ("reviewer", "reviewer2"):
+        promotion = sign(world, promotion, who)
+    assert promotion.status == "approved"
+    audit(world, world.version(2), CHANGED)
+    promotion = decide_promotion(promotion_id=promotion.pk, actor=GATE, now=world.tick())
+    assert promotion.status == "in_review"
+    assert Approval.objects.filter(dismissal__isnull=False).count() == 2
+
+
+@pytest.mark.parametrize("digest", ["", "0" * 64, "x" * 10_000])
+def test_only_the_evidence_that_was_shown_is_signed(world: World, digest: str) -> None:
+    promotion = world.request(2)
+    with pytest.raises(EvidenceChanged):
+        sign(world, promotion, "reviewer", evidence_digest=digest)
+
+
+def test_five_wrong_passwords_lock_signing_for_a_quarter_of_an_hour(world: World) -> None:
+    promotion = world.request(2)
+    entries = LogEntry.objects.count()
+    for _ in range(5):
+        with pytest.raises(ReauthenticationFailed):
+            sign(world, promotion, "reviewer", password="guess")
+    with pytest.raises(SigningLocked):
+        sign(world, promotion, "reviewer")
+    assert LogEntry.objects.count() == entries
+    # Nobody else is locked out by it.
+    sign(world, promotion, "reviewer2")
+    locked_at = SignatureAttempt.objects.earliest("at").at
+    with pytest.raises(SigningLocked):
+        sign(world, promotion, "reviewer", now=locked_at + timedelta(minutes=14, seconds=59))
+    world.now = locked_at + timedelta(minutes=15)
+    assert sign(world, promotion, "reviewer").status == "approved"
+    assert not SignatureAttempt.objects.filter(user=world.people["reviewer"]).exists()
+
+
+def test_the_right_password_forgets_the_wrong_ones(world: World) -> None:
+    promotion = world.request(2)
+    for _ in range(4):
+        with pytest.raises(ReauthenticationFailed):
+            sign(world, promotion, "reviewer", password="guess")
+    sign(world, promotion, "reviewer")
+    assert not SignatureAttempt.objects.exists()
+
+
+@pytest.mark.parametrize("password", ["", " ", PASSWORD + " ", PASSWORD.upper(), "x" * 100_000])
+def test_only_the_own_password_signs(world: World, password: str) -> None:
+    promotion = world.request(2)
+    with pytest.raises(ReauthenticationFailed):
+        sign(world, promotion, "reviewer", password=password)
+    assert not Approval.objects.exists()
+
+
+def test_guessing_at_once_is_locked_like_guessing_in_turn(world: World) -> None:
+    promotion = world.request(2)
+    digest, now = world.evidence_digest(promotion), world.tick()
+
+    def guess() -> None:
+        sign(world, promotion, "reviewer", password="guess", evidence_digest=digest, now=now)
+
+    raised = at_once(*[guess] * 12)
+    kinds = [type(error) for error in raised]
+    assert kinds.count(ReauthenticationFailed) == 5
+    assert kinds.count(SigningLocked) == 7
+
+
+def test_both_reviewers_at_once_approve_it_once(world: World) -> None:
+    promotion = world.request(2)
+    digest, now = world.evidence_digest(promotion), world.tick()
+    raised = at_once(
+        *(
+            lambda who=who: sign(world, promotion, who, evidence_digest=digest, now=now)
+            for who in ("reviewer", "reviewer2")
+        )
+    )
+    assert raised == [None, None]
+    promotion.refresh_from_db()
+    assert promotion.status == "approved"
+    assert Approval.objects.count() == 2
+    assert Grant.objects.count() == 1
+    assert LogEntry.objects.filter(event="promotion.approved").count() == 1
+
+
+def test_one_reviewer_twice_at_once_signs_once(world: World) -> None:
+    promotion = world.request(2)
+    digest, now = world.evidence_digest(promotion), world.tick()
+    raised = at_once(
+        *[lambda: sign(world, promotion, "reviewer", evidence_digest=digest, now=now)] * 3
+    )
+    assert sorted(type(error).__name__ for error in raised) == [
+        "NoneType",
+        "ReviewNotAllowed",
+        "ReviewNotAllowed",
+    ]
+    assert Approval.objects.count() == 1
+
+
+def test_approving_and_refusing_at_once_never_approves_after_the_refusal(world: World) -> None:
+    promotion = world.request(2)
+    sign(world, promotion, "reviewer")
+    digest, now = world.evidence_digest(promotion), world.tick()
+    third = add_person(
+        username="reviewer3",
+        printed_name="Rho Rana",
+        password=PASSWORD,
+        roles=["reviewer"],
+        actor=SETUP,
+        now=now,
+    )
+    world.people["reviewer3"] = third
+    raised = at_once(
+        lambda: sign(world, promotion, "reviewer2", evidence_digest=digest, now=now),
+        lambda: sign(
+            world,
+            promotion,
+            "reviewer3",
+            verdict="refuse",
+            reason="No.",
+            evidence_digest=digest,
+            now=now,
+        ),
+    )
+    promotion.refresh_from_db()
+    if raised[1] is None:
+        assert promotion.status == "refused"
+        assert isinstance(raised[0], PromotionClosed)
+    else:
+        assert promotion.status == "approved"
+        assert isinstance(raised[1], PromotionClosed)
