@@ -65,7 +65,7 @@ def execute_promotion(
     if promotion.status != PromotionStatus.EXECUTING:
         return Progress.ENDED
     known, version = promotion.version.registered_model, promotion.version
-    if client.get_alias(known.name, promotion.alias) != version.version:
+    if not _was_done(promotion, client):
         fault = _why_no_longer(promotion, client, now=clock())
         if fault:
             _fail(promotion, fault, now=clock())
@@ -81,7 +81,7 @@ def execute_promotion(
                 _fail(promotion, f"MLflow refused the change: {error}", now=clock())
                 return Progress.ENDED
             logger.warning("promotion.attempt_refused", promotion=str(promotion.pk), why=str(error))
-        if client.get_alias(known.name, promotion.alias) != version.version:
+        if not _was_done(promotion, client):
             return Progress.WAITING
     _settle(promotion, now=clock())
     return Progress.ENDED
@@ -146,6 +146,18 @@ def _digests(promotion: Promotion, client: MlflowClient) -> tuple[str, str]:
         return recorded, recorded  # a version without artifacts has none that could change
     found = artifacts_of_version(client, snapshot_of(promotion.version))
     return recorded, str(found.dir_hash) if isinstance(found, ArtifactTree) else ""
+
+
+def _was_done(promotion: Promotion, client: MlflowClient) -> bool:
+    """Say whether the store confirmed the change, or the alias is where it should be.
+
+    What was confirmed was done, whatever somebody has made of the alias since: the mirror tells.
+    """
+    if Grant.objects.filter(promotion=promotion, status=Grant.Status.CONFIRMED).exists():
+        return True
+    version = promotion.version
+    found = client.get_alias(version.registered_model.name, promotion.alias)
+    return found == version.version
 
 
 def _settle(promotion: Promotion, *, now: datetime) -> None:
