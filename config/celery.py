@@ -16,6 +16,9 @@ app.conf.update(
     task_acks_late=True,  # a killed worker's task is taken up again
     task_reject_on_worker_lost=True,
     worker_prefetch_multiplier=1,
+    # Below the time after which a running job counts as lost: nobody does it twice at once.
+    task_time_limit=540,
+    task_soft_time_limit=500,
     task_serializer="json",
     accept_content=["json"],
     broker_connection_retry_on_startup=True,

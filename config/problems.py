@@ -7,7 +7,7 @@ from http import HTTPStatus
 from typing import Any
 
 import structlog
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, RequestDataTooBig
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.template.exceptions import TemplateDoesNotExist
@@ -61,6 +61,10 @@ def problem_response(error: Exception, context: dict[str, Any]) -> Response | No
             code=getattr(error, "code", "error"),
             detail=str(error),
         )
+    if isinstance(error, RequestDataTooBig):
+        return problem(status=413, code="too_large", detail="The request is too large.")
+    if isinstance(error, RecursionError):
+        error = drf.ParseError("The JSON is nested too deeply.")
     if isinstance(error, Http404):
         error = drf.NotFound(*error.args)
     elif isinstance(error, PermissionDenied):

@@ -241,6 +241,7 @@ MLFLOW_TRACKING_URI = env.str("MLFLOW_TRACKING_URI", default="http://localhost:5
 MLFLOW_PUBLIC_URL = env.str("MLFLOW_PUBLIC_URL", default=MLFLOW_TRACKING_URI).rstrip("/")
 MUNIMENT_SOURCE = env.str("MUNIMENT_SOURCE", default="default")
 GOVERNED_ALIASES = env.list("MUNIMENT_GOVERNED_ALIASES", default=["champion"])
+GOVERNED_MODELS = env.list("MUNIMENT_GOVERNED_MODELS", default=["*"])
 WEBHOOK_SECRET = env.str("MUNIMENT_WEBHOOK_SECRET", default="")
 
 # --- Keys: every process is given only those that its role needs -------------------------------

@@ -11,7 +11,8 @@ from django.db import transaction
 
 from accounts.errors import TokenLifetimeInvalid
 from accounts.models import ApiToken, User
-from audits.domain.actor import Actor
+from accounts.services.people import actor_of
+from audits.domain.actor import SETUP, Actor
 from audits.domain.log import Event
 from audits.services.log import append_statement, predicate_type
 from muniment.attest.digest import Digest
@@ -40,7 +41,7 @@ def issue_token(
         RoleRequired: the token is somebody else's, and the actor is no admin.
         TokenLifetimeInvalid: it would live too long, or not at all.
     """
-    if actor.id != str(user.pk):
+    if actor not in (SETUP, actor_of(user)):
         actor.require_role("issue somebody else's token", "admin")
     if not 0 < ttl_seconds <= MAX_TTL_SECONDS:
         raise TokenLifetimeInvalid("A token lives between one second and 366 days.")

@@ -67,6 +67,7 @@ def instance_environment(home: Home, keys: InstanceKeys, addresses: Addresses) -
         "MUNIMENT_URL": addresses.web_url,
         "MUNIMENT_SOURCE": SOURCE,
         "MUNIMENT_GOVERNED_ALIASES": GOVERNED_ALIASES,
+        "MUNIMENT_GOVERNED_MODELS": GOVERNED_MODELS,
         "MUNIMENT_KEYRING": str(keys.keyring),
         "MUNIMENT_STATEMENT_KEY": keys.statement_uri,
         "MUNIMENT_WEBHOOK_SECRET": home.secret("mlflow-webhook"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from fnmatch import fnmatchcase
 
 from django.conf import settings
 
@@ -26,6 +27,11 @@ _EXPLAINING = (Grant.Status.WRITTEN, Grant.Status.RESERVED, Grant.Status.CONFIRM
 def governed_aliases() -> tuple[str, ...]:
     """Return the governed aliases in lower case."""
     return tuple(name.lower() for name in settings.GOVERNED_ALIASES)
+
+
+def is_governed_model(name: str) -> bool:
+    """Say whether MLflow's registry store guards a model of this name, whatever its case."""
+    return any(fnmatchcase(name.casefold(), glob.casefold()) for glob in settings.GOVERNED_MODELS)
 
 
 def record_alias(
@@ -55,7 +61,7 @@ def record_alias(
     if before == version:
         return None
     promotion = _explaining_promotion(version, alias) if version else None
-    is_governed = alias.lower() in governed_aliases()
+    is_governed = alias.lower() in governed_aliases() and is_governed_model(registered_model.name)
     is_violation = is_governed and promotion is None and not preexisting
     detail: dict[str, str | bool] = {"alias": alias}
     if promotion:

@@ -28,6 +28,7 @@ from registry.services.evaluation import Evaluation, evaluate_version
 from registry.services.locking import lock_promotion
 from registry.services.policies import document_of
 from registry.services.promotions import decide_promotion
+from registry.services.text import require_plain_text
 
 MEANINGS = {
     ReviewVerdict.APPROVE: "I have reviewed this evidence and approve the promotion.",
@@ -67,15 +68,13 @@ def sign_review(
     actor.require_role("review a promotion", "reviewer")
     signed_verdict = _verdict(verdict)
     meaning, reason = meaning.strip(), reason.strip()
-    if len(meaning) > MAX_MEANING:
-        raise InvalidRequest(f"What your signature means takes at most {MAX_MEANING} characters.")
+    require_plain_text("meaning of your signature", meaning, MAX_MEANING)
     # What is signed always says the verdict, whatever the signer adds in their own words.
     sentence = MEANINGS[signed_verdict]
     meaning = meaning if meaning.startswith(sentence) else f"{sentence} {meaning}".strip()
     if signed_verdict is ReviewVerdict.REFUSE and not reason:
         raise InvalidRequest("Give the reason for which you refuse.")
-    if len(reason) > MAX_REASON:
-        raise InvalidRequest(f"A reason has at most {MAX_REASON} characters.")
+    require_plain_text("reason", reason, MAX_REASON)
     person = User.objects.get(pk=actor.id)
     # Before the transaction: a wrong password is counted even though nothing is signed.
     reauthenticate(user=person, password=password, now=now)

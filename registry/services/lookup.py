@@ -12,7 +12,9 @@ def find_model(name: str) -> RegisteredModel:
     Raises:
         UnknownVersion: the mirror has none.
     """
-    found = RegisteredModel.objects.filter(name=name, gone_at__isnull=True).first()
+    found = None
+    if "\0" not in name:  # which PostgreSQL cannot hold
+        found = RegisteredModel.objects.filter(name=name, gone_at__isnull=True).first()
     if found is None:
         raise UnknownVersion(
             f"The mirror has no model {name!r}. Check the name in MLflow; a new model appears "

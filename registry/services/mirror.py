@@ -13,6 +13,7 @@ from audits.models import Job
 from registry.domain.identity import ModelIdentity, version_uri
 from registry.domain.mirror import Change, ChangeKind, ModelState, VersionState, Walk
 from registry.domain.mirror_plan import plan_changes
+from registry.domain.violations import goes_around_the_store
 from registry.models import (
     AliasChange,
     ModelAlias,
@@ -20,7 +21,7 @@ from registry.models import (
     RegisteredModel,
     RegistrySource,
 )
-from registry.services.aliases import record_alias
+from registry.services.aliases import is_governed_model, record_alias
 from registry.services.facts import state_registry_event
 from registry.services.promotions import decide_open_promotions
 from registry.services.walk import within_bounds
@@ -235,16 +236,7 @@ class _Writer:
             before=change.before,
             after=change.after,
             detail={"preexisting": True} if self._preexisting else None,
-            is_violation=_is_violation(change),
+            is_violation=is_governed_model(change.model_name) and goes_around_the_store(change),
             actor=MIRROR,
             now=self._now,
         )
-
-
-def _is_violation(change: Change) -> bool:
-    """Say whether a change is one that the registry store refuses: it went around it."""
-    if change.kind in (ChangeKind.MODEL_GONE, ChangeKind.VERSION_GONE, ChangeKind.MODEL_RENAMED):
-        return True
-    if change.kind is not ChangeKind.VERSION_CHANGED:
-        return False
-    return "stage" in (change.after or {}) or "source" in (change.after or {})

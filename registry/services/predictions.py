@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from audits.predictions.audit import EvidenceDraft
 
 PREDICTIONS = "predictions.parquet"
+MAX_PREDICTIONS_BYTES = 4 * 2**30
 
 
 def audit_version(
@@ -80,7 +81,9 @@ def _audit(version: ModelVersion, client: MlflowClient) -> Iterable[NewEvidence]
         try:
             if not version.run_id:
                 raise ArtifactMissing("The version names no run, so it has no predictions.")
-            client.download_run_artifact(version.run_id, PREDICTIONS, path)
+            client.download_run_artifact(
+                version.run_id, PREDICTIONS, path, max_bytes=MAX_PREDICTIONS_BYTES
+            )
         except ArtifactMissing as error:
             yield from (_error(kind, criteria, str(error)) for kind in ("bias", "performance"))
             return

@@ -21,6 +21,7 @@ from registry.domain.promotion import (
     DECIDABLE_STATUSES,
     INITIAL_STATUS,
     REQUESTED_EVENT,
+    IllegalTransition,
     PromotionEvent,
     PromotionStatus,
     event_for_decision,
@@ -45,6 +46,7 @@ from registry.models import (
 from registry.services.aliases import governed_aliases
 from registry.services.evaluation import evaluate_version
 from registry.services.locking import lock_promotion
+from registry.services.text import require_plain_text
 from registry.services.work import order_job, send_promotion
 
 DECIDED_EVENT = "promotion.decided"
@@ -80,8 +82,7 @@ def request_promotion(
         )
     if version.gone_at is not None:
         raise InvalidRequest(GONE)
-    if len(note) > MAX_NOTE:
-        raise InvalidRequest(f"A note has at most {MAX_NOTE} characters.")
+    require_plain_text("note", note, MAX_NOTE)
     lock_stream(version.registered_model.uri)
     holder = _holder(version.registered_model, alias)
     if holder == version:
@@ -236,7 +237,11 @@ def move_promotion(
     status = PromotionStatus(promotion.status)
     if not status.is_open:
         raise PromotionClosed(f"This promotion has ended: it is {status.value}.")
-    promotion.status = next_status(status, event)
+    try:
+        promotion.status = next_status(status, event)
+    except IllegalTransition as error:
+        words = status.value.replace("_", " ")
+        raise PromotionClosed(f"This promotion is {words}, so this comes too late.") from error
     promotion.updated_at = now
     promotion.save(update_fields=["status", "updated_at", "failure"])
     state_promotion(
