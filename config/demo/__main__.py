@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 
 from config.demo.errors import StepFailed
-from config.demo.story import Ending, tell
+from config.demo.story import ALIAS, Ending, tell
 from config.demo.training import MODEL
 from config.embedded import EmbeddedError, EmbeddedStack
 from config.embedded.home import write_private_file
@@ -66,28 +66,39 @@ def _write(stack: EmbeddedStack, ending: Ending) -> None:
 
 
 def _show(stack: EmbeddedStack, ending: Ending, progress: Progress) -> None:
-    web = stack.addresses.web_url
-    passwords = ending.credentials.passwords
+    web, mlflow = stack.addresses.web_url, stack.addresses.mlflow_url
+    vkey = Keyring.load(stack.keys.keyring).log.vkey
+    change = f'{{"name": "{MODEL}", "alias": "{ALIAS}", "version": "1"}}'
+    waits = ending.decisions[3]["decision"] == "pending"
+    third = (
+        "Version 3 waits for you: read the evidence, then approve or refuse it."
+        if waits
+        else f"Version 3 is {ending.decisions[3]['promotion']['status']}: see what was said of it."
+    )
     print(
         f"""
-Muniment is up: {web}   (MLflow: {stack.addresses.mlflow_url})
+Muniment is up: {web}   (MLflow: {mlflow})
 
   sign in as     password
-{_people(passwords)}
+{_people(ending.credentials.passwords)}
 
 Try first:
   1. Sign in as reviewer and open {web}{ending.promotions[3]}
-     Version 3 waits for you: read the evidence, then approve or refuse it.
+     {third}
   2. See why version 1 was denied: {web}{ending.promotions[1]}
-  3. Try to go around it: MLflow refuses to make version 1 champion.
+  3. Try to go around it; MLflow refuses, and says why:
+     curl -H 'Content-Type: application/json' -d '{change}' \\
+         {mlflow}/api/2.0/mlflow/registered-models/alias
   4. Verify version 2's report offline:
-     .venv/bin/muniment verify {ending.report} --vkey '{Keyring.load(stack.keys.keyring).log.vkey}'
+     .venv/bin/muniment verify {ending.report} --vkey '{vkey}'
 
 Everything above is kept in {stack.home.path / "demo.json"} (readable by you alone).
 """,
         flush=True,
     )
     progress.say("everything did what it should")
+    if os.environ.get("DEMO_EXIT") != "1":
+        progress.say("all of it stays up; Ctrl-C stops it, and the next start goes on from here")
 
 
 def _people(passwords: dict[str, str]) -> str:

@@ -9,16 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.demo import Demo, start_demo, stop_demo
+from tests.e2e.demo import Demo
 
 
 @pytest.fixture(scope="session")
 def demo() -> Iterator[Demo]:
     folder = Path(tempfile.mkdtemp(prefix="muniment-demo-"))
-    running, up = start_demo(folder / "home")
+    up = Demo(folder / "home")
     try:
         yield up
     finally:
-        status = stop_demo(running)
+        status = up.stop()
         shutil.rmtree(folder)
     assert status == 0

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,18 +19,56 @@ from config.embedded.processes import BASE_DIR
 START_SECONDS: Final = 420
 
 
-@dataclass(frozen=True, slots=True)
 class Demo:
-    """A demo that is up.
+    """A demo that is up, and can be stopped and started again on the state it left.
 
     Attributes:
+        home: its MUNIMENT_HOME.
         facts: what `demo.json` says.
-        output: the file that its standard output and error go to.
     """
 
-    home: Path
-    facts: dict[str, Any]
-    output: Path
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self._output = home.with_suffix(".out")
+        self.start()
+
+    def start(self) -> None:
+        """Start it and wait until it has written `demo.json`, which it does last."""
+        with self._output.open("wb") as sink:
+            self._running = subprocess.Popen(
+                [sys.executable, "-m", "config.demo"],
+                env=self.environment(),
+                cwd=BASE_DIR,
+                stdin=subprocess.DEVNULL,
+                stdout=sink,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        deadline = time.monotonic() + START_SECONDS
+        while not self.written.is_file():
+            if self._running.poll() is not None or time.monotonic() > deadline:
+                self.stop()
+                raise AssertionError(f"the demo did not come up:\n{self.output[-6000:]}")
+            time.sleep(0.2)
+        self.facts: dict[str, Any] = json.loads(self.written.read_text(encoding="utf-8"))
+
+    def stop(self) -> int:
+        """Press Ctrl-C and return the exit status; what it wrote is forgotten."""
+        if self._running.poll() is None:
+            os.killpg(self._running.pid, signal.SIGINT)
+        status = self._running.wait(timeout=60)
+        self.written.unlink(missing_ok=True)
+        return status
+
+    @property
+    def written(self) -> Path:
+        """The file that it writes last."""
+        return self.home / "demo.json"
+
+    @property
+    def output(self) -> str:
+        """What it printed, standard error too."""
+        return self._output.read_text(encoding="utf-8")
 
     def api(self, path: str, *, token: str | None = "engineer") -> httpx.Response:
         """Ask the REST API, as the holder of a token or as a stranger."""
@@ -59,35 +96,3 @@ class Demo:
             text=True,
             check=False,
         )
-
-
-def start_demo(home: Path) -> tuple[subprocess.Popen[bytes], Demo]:
-    """Start the demo and wait until it has written `demo.json`, which it does last."""
-    output = home.with_suffix(".out")
-    environment = {**common_environment(), "MUNIMENT_HOME": str(home)}
-    with output.open("wb") as sink:
-        running = subprocess.Popen(
-            [sys.executable, "-m", "config.demo"],
-            env=environment,
-            cwd=BASE_DIR,
-            stdin=subprocess.DEVNULL,
-            stdout=sink,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-    deadline = time.monotonic() + START_SECONDS
-    written = home / "demo.json"
-    while not written.is_file():
-        if running.poll() is not None or time.monotonic() > deadline:
-            stop_demo(running)
-            raise AssertionError(f"the demo did not come up:\n{output.read_text()[-6000:]}")
-        time.sleep(0.2)
-    facts = json.loads(written.read_text(encoding="utf-8"))
-    return running, Demo(home=home, facts=facts, output=output)
-
-
-def stop_demo(running: subprocess.Popen[bytes]) -> int:
-    """Press Ctrl-C and return the exit status."""
-    if running.poll() is None:
-        os.killpg(running.pid, signal.SIGINT)
-    return running.wait(timeout=60)

@@ -16,6 +16,7 @@ import httpx
 import psycopg
 import pytest
 
+from config.demo.visitor import Visitor
 from muniment.attest.envelope import parse_envelope
 from muniment.attest.statement import parse_statement
 from tests.e2e.demo import Demo
@@ -277,3 +278,22 @@ def test_a_delivery_that_mlflow_did_not_sign_is_refused(demo: Demo) -> None:
         )
         assert answer.status_code == 401
         assert answer.headers["content-type"].startswith("application/problem+json")
+
+
+def test_the_newcomer_promotes_v3_and_the_next_start_goes_on_from_there(demo: Demo) -> None:
+    promotion = httpx.URL(demo.gate(3)["links"]["promotion"]).path
+    for username in ("reviewer", "reviewer2"):
+        password = demo.facts["users"][username]
+        with Visitor(demo.facts["web_url"], username, password) as person:
+            person.sign_review(promotion, verdict="approve", reason="", meaning="")
+    deadline = time.monotonic() + 60
+    while demo.gate(3)["promotion"]["status"] != "executed" and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert demo.gate(3)["promotion"]["status"] == "executed"
+    before = demo.facts
+    assert demo.stop() == 0
+    demo.start()
+    assert demo.facts["users"] == before["users"]
+    assert demo.facts["tokens"] == before["tokens"]
+    assert demo.gate(3)["decision"] == "allow"
+    assert "waits for you" not in demo.output
