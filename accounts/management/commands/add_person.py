@@ -1,34 +1,34 @@
 from __future__ import annotations
 
 import getpass
-import json
 import secrets
 import sys
 from argparse import ArgumentParser
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.utils import timezone
 
 from accounts.models import Role
 from accounts.services.people import add_person
 from audits.domain.actor import SETUP
+from audits.management.json_command import JsonCommand
 
 
-class Command(BaseCommand):
+class Command(JsonCommand):
     help = "Add a person. The password is asked for, read from a pipe, or made up and printed once."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
+        super().add_arguments(parser)
         parser.add_argument("username")
         parser.add_argument("--printed-name", required=True, help="as signatures show it")
         parser.add_argument("--role", action="append", required=True, choices=list(Role.values))
         parser.add_argument(
             "--random-password", action="store_true", help="make one up and print it once"
         )
-        parser.add_argument("--json", action="store_true", help="print one JSON document")
 
-    def handle(self, *args: Any, **options: Any) -> None:
+    def perform(self, **options: Any) -> dict[str, Any]:
         password = secrets.token_urlsafe(15) if options["random_password"] else _ask()
         try:
             person = add_person(
@@ -40,15 +40,19 @@ class Command(BaseCommand):
                 now=timezone.now(),
             )
         except ValidationError as error:
-            raise CommandError("; ".join(error.messages)) from error
+            raise CommandError(_in_words(error)) from error
         shown = {"username": person.username, "id": str(person.pk), "roles": person.roles}
-        if options["random_password"]:
-            shown["password"] = password
-        if options["json"]:
-            self.stdout.write(json.dumps(shown))
-        else:
-            for name, value in shown.items():
-                self.stdout.write(f"{name}: {value}")
+        return shown | ({"password": password} if options["random_password"] else {})
+
+
+def _in_words(error: ValidationError) -> str:
+    if not hasattr(error, "error_dict"):
+        return " ".join(error.messages)
+    return " ".join(
+        f"{name.replace('_', ' ')}: {message}"
+        for name, messages in error.message_dict.items()
+        for message in messages
+    )
 
 
 def _ask() -> str:
