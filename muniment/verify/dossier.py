@@ -4,25 +4,64 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, Final
 
-from muniment.attest.digest import Digest
-from muniment.attest.errors import DigestError
+from muniment.attest.digest import Digest, canonical_json
 from muniment.attest.note import Checkpoint
-from muniment.attest.predicates import APPROVAL, EVIDENCE, PROMOTION, SLSA_PROVENANCE
-from muniment.verify.errors import ReportError
-from muniment.verify.evidence import Disclosure, PersonDisclosure, ReportEvidence, TextDisclosure
+from muniment.verify.dossier_decision import require_decision
+from muniment.verify.dossier_evidence import require_champion, require_evidence
+from muniment.verify.dossier_history import require_history, require_promotions
+from muniment.verify.dossier_lineage import require_lineage
+from muniment.verify.dossier_reviews import require_reviews
+from muniment.verify.evidence import ReportEvidence
+from muniment.verify.log import EnrolledKeys
+from muniment.verify.record import Record
+from muniment.verify.shown import (
+    differs,
+    object_in,
+    read_object,
+    read_objects,
+    require_same,
+    require_same_digest,
+)
 from muniment.verify.stream import StreamEntry
+
+UNSIGNED: Final = (
+    "Whether these are true, for no statement of the model's stream repeats them: the registry's "
+    "address, the owner, the policy's title, jurisdiction and date in force (they are in the "
+    "document that the policy's digest names), when lineage was recorded and when the decision was "
+    "evaluated, why a review was dismissed, the names of people other than reviewers, and by whom, "
+    "when and with what the report was made."
+)
+
+_KNOWN: Final = frozenset(
+    (
+        # Compared.
+        *("model_name", "version", "version_uri", "stream", "created_at", "risk_tier"),
+        *("intended_use", "aliases", "alias_history", "policy", "decision", "lineage"),
+        *("evidence", "champion", "promotions", "approvals", "events", "log"),
+        # Named in UNSIGNED.
+        *("source", "owner", "generated_at", "generator", "requested_by"),
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """How much of the dossier was found again in signed statements."""
+    """How much of the dossier was found again in signed statements.
+
+    Attributes:
+        decision: what the shown decision is, in words.
+        limits: what it shows beside that and no statement repeats, a sentence each.
+    """
 
     evidence: int
     approvals: int
     promotions: int
+    events: int
     decision: str
+    limits: tuple[str, ...]
 
 
 def require_agreement(
@@ -30,51 +69,53 @@ def require_agreement(
     entries: Sequence[StreamEntry],
     checkpoint: Checkpoint,
     vkey: str,
+    keys: EnrolledKeys,
 ) -> Agreement:
-    """Accept a dossier only if nothing it shows contradicts the stream's statements.
+    """Accept a dossier only if it shows what the stream's statements say, all of it.
 
     Args:
-        entries: the whole stream, in order.
+        entries: the whole stream, in order, each proven and signed.
+        keys: as the log's own entries enrol them.
 
     Raises:
-        ReportError: another version, stream, checkpoint or key than the report's; lineage,
-            evidence, an approval, a promotion or a decision that differs from its statement or
-            has none; or a review, a refusal above all, that the dossier leaves out.
+        ReportError: another version, stream, checkpoint or key than the report's; anything that
+            differs from its statement or has none; anything left out that was stated; or a
+            preview that is better than the decision that was signed.
     """
     dossier = evidence.dossier
-    _same("dossier.version_uri", dossier.get("version_uri"), evidence.version_uri)
-    _same("dossier.stream", dossier.get("stream"), evidence.stream)
+    require_same("dossier.version_uri", dossier.get("version_uri"), evidence.version_uri)
+    require_same("dossier.stream", dossier.get("stream"), evidence.stream)
     if not evidence.version_uri.startswith(f"{evidence.stream}/versions/"):
-        raise _differs("version_uri", "the version is not one of the stream's model")
-    _log(dossier.get("log"), evidence, entries, checkpoint, vkey)
-    about = [
-        entry
-        for entry in entries
-        if any(subject.name == evidence.version_uri for subject in entry.statement.subjects)
-        or entry.statement.predicate.get("version_uri") == evidence.version_uri
-    ]
-    by_leaf = {entry.leaf_index: entry for entry in entries}
-    _lineage(dossier.get("lineage"), evidence.version_uri, by_leaf)
-    items = _objects(dossier, "evidence")
-    for place, item in enumerate(items):
-        _evidence(f"dossier.evidence[{place}]", item, evidence.version_uri, by_leaf)
-    reviews = _objects(dossier, "approvals")
-    _approvals(reviews, about, by_leaf, evidence.disclosures)
-    promotions = _objects(dossier, "promotions")
-    _promotions(promotions, about)
-    decision = _decision(dossier.get("decision"), about)
-    return Agreement(len(items), len(reviews), len(promotions), decision)
+        raise differs("version_uri", "the version is not one of the stream's model")
+    record = Record.of(evidence, entries)
+    _log(read_object(dossier.get("log"), "log"), evidence, entries, checkpoint, vkey, keys)
+    _heading(dossier, record)
+    _policy(dossier, record)
+    limits = [UNSIGNED, *require_lineage(dossier.get("lineage"), record)]
+    findings = require_evidence(read_objects(dossier, "evidence"), record)
+    reviews = require_reviews(read_objects(dossier, "approvals"), record)
+    promotions = require_promotions(read_objects(dossier, "promotions"), record)
+    events = require_history(dossier, record)
+    ruling = require_decision(dossier.get("decision"), record)
+    require_champion(dossier.get("champion"), record, ruling.alias)
+    limits += ruling.limits
+    unknown = sorted(str(name) for name in dossier.keys() - _KNOWN)
+    if unknown:
+        limits.append(
+            "Whether these parts of the report's data are true, for this version of the verifier "
+            f"does not know them: {', '.join(unknown)[:300]}."
+        )
+    return Agreement(findings, reviews, promotions, events, ruling.words, tuple(limits))
 
 
 def _log(
-    shown: object,
+    shown: Mapping[str, Any],
     evidence: ReportEvidence,
     entries: Sequence[StreamEntry],
     checkpoint: Checkpoint,
     vkey: str,
+    keys: EnrolledKeys,
 ) -> None:
-    if not isinstance(shown, dict):
-        raise _differs("log", "the dossier names no log state")
     expected = {
         "origin": checkpoint.origin,
         "vkey": vkey,
@@ -84,188 +125,60 @@ def _log(
         "stream_length": len(entries),
     }
     for name, value in expected.items():
-        if shown.get(name) is not None or name == "checkpoint":
-            _same(f"dossier.log.{name}", shown.get(name), value)
+        require_same(f"dossier.log.{name}", shown.get(name), value)
+    for place, item in enumerate(read_objects(shown, "keys")):
+        path = f"dossier.log.keys[{place}]"
+        key = keys.by_keyid.get(str(item.get("keyid")))
+        if key is None:
+            raise differs(path, "the log enrols no such key")
+        enrolled = {
+            "use": key.use,
+            "scheme": key.scheme,
+            "certificate_sha256": key.certificate_sha256,
+            "leaf_index": keys.leaves.get(key.keyid),
+        }
+        for name, value in enrolled.items():
+            require_same(f"{path}.{name}", item.get(name), value)
 
 
-def _lineage(shown: object, version_uri: str, by_leaf: Mapping[int, StreamEntry]) -> None:
-    if shown is None:
+def _heading(dossier: Mapping[str, Any], record: Record) -> None:
+    registered, version = record.row_of(record.stream), record.row_of(record.version_uri)
+    require_same("dossier.version", dossier.get("version"), record.version)
+    require_same("dossier.model_name", dossier.get("model_name"), registered.get("name"))
+    created = version.get("creation_timestamp_ms")
+    require_same(
+        "dossier.created_at",
+        _milliseconds(dossier.get("created_at")),
+        created if type(created) is int else None,
+    )
+    described = version.get("description") or registered.get("description") or None
+    shown = dossier.get("intended_use")
+    if isinstance(described, dict) and isinstance(shown, str):
+        # Of a long text the statement holds the digest of its JSON.
+        require_same_digest(
+            "dossier.intended_use", Digest.of_bytes(canonical_json(shown)), described.get("sha256")
+        )
+    else:
+        require_same("dossier.intended_use", shown, described)
+
+
+def _policy(dossier: Mapping[str, Any], record: Record) -> None:
+    shown, bound = dossier.get("policy"), record.binding
+    if bound is None:
+        require_same("dossier.policy", shown, None)
+        require_same("dossier.risk_tier", dossier.get("risk_tier"), None)
         return
-    if not isinstance(shown, dict):
-        raise _differs("lineage", "not an object")
-    entry = _entry("dossier.lineage", shown, by_leaf, SLSA_PROVENANCE)
-    digests = [
-        subject.digest for subject in entry.statement.subjects if subject.name == version_uri
-    ]
-    if not digests:
-        raise _differs("lineage", f"leaf {entry.leaf_index} is about another version")
-    if shown.get("subject_digest") is not None:
-        _same_digest("dossier.lineage.subject_digest", shown["subject_digest"], digests[0])
+    policy, predicate = read_object(shown, "policy"), bound.statement.predicate
+    require_same("dossier.policy.name", policy.get("name"), predicate["name"])
+    require_same("dossier.policy.version", policy.get("version"), str(predicate["version"]))
+    require_same_digest("dossier.policy.digest", policy.get("digest"), predicate["digest"])
+    tier = object_in(predicate, "binding").get("risk_tier")
+    require_same("dossier.risk_tier", dossier.get("risk_tier"), tier)
 
 
-def _evidence(
-    path: str, shown: Mapping[str, Any], version_uri: str, by_leaf: Mapping[int, StreamEntry]
-) -> None:
-    entry = _entry(path, shown, by_leaf, EVIDENCE)
-    statement = entry.statement
-    if version_uri not in [subject.name for subject in statement.subjects]:
-        raise _differs(path, f"leaf {entry.leaf_index} is about another version")
-    for name in ("kind", "origin", "conclusion", "reasons", "measurements"):
-        _same(f"{path}.{name}", shown.get(name), statement.predicate.get(name))
-    if shown.get("criteria") is not None:
-        _same(f"{path}.criteria", shown["criteria"], statement.predicate.get("criteria"))
-
-
-def _approvals(
-    shown: Sequence[Mapping[str, Any]],
-    about: Sequence[StreamEntry],
-    by_leaf: Mapping[int, StreamEntry],
-    disclosures: Mapping[str, Disclosure],
-) -> None:
-    listed: set[int] = set()
-    for place, item in enumerate(shown):
-        path = f"dossier.approvals[{place}]"
-        entry = _entry(path, item, by_leaf, APPROVAL)
-        if entry not in about:
-            raise _differs(path, f"leaf {entry.leaf_index} is a review of another version")
-        predicate = entry.statement.predicate
-        for name in ("verdict", "meaning", "role", "promotion_id"):
-            if name != "promotion_id" or item.get(name) is not None:
-                _same(f"{path}.{name}", item.get(name), predicate.get(name))
-        _same(f"{path}.signed_at", item.get("signed_at"), predicate.get("at"))
-        _same_digest(
-            f"{path}.evidence_digest", item.get("evidence_digest"), predicate["evidence_digest"]
-        )
-        person = disclosures.get(str(predicate["person"]["commitment"]))
-        if isinstance(person, PersonDisclosure):
-            _same(f"{path}.printed_name", item.get("printed_name"), person.printed_name)
-        reason = disclosures.get(str(predicate.get("reason_commitment")))
-        if isinstance(reason, TextDisclosure) and item.get("reason") is not None:
-            _same(f"{path}.reason", item["reason"], reason.text)
-        listed.add(entry.leaf_index)
-    for entry in about:
-        is_review = entry.statement.predicate_type == APPROVAL
-        if not is_review or entry.statement.predicate["event"] == "approval.dismissed":
-            continue
-        if entry.leaf_index not in listed:
-            verdict = entry.statement.predicate["verdict"]
-            raise _differs(
-                "approvals",
-                f"the pages leave out the review ({verdict}) at leaf {entry.leaf_index}",
-            )
-
-
-def _promotions(shown: Sequence[Mapping[str, Any]], about: Sequence[StreamEntry]) -> None:
-    latest = {
-        str(entry.statement.predicate["promotion_id"]): entry.statement.predicate
-        for entry in about
-        if entry.statement.predicate_type == PROMOTION
-    }
-    for place, item in enumerate(shown):
-        path = f"dossier.promotions[{place}]"
-        predicate = latest.pop(str(item.get("id")), None)
-        if predicate is None:
-            raise _differs(path, "no statement is about this promotion")
-        for name in ("alias", "status"):
-            _same(f"{path}.{name}", item.get(name), predicate.get(name))
-    if latest:
-        raise _differs("promotions", f"the pages leave out promotion {next(iter(latest))}")
-
-
-def _decision(shown: object, about: Sequence[StreamEntry]) -> str:
-    """Say what the shown decision is; one that claims a place in the log must be the one there."""
-    if shown is None:
-        return "none shown"
-    if not isinstance(shown, dict):
-        raise _differs("decision", "not an object")
-    signed = [
-        entry
-        for entry in about
-        if entry.statement.predicate_type == PROMOTION
-        and entry.statement.predicate.get("alias") == shown.get("alias")
-        and isinstance(entry.statement.predicate.get("decision"), dict)
-    ]
-    last = signed[-1] if signed else None
-    if shown.get("leaf_index") is None:
-        # Evaluated when the report was made, on what was known then.
-        said = (
-            "no decision was signed"
-            if last is None
-            else f"the last one signed, at leaf {last.leaf_index}, is {_verdict(last)}"
-        )
-        return f"{shown.get('verdict')} as a preview that stands in no statement; {said}"
-    if last is None:
-        raise _differs("decision", "no statement holds a decision about this alias")
-    _same("dossier.decision.leaf_index", shown["leaf_index"], last.leaf_index)
-    _same("dossier.decision.verdict", shown.get("verdict"), _verdict(last))
-    judged = last.statement.predicate["decision"].get("evidence_digest")
-    # A decision without a policy judged no evidence, and its digest is empty.
-    if shown.get("evidence_digest") and judged:
-        _same_digest("dossier.decision.evidence_digest", shown["evidence_digest"], judged)
-    return f"{_verdict(last)}, as signed at leaf {last.leaf_index}"
-
-
-def _verdict(entry: StreamEntry) -> object:
-    return entry.statement.predicate["decision"].get("verdict")
-
-
-def _entry(
-    path: str,
-    shown: Mapping[str, Any],
-    by_leaf: Mapping[int, StreamEntry],
-    predicate_type: str,
-) -> StreamEntry:
-    leaf_index = shown.get("leaf_index")
-    entry = by_leaf.get(leaf_index) if type(leaf_index) is int else None
-    if entry is None:
-        raise ReportError(
-            f"{path} names no entry of the model's stream (leaf {leaf_index})",
-            code="dossier.unsigned",
-        )
-    _same(f"{path}: type of leaf {leaf_index}", predicate_type, entry.statement.predicate_type)
-    if shown.get("digest") is not None:
-        digest = _digest(f"{path}.digest", shown["digest"])
-        # Either names the same bytes: the envelope's own, or those of its payload.
-        if digest.hex not in (entry.sha256, entry.payload_sha256):
-            raise _differs(f"{path}.digest", f"not that of leaf {leaf_index}")
-    return entry
-
-
-def _objects(dossier: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
-    items = dossier.get(name)
-    if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
-        raise _differs(name, "not a list of objects")
-    return items
-
-
-def _same(path: str, shown: object, signed: object) -> None:
-    # True == 1 to Python; a reader sees two different things.
-    if shown != signed or isinstance(shown, bool) != isinstance(signed, bool):
-        raise ReportError(
-            f"{path} shows {str(shown)[:80]!r}, signed is {str(signed)[:80]!r}",
-            code="dossier.contradicts",
-        )
-
-
-def _same_digest(path: str, shown: object, signed: object) -> None:
-    if _digest(path, shown).hex != _digest(path, signed).hex:
-        raise ReportError(
-            f"{path} shows another digest than was signed", code="dossier.contradicts"
-        )
-
-
-def _digest(path: str, value: object) -> Digest:
-    """Read a digest in any of its three spellings: DigestSet, ``algorithm:hex``, bare hex."""
+def _milliseconds(shown: object) -> int | None:
     try:
-        if isinstance(value, Digest):
-            return value
-        if isinstance(value, dict):
-            return Digest.from_set(value)
-        text = str(value)
-        return Digest.parse(text) if ":" in text else Digest("sha256", text)
-    except DigestError as error:
-        raise ReportError(f"{path}: {error.message}", code="dossier.malformed") from error
-
-
-def _differs(part: str, why: str) -> ReportError:
-    return ReportError(f"{part}: {why}", code="dossier.contradicts")
+        at = datetime.fromisoformat(str(shown))
+        return round(at.replace(tzinfo=at.tzinfo or UTC).timestamp() * 1000)
+    except (ValueError, OverflowError):
+        return None

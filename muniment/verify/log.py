@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from muniment.attest.envelope import (
     STATEMENT_PAYLOAD_TYPE,
@@ -43,9 +43,10 @@ class ProvenEntry:
 
 @dataclass(frozen=True, slots=True)
 class EnrolledKeys:
-    """The keys that the log's own entries enrol, by key id."""
+    """The keys that the log's own entries enrol, by key id, and the leaves that do so."""
 
     by_keyid: Mapping[str, KeyEntry]
+    leaves: Mapping[str, int] = field(default_factory=dict)
 
     def permits(self, keyid: str, predicate_type: str) -> bool:
         """Whether that key is enrolled for statements of that type."""
@@ -132,7 +133,7 @@ def enrolled_keys(entries: Sequence[ProvenEntry]) -> EnrolledKeys:
             raise ReportError(f"leaf {entry.leaf_index}: key {key.keyid[:16]}… is enrolled twice")
         verify_statement_entry(entry, EnrolledKeys(trusted))
         trusted[key.keyid] = key
-    return EnrolledKeys(trusted)
+    return EnrolledKeys(trusted, {key.keyid: entry.leaf_index for key, entry in enrolments})
 
 
 def verify_statement_entry(entry: ProvenEntry, keys: EnrolledKeys) -> str:

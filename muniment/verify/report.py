@@ -83,8 +83,10 @@ def verify_report(path: str | Path, vkey: str, ca: str | Path | None = None) -> 
     keys = _look_at_keys(findings, proven)
     _look_at_certificate(findings, pdf, keys, ca)
     are_signed = _look_at_statements(findings, proven, keys)
-    _look_at_model(findings, facts, evidence, checkpoint, proven if are_signed else None, vkey)
-    return Verification(str(path), tuple(findings.made), LIMITS, facts)
+    limits = _look_at_model(
+        findings, facts, evidence, checkpoint, proven if are_signed else None, keys, vkey
+    )
+    return Verification(str(path), tuple(findings.made), (*LIMITS, *limits), facts)
 
 
 def _look_at_entries(
@@ -165,8 +167,10 @@ def _look_at_model(
     evidence: ReportEvidence | None,
     checkpoint: Checkpoint | None,
     proven: list[ProvenEntry] | None,
+    keys: EnrolledKeys | None,
     vkey: str,
-) -> None:
+) -> tuple[str, ...]:
+    """Look at the stream and at what is shown of it; return what the latter leaves unproven."""
     stream: list[StreamEntry] | None = None
     with findings.look_at(
         "stream.complete", "The model's statements follow one another without a gap or a fork"
@@ -198,11 +202,14 @@ def _look_at_model(
             _known(stream, "the stream"),
             _known(checkpoint, "the checkpoint"),
             vkey,
+            _known(keys, "the keys"),
         )
         note.detail = (
-            f"decision {agreed.decision}; {agreed.evidence} findings, "
-            f"{agreed.approvals} reviews, {agreed.promotions} promotions"
+            f"decision {agreed.decision}; {agreed.evidence} findings, {agreed.approvals} reviews, "
+            f"{agreed.promotions} promotions, {agreed.events} events"
         )
+        return agreed.limits
+    return ()
 
 
 def _stream_entries(proven: list[ProvenEntry]) -> list[StreamEntry]:

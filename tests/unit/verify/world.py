@@ -41,17 +41,27 @@ from muniment.attest.note import Checkpoint, NoteSigner, sign_checkpoint
 from muniment.attest.proof import format_proof
 from muniment.attest.statement import StreamPosition, Subject, build_statement, format_time
 from muniment.verify import Verification
+from tests.unit.verify.pages import build_dossier
+from tests.unit.verify.story import (
+    ARTIFACTS,
+    BIAS_MEASUREMENTS,
+    FIRST_VERSION,
+    MEASUREMENTS,
+    MODEL_ROW,
+    POLICY_REF,
+    PROMOTION_ID,
+    PROVENANCE,
+    STREAM,
+    VERSION,
+    decision_content,
+    server_evidence_digest,
+    version_row,
+)
 
 NOW = datetime(2026, 11, 23, 14, 0, tzinfo=UTC)
-STREAM = "muniment://default/models/loan@1763900000000"
-VERSION = f"{STREAM}/versions/2"
 SETUP = {"kind": "service", "id": "setup"}
-PROMOTION_ID = "11111111-1111-4111-8111-111111111111"
 REVIEWER_ID = "22222222-2222-4222-8222-222222222222"
-ARTIFACTS = Digest("dirHash", "ab" * 32)
-EVIDENCE_DIGEST = "cd" * 32
 SALT = b"\x07" * 32
-MEASUREMENTS = {"n": 995, "accuracy": 0.906}
 
 
 @dataclass(frozen=True)
@@ -182,50 +192,117 @@ class World:
         return StreamPosition(STREAM, len(self.stream), Digest.of_bytes(self.stream[-1]))
 
     def tell_the_usual_story(self) -> None:
-        """Lineage, evidence, a request, a refusal and an approval, a decision."""
-        self.state(
-            predicates.SLSA_PROVENANCE,
-            {
-                "buildDefinition": {
-                    "buildType": "https://muniment.dev/training/v1",
-                    "externalParameters": {"seed": 0},
-                },
-                "runDetails": {"builder": {"id": "https://muniment.dev/capture"}},
-            },
+        """Two versions, a governed alias set without a grant, and version 2 denied for bias."""
+        self.registry_event("model.appeared", STREAM, after=MODEL_ROW)
+        self.registry_event("version.appeared", FIRST_VERSION, after=version_row(1))
+        self.registry_event(
+            "alias.set",
+            FIRST_VERSION,
+            after={"version": 1},
+            detail={"alias": "champion"},
+            violation=True,
         )
+        self.registry_event("version.appeared", VERSION, after=version_row(2))
+        self.state(predicates.SLSA_PROVENANCE, PROVENANCE)
+        self.finding("bias", "fail", BIAS_MEASUREMENTS, criteria={"impact_ratio": 0.8})
+        self.finding("performance", "pass", MEASUREMENTS)
         self.state(
-            predicates.EVIDENCE,
+            predicates.POLICY,
             {
-                "event": "evidence.recorded",
-                "kind": "performance",
-                "origin": "reported",
-                "conclusion": "pass",
-                "reasons": [],
-                "criteria": {},
-                "measurements": MEASUREMENTS,
-                "inputs": [],
+                "event": "policy.bound",
+                **POLICY_REF,
+                "binding": {
+                    "model": STREAM,
+                    "policy": POLICY_REF["digest"],
+                    "risk_tier": "high",
+                },
             },
+            subject=STREAM,
         )
         self.promotion("promotion.requested", "evaluating")
         for verdict in ("refuse", "approve"):
-            self.state(
-                predicates.APPROVAL,
-                {
-                    "event": "approval.refused" if verdict == "refuse" else "approval.given",
-                    "promotion_id": PROMOTION_ID,
-                    "verdict": verdict,
-                    "meaning": "I have reviewed this evidence.",
-                    "evidence_digest": f"sha256:{EVIDENCE_DIGEST}",
-                    "alias": "champion",
-                    "person": {
-                        "id": REVIEWER_ID,
-                        "commitment": person_commitment(SALT, f"Ada {verdict}", "reviewer"),
-                    },
-                    "role": "reviewer",
-                    "reason_commitment": text_commitment(SALT, f"because {verdict}"),
+            self.review(verdict)
+        self.promotion("promotion.denied", "denied", **self.decided("deny"))
+
+    def registry_event(
+        self, event: str, subject: str, *, violation: bool = False, **more: Any
+    ) -> int:
+        return self.state(
+            predicates.REGISTRY_EVENT,
+            {"event": event, "before": None, "after": None, "violation": violation, **more},
+            subject=subject,
+        )
+
+    def finding(
+        self,
+        kind: str,
+        conclusion: str,
+        measurements: Mapping[str, Any],
+        *,
+        origin: str = "reported",
+        criteria: Mapping[str, Any] | None = None,
+        subject: str = VERSION,
+    ) -> int:
+        return self.state(
+            predicates.EVIDENCE,
+            {
+                "event": "evidence.recorded",
+                "kind": kind,
+                "origin": origin,
+                "conclusion": conclusion,
+                "reasons": [f"{kind}: {conclusion}"],
+                "criteria": dict(criteria or {}),
+                "measurements": dict(measurements),
+                "inputs": [],
+            },
+            subject=subject,
+        )
+
+    def review(self, verdict: str, event: str | None = None) -> int:
+        names = {"refuse": "approval.refused", "approve": "approval.given"}
+        return self.state(
+            predicates.APPROVAL,
+            {
+                "event": event or names[verdict],
+                "promotion_id": PROMOTION_ID,
+                "verdict": verdict,
+                "meaning": "I have reviewed this evidence.",
+                "evidence_digest": self.evidence_digest(),
+                "alias": "champion",
+                "person": {
+                    "id": REVIEWER_ID,
+                    "commitment": person_commitment(SALT, f"Ada {verdict}", "reviewer"),
                 },
-            )
-        self.promotion("promotion.denied", "denied", decision={"verdict": "deny"})
+                "role": "reviewer",
+                "reason_commitment": text_commitment(SALT, f"because {verdict}"),
+            },
+        )
+
+    def statements(self) -> list[dict[str, Any]]:
+        """Return the stream's statements with ``leaf_index`` and ``sha256``, as JSON."""
+        return [
+            {
+                **json.loads(base64.b64decode(json.loads(leaf)["payload"])),
+                "leaf_index": index,
+                "sha256": hashlib.sha256(leaf).hexdigest(),
+            }
+            for index, leaf in enumerate(self.leaves)
+            if leaf in self.stream
+        ]
+
+    def evidence_digest(self) -> str:
+        """Return what a server says is judged now: by its own code, not by the verifier's."""
+        return server_evidence_digest(self.statements())
+
+    def decided(self, verdict: str) -> dict[str, Any]:
+        """Return a decision on the evidence as it stands: bias fails, all else is satisfied."""
+        digest = self.evidence_digest()
+        statements = self.statements()
+        return {
+            "decision": decision_content(verdict, digest, statements),
+            "policy": POLICY_REF,
+            "evidence_digest": digest,
+        }
 
     def promotion(self, event: str, status: str, **more: Any) -> int:
         return self.state(
@@ -288,54 +365,7 @@ class World:
             "checkpoint": note.decode(),
             "entries": entries,
             "disclosures": disclosures,
-            "dossier": self.dossier(note, hashes),
-        }
-
-    def dossier(self, note: bytes, hashes: list[bytes]) -> dict[str, Any]:
-        first = len(self.leaves) - len(self.stream)
-
-        def minute(leaf: int) -> str:
-            return format_time(NOW + timedelta(minutes=leaf))
-
-        return {
-            "version_uri": VERSION,
-            "stream": STREAM,
-            "log": {
-                "origin": self.log.name,
-                "vkey": self.vkey,
-                "checkpoint": note.decode(),
-                "tree_size": len(hashes),
-                "root_hash": root_hash(hashes).hex(),
-                "stream_length": len(self.stream),
-            },
-            "lineage": {"leaf_index": first, "subject_digest": str(ARTIFACTS)},
-            "evidence": [
-                {
-                    "leaf_index": first + 1,
-                    "kind": "performance",
-                    "origin": "reported",
-                    "conclusion": "pass",
-                    "reasons": [],
-                    "measurements": MEASUREMENTS,
-                    "digest": f"sha256:{hashlib.sha256(self.leaves[first + 1]).hexdigest()}",
-                }
-            ],
-            "approvals": [
-                {
-                    "leaf_index": first + 3 + place,
-                    "printed_name": f"Ada {verdict}",
-                    "role": "reviewer",
-                    "verdict": verdict,
-                    "meaning": "I have reviewed this evidence.",
-                    "signed_at": minute(first + 3 + place),
-                    "reason": f"because {verdict}",
-                    "evidence_digest": f"sha256:{EVIDENCE_DIGEST}",
-                    "promotion_id": PROMOTION_ID,
-                }
-                for place, verdict in enumerate(("refuse", "approve"))
-            ],
-            "promotions": [{"id": PROMOTION_ID, "alias": "champion", "status": "denied"}],
-            "decision": {"verdict": "deny", "alias": "champion", "leaf_index": first + 5},
+            "dossier": build_dossier(self, note, hashes),
         }
 
     def report(self, evidence: Mapping[str, Any] | bytes | None = None, **options: Any) -> bytes:

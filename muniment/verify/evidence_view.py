@@ -1,0 +1,122 @@
+"""The digest of the evidence that counts, computed again from the stream alone.
+
+It is what reviewers sign and what a decision judged. The rules are those of
+``https://muniment.dev/evidence-view/v1``: the newest item of a kind counts, except that what was
+reported never supersedes what was computed about the same bytes; a version is compared with the
+last other holder of the alias.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from muniment.attest.digest import canonical_json
+from muniment.verify.record import Record
+from muniment.verify.shown import object_in
+from muniment.verify.stream import StreamEntry
+
+FORMAT: Final = "https://muniment.dev/evidence-view/v1"
+
+
+def evidence_digest(record: Record, *, policy_digest: str, alias: str) -> str:
+    """Return the 64 hexadecimal digits of exactly what counts at the stream's end.
+
+    Args:
+        policy_digest: textual, ``sha256:<hex>``.
+    """
+    champion, ever_held = comparison_holder(record, alias)
+    lineage = record.lineage_of(record.version_uri)
+    shown = {
+        "format": FORMAT,
+        "policy": policy_digest,
+        "version_uri": record.version_uri,
+        "alias": alias.lower(),
+        "subject_digest": _subject_digest(record, record.version_uri),
+        "lineage": None if lineage is None else _lineage(record, lineage),
+        "items": _items(record, record.version_uri),
+        "champion": None
+        if champion is None
+        else {
+            "version_uri": champion,
+            "subject_digest": _subject_digest(record, champion),
+            "items": _items(record, champion),
+        },
+        "alias_ever_held": ever_held,
+    }
+    return hashlib.sha256(canonical_json(shown)).hexdigest()
+
+
+def comparison_holder(record: Record, alias: str) -> tuple[str | None, bool]:
+    """Return the URI of the version to compare with, and whether another ever held the alias."""
+    holders = [
+        record.uri_of(move.after)
+        for move in record.alias_moves
+        if move.after is not None and move.alias.lower() == alias.lower()
+    ]
+    while holders and holders[-1] == record.version_uri:
+        holders.pop()
+    return (holders[-1], True) if holders else (None, False)
+
+
+def counting_evidence(record: Record, version_uri: str) -> dict[str, StreamEntry]:
+    """Return the finding of each kind that counts for a version."""
+    counting: dict[str, StreamEntry] = {}
+    for entry in record.evidence_of(version_uri):
+        kind = str(entry.statement.predicate["kind"])
+        held = counting.get(kind)
+        is_outranked = (
+            held is not None
+            and held.statement.predicate["origin"] == "computed"
+            and entry.statement.predicate["origin"] != "computed"
+            and record.digest_of(held, version_uri) == record.digest_of(entry, version_uri)
+        )
+        if not is_outranked:
+            counting[kind] = entry
+    return counting
+
+
+def legs_of(lineage: StreamEntry) -> Mapping[str, Any]:
+    """Return the graded legs of a provenance statement, by name."""
+    return object_in(
+        lineage.statement.predicate, "buildDefinition", "internalParameters", "muniment_legs"
+    )
+
+
+def _subject_digest(record: Record, version_uri: str) -> str:
+    lineage = record.lineage_of(version_uri)
+    return "" if lineage is None else record.digest_of(lineage, version_uri)
+
+
+def _lineage(record: Record, lineage: StreamEntry) -> dict[str, Any]:
+    legs = legs_of(lineage)
+    return {
+        "digest": lineage.sha256,
+        "subject_digest": record.digest_of(lineage, record.version_uri),
+        "origin": "reported",
+        # A record has one leg of each name.
+        "legs": [
+            {
+                "leg": name,
+                "grade": object_in(legs, name).get("grade"),
+                "reason": object_in(legs, name).get("reason"),
+            }
+            for name in sorted(legs)
+        ],
+    }
+
+
+def _items(record: Record, version_uri: str) -> Sequence[Mapping[str, Any]]:
+    return sorted(
+        (
+            {
+                "digest": entry.sha256,
+                "kind": kind,
+                "origin": entry.statement.predicate["origin"],
+                "subject_digest": record.digest_of(entry, version_uri),
+            }
+            for kind, entry in counting_evidence(record, version_uri).items()
+        ),
+        key=lambda item: (str(item["kind"]), str(item["digest"])),
+    )

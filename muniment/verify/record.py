@@ -1,0 +1,183 @@
+"""The proven stream of one model, read as the record of one version."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+from muniment.attest.predicates import (
+    APPROVAL,
+    EVIDENCE,
+    POLICY,
+    PROMOTION,
+    REGISTRY_EVENT,
+    SLSA_PROVENANCE,
+)
+from muniment.verify.evidence import Disclosure, ReportEvidence
+from muniment.verify.shown import object_in
+from muniment.verify.stream import StreamEntry
+
+DISMISSED = "approval.dismissed"
+
+
+@dataclass(frozen=True, slots=True)
+class AliasMove:
+    """An alias that came to name another version, or none; versions as text."""
+
+    entry: StreamEntry
+    alias: str
+    before: str | None
+    after: str | None
+    promotion_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Everything that the stream says, as far as a report on one version shows it.
+
+    Attributes:
+        entries: the whole stream, in order.
+        about: the statements about the version, in order.
+    """
+
+    version_uri: str
+    stream: str
+    entries: tuple[StreamEntry, ...]
+    about: tuple[StreamEntry, ...]
+    disclosures: Mapping[str, Disclosure]
+
+    @classmethod
+    def of(cls, evidence: ReportEvidence, entries: Sequence[StreamEntry]) -> Self:
+        """Read the stream for the version that the report is about."""
+        uri = evidence.version_uri
+        return cls(
+            version_uri=uri,
+            stream=evidence.stream,
+            entries=tuple(entries),
+            about=tuple(
+                entry
+                for entry in entries
+                if _subject_is(entry, uri) or entry.statement.predicate.get("version_uri") == uri
+            ),
+            disclosures=evidence.disclosures,
+        )
+
+    @property
+    def version(self) -> str:
+        """The version's number, as the registry counts."""
+        return self.version_uri.removeprefix(f"{self.stream}/versions/")
+
+    def uri_of(self, version: str) -> str:
+        """Return the URI of another version of the same model."""
+        return f"{self.stream}/versions/{version}"
+
+    def lineage_of(self, version_uri: str) -> StreamEntry | None:
+        """Return a version's newest provenance: it supersedes the ones before."""
+        found = [
+            entry
+            for entry in self.entries
+            if entry.statement.predicate_type == SLSA_PROVENANCE and _subject_is(entry, version_uri)
+        ]
+        return found[-1] if found else None
+
+    def evidence_of(self, version_uri: str) -> list[StreamEntry]:
+        """Return the findings about a version, superseded ones too, oldest first."""
+        return [
+            entry
+            for entry in self.entries
+            if entry.statement.predicate_type == EVIDENCE and _subject_is(entry, version_uri)
+        ]
+
+    def digest_of(self, entry: StreamEntry, version_uri: str) -> str:
+        """Return the textual digest that a statement names a version by."""
+        return next(
+            str(subject.digest)
+            for subject in entry.statement.subjects
+            if subject.name == version_uri
+        )
+
+    @property
+    def reviews(self) -> list[StreamEntry]:
+        """The signed reviews of the version, dismissed ones too, dismissals not."""
+        return [
+            entry
+            for entry in self._typed(APPROVAL)
+            if entry.statement.predicate["event"] != DISMISSED
+        ]
+
+    @property
+    def dismissed(self) -> frozenset[str]:
+        """The commitments to the people whose reviews were dismissed; each is of one review."""
+        return frozenset(
+            str(entry.statement.predicate["person"]["commitment"])
+            for entry in self._typed(APPROVAL)
+            if entry.statement.predicate["event"] == DISMISSED
+        )
+
+    @property
+    def promotion_moves(self) -> list[StreamEntry]:
+        """What became of every promotion of the version, in order."""
+        return self._typed(PROMOTION)
+
+    @property
+    def binding(self) -> StreamEntry | None:
+        """The statement that bound the policy in force to the model."""
+        bound = [
+            entry
+            for entry in self.entries
+            if entry.statement.predicate_type == POLICY
+            and object_in(entry.statement.predicate, "binding").get("model") == self.stream
+        ]
+        return bound[-1] if bound else None
+
+    @property
+    def alias_moves(self) -> list[AliasMove]:
+        """Every move of every alias of the model, in order."""
+        return [
+            _alias_move(entry)
+            for entry in self.entries
+            if entry.statement.predicate_type == REGISTRY_EVENT
+            and str(entry.statement.predicate["event"]).startswith("alias.")
+        ]
+
+    def row_of(self, uri: str) -> dict[str, Any]:
+        """Return the registry row of the model or a version, as its changes left it."""
+        row: dict[str, Any] = {}
+        for entry in self.entries:
+            predicate = entry.statement.predicate
+            if entry.statement.predicate_type != REGISTRY_EVENT or not _subject_is(entry, uri):
+                continue
+            _, _, change = str(predicate["event"]).partition(".")
+            before, after = object_in(predicate, "before"), object_in(predicate, "after")
+            if predicate["event"].startswith("alias."):
+                continue
+            if change == "appeared":
+                row = dict(after)
+            elif change in ("changed", "renamed"):
+                row = {key: value for key, value in row.items() if key not in before} | dict(after)
+        return row
+
+    def _typed(self, predicate_type: str) -> list[StreamEntry]:
+        return [entry for entry in self.about if entry.statement.predicate_type == predicate_type]
+
+
+def _subject_is(entry: StreamEntry, uri: str) -> bool:
+    return any(subject.name == uri for subject in entry.statement.subjects)
+
+
+def _alias_move(entry: StreamEntry) -> AliasMove:
+    predicate = entry.statement.predicate
+    detail = object_in(predicate, "detail")
+    promotion = detail.get("promotion_id")
+    return AliasMove(
+        entry=entry,
+        alias=str(detail.get("alias")),
+        before=_number(object_in(predicate, "before").get("version")),
+        after=_number(object_in(predicate, "after").get("version")),
+        promotion_id=None if promotion is None else str(promotion),
+    )
+
+
+def _number(version: object) -> str | None:
+    return None if version is None else str(version)
