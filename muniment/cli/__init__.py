@@ -43,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except UsageError as error:
         return _fail("usage", str(error), wants_json, EXIT_USAGE)
     except ImportError as error:
-        message = f"{error.name} is not installed: pip install 'muniment[verify]'"
+        message = f"{error.name} is not installed: pip install '/path/to/muniment[verify]'"
         return _fail("missing_extra", message, wants_json, EXIT_FAILED)
     except BrokenPipeError:
         # The reader has gone; whatever was to be proven was not read to its end.
