@@ -22,8 +22,9 @@ RESERVATION_TTL = timedelta(seconds=settings.GRANT_TTL_SECONDS)
 def issue_token(*, promotion: Promotion, now: datetime) -> str | None:
     """Return a fresh, short-lived token for the promotion's living grant.
 
-    None while the store holds a reservation that may still come to something. A reservation that
-    ran out without the alias having moved is void, and a new grant takes its place.
+    None while the store holds a reservation that may still come to something, and once it has
+    confirmed the change. A reservation that ran out without the alias having moved is void, and a
+    new grant takes its place.
     """
     with transaction.atomic():
         grant = (
@@ -32,6 +33,8 @@ def issue_token(*, promotion: Promotion, now: datetime) -> str | None:
             .exclude(status=Grant.Status.VOID)
             .first()
         )
+        if grant is not None and grant.status == Grant.Status.CONFIRMED:
+            return None
         if grant is not None and grant.status == Grant.Status.RESERVED:
             if grant.reserved_at is None or now < grant.reserved_at + RESERVATION_TTL:
                 return None
