@@ -20,12 +20,8 @@ from registry.errors import (
 )
 from registry.models import Decision, Grant, Promotion
 from registry.services.bindings import bind_policy
-from registry.services.promotions import (
-    GONE,
-    decide_promotion,
-    request_promotion,
-    withdraw_promotion,
-)
+from registry.services.decisions import GONE, decide_promotion
+from registry.services.promotions import request_promotion, withdraw_promotion
 from tests.integration.registry.measured import BOSTON, record, record_boston
 from tests.integration.web.world import (
     World,

@@ -23,7 +23,7 @@ from registry.domain.words import ReviewVerdict
 from registry.errors import EvidenceChanged, InvalidRequest, PromotionClosed, ReviewNotAllowed
 from registry.models import Approval, Grant, Promotion
 from registry.services.approvals import MEANINGS, sign_review
-from registry.services.promotions import decide_promotion
+from registry.services.decisions import decide_promotion
 from tests.integration.web.world import PASSWORD, V2_RACE, World, audit
 
 CHANGED = {**V2_RACE, "Black": (99, 90, 65, 7)}
