@@ -19,7 +19,7 @@ from accounts.services.tokens import READ, issue_token
 from audits.domain.actor import SETUP
 from audits.models import Disclosure, LogEntry
 from registry.models import PolicyBinding
-from tests.integration.web.world import MODEL, World, build_world
+from tests.integration.web.world import MODEL, World, build_world, model_row, version_row, walk
 from tests.unit.docs.pages import DOCS, fenced, read
 
 
@@ -61,12 +61,18 @@ def ask_gate(world: World, number: int) -> dict[str, Any]:
 def test_the_answer_in_gate_md_has_the_members_of_a_real_one(world: World) -> None:
     page = read(DOCS / "gate.md")
     shown = json.loads(fenced(page, "json")[0])
+    # Version 1 is champion no more, so that somebody may ask for it.
+    walk(world, [model_row()], [version_row(number) for number in (1, 2, 3)])
+    promotion = world.request(1)
     answered = ask_gate(world, 1)
     assert set(members(shown)) == set(members(answered))
     names = {path.rsplit(".", 1)[-1] for path in members(answered)}
     assert not [name for name in names if not re.search(rf"[`.]{name}[`.\[]", page)]
     assert shown["decision"] == answered["decision"] == "deny"
     assert shown["schema_version"] == answered["schema_version"]
+    assert answered["promotion"]["id"] == str(promotion.pk)
+    assert shown["promotion"]["status"] == answered["promotion"]["status"]
+    assert shown["links"]["promotion"].endswith(f"/{shown['promotion']['id']}/")
     # What is null without a policy is null as a whole.
     PolicyBinding.objects.all().delete()
     unbound = ask_gate(world, 1)
@@ -108,4 +114,8 @@ def test_a_password_of_fewer_than_twelve_characters_is_refused_as_running_md_say
 def test_health_is_answered_without_signing_in(committed_database: str) -> None:
     answer = Client().get("/healthz?format=json")
     assert answer.status_code == 200
-    assert set(answer.json().values()) == {"OK"}
+    [shown] = fenced(read(DOCS / "running.md"), "json")
+    assert answer.json() == json.loads(shown)
+    asked = Client().get("/healthz", headers={"accept": "application/json"})
+    assert asked.json() == json.loads(shown)
+    assert Client().get("/healthz")["content-type"].startswith("text/html")
