@@ -17,9 +17,9 @@ from audits.models import Evidence
 from muniment.attest.statement import format_time
 from registry.errors import NotGoverned
 from registry.services.aliases import governed_aliases
+from registry.services.decisions import NO_POLICY
 from registry.services.evaluation import Evaluation, evaluate_version
 from registry.services.lookup import find_version
-from registry.services.promotions import NO_POLICY
 
 SCHEMA_VERSION = 1
 

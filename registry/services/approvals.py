@@ -24,10 +24,10 @@ from registry.errors import (
     ReviewNotAllowed,
 )
 from registry.models import Approval, Promotion
+from registry.services.decisions import decide_promotion
 from registry.services.evaluation import Evaluation, evaluate_version
 from registry.services.locking import lock_promotion
 from registry.services.policies import document_of
-from registry.services.promotions import decide_promotion
 from registry.services.text import require_plain_text
 
 MEANINGS = {

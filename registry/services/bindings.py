@@ -14,8 +14,9 @@ from muniment.attest.digest import Digest
 from registry.errors import PolicyNotBindable
 from registry.models import Policy, PolicyBinding, RegisteredModel
 from registry.services.aliases import governed_aliases
+from registry.services.decisions import decide_open_promotions
 from registry.services.policies import document_of
-from registry.services.promotions import decide_open_promotions, order_missing_evidence
+from registry.services.promotions import order_missing_evidence
 
 
 @transaction.atomic(durable=True)

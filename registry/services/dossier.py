@@ -7,29 +7,30 @@ from datetime import UTC, datetime
 from typing import cast
 from uuid import UUID
 
-from accounts.models import User
 from audits.domain import dossier as said
 from audits.domain.dossier import Dossier
-from audits.models import Disclosure, Evidence, LogEntry
-from audits.selectors import decoded_statement, stream_entries
+from audits.models import Evidence, LogEntry
 from audits.services.signing import keyring
 from lineage.models import LineageRecord
 from muniment.attest.note import verify_checkpoint
 from registry.models import (
-    AliasChange,
-    Approval,
     Decision,
     ModelAlias,
     ModelVersion,
     PolicyBinding,
-    Promotion,
 )
 from registry.services.aliases import governed_aliases
+from registry.services.dossier_history import (
+    Leaves,
+    Names,
+    alias_history,
+    approvals_of,
+    events_of,
+    promotions_of,
+)
 from registry.services.evaluation import Evaluation, evaluate_version
 from registry.services.policies import document_of
 from registry.version import GENERATOR
-
-Leaves = Mapping[int, int]
 
 
 def build_dossier(
@@ -49,7 +50,7 @@ def build_dossier(
     """
     known = version.registered_model
     evaluation = evaluate_version(version=version, alias=governed_aliases()[0], as_of=now)
-    names = _Names()
+    names = Names()
     return Dossier(
         model_name=known.name,
         version=str(version.version),
@@ -66,58 +67,20 @@ def build_dossier(
             .select_related("version")
             .order_by("alias")
         ),
-        alias_history=_alias_history(version, leaves),
+        alias_history=alias_history(version, leaves),
         policy=_policy(evaluation.binding),
         decision=_decision(evaluation, leaves),
         lineage=_lineage(version, leaves),
         evidence=_evidence(version, leaves),
         champion=_champion(evaluation),
-        promotions=_promotions(version, leaves, names),
-        approvals=_approvals(version, leaves),
-        events=_events(version, leaves, names),
+        promotions=promotions_of(version, leaves, names),
+        approvals=approvals_of(version, leaves),
+        events=events_of(version, leaves, names),
         log=_log(checkpoint, known.uri, leaves),
         generated_at=now,
         generator=GENERATOR,
         requested_by=names.of_person(requested_by) or "unknown",
     )
-
-
-class _Names:
-    """Printed names of people, looked up once."""
-
-    def __init__(self) -> None:
-        self._known = {str(user.pk): user.printed_name for user in User.objects.all()}
-
-    def of_person(self, person: UUID | None) -> str | None:
-        return self._known.get(str(person))
-
-    def of_actor(self, entry: LogEntry) -> str:
-        return self._known.get(entry.actor_id, entry.actor_id)
-
-
-def _alias_history(version: ModelVersion, leaves: Leaves) -> tuple[said.AliasChange, ...]:
-    changes = (
-        AliasChange.objects.filter(registered_model=version.registered_model_id)
-        .select_related("before", "after")
-        .order_by("pk")
-    )
-    return tuple(
-        said.AliasChange(
-            alias=change.alias,
-            at=change.at,
-            from_version=str(change.before.version) if change.before else None,
-            to_version=str(change.after.version) if change.after else None,
-            cause=_cause(change),
-            leaf_index=leaves.get(change.entry_id),
-        )
-        for change in changes
-    )
-
-
-def _cause(change: AliasChange) -> str:
-    if change.promotion_id:
-        return f"promotion {change.promotion_id}"
-    return "no grant explains this change" if change.is_violation else "found in MLflow"
 
 
 def _policy(binding: PolicyBinding | None) -> said.Policy | None:
@@ -266,94 +229,6 @@ def _measured(items: tuple[object, ...]) -> Mapping[str, object]:
 def _number(measured: Mapping[str, object], name: str) -> float | None:
     value = measured.get(name)
     return float(value) if isinstance(value, int | float) else None
-
-
-def _promotions(version: ModelVersion, leaves: Leaves, names: _Names) -> tuple[said.Promotion, ...]:
-    rows = Promotion.objects.filter(version=version).select_related("requester", "replaces")
-    return tuple(
-        said.Promotion(
-            id=str(row.pk),
-            alias=row.alias,
-            status=row.status,
-            requested_by=row.requester.printed_name,
-            requested_at=row.requested_at,
-            replaces_version=str(row.replaces.version) if row.replaces else None,
-            timeline=_timeline(row, leaves, names),
-        )
-        for row in rows.order_by("requested_at")
-    )
-
-
-def _timeline(promotion: Promotion, leaves: Leaves, names: _Names) -> tuple[said.StatusChange, ...]:
-    about_version = LogEntry.objects.filter(
-        subject_name=promotion.version.uri, event__startswith="promotion."
-    ).order_by("pk")
-    moves = [
-        entry
-        for entry in about_version
-        if decoded_statement(entry).predicate.get("promotion_id") == str(promotion.pk)
-    ]
-    return tuple(
-        said.StatusChange(
-            status=entry.event.removeprefix("promotion.").replace("_", " "),
-            at=entry.at,
-            actor=names.of_actor(entry),
-            leaf_index=leaves.get(entry.pk),
-        )
-        for entry in moves
-    )
-
-
-def _approvals(version: ModelVersion, leaves: Leaves) -> tuple[said.Approval, ...]:
-    rows = list(
-        Approval.objects.filter(promotion__version=version)
-        .select_related("dismissal")
-        .order_by("entry_id")
-    )
-    opened = Disclosure.objects.in_bulk(
-        [row.person_commitment for row in rows] + [row.reason_commitment for row in rows]
-    )
-    result = []
-    for row in rows:
-        person = opened.get(row.person_commitment)
-        reason = opened.get(row.reason_commitment)
-        dismissal = getattr(row, "dismissal", None)
-        result.append(
-            said.Approval(
-                printed_name=person.printed_name if person else "(erased)",
-                role=row.role,
-                verdict=cast("said.ReviewVerdict", row.verdict),
-                meaning=row.meaning,
-                signed_at=row.signed_at,
-                reason=reason.text if reason else None,
-                evidence_digest=f"sha256:{row.evidence_digest}",
-                promotion_id=str(row.promotion_id),
-                valid=dismissal is None,
-                dismissal=dismissal.reason if dismissal else None,
-                leaf_index=leaves.get(row.entry_id),
-            )
-        )
-    return tuple(result)
-
-
-def _events(version: ModelVersion, leaves: Leaves, names: _Names) -> tuple[said.RegistryEvent, ...]:
-    return tuple(
-        said.RegistryEvent(
-            event=entry.event,
-            at=entry.at,
-            summary=_summary(entry),
-            actor=names.of_actor(entry),
-            violation=entry.is_violation,
-            leaf_index=leaves.get(entry.pk),
-        )
-        for entry in stream_entries(version.registered_model.uri)
-    )
-
-
-def _summary(entry: LogEntry) -> str:
-    subject = entry.subject_name.rsplit("/versions/", 1)
-    what = f"version {subject[1]}" if len(subject) == 2 else "the model"
-    return f"{entry.event.replace('.', ' ').replace('_', ' ')}: {what}"
 
 
 def _log(checkpoint: bytes, stream: str, leaves: Leaves) -> said.Log:

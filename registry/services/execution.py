@@ -24,17 +24,12 @@ from lineage.services.collect import artifacts_of_version
 from registry.domain.promotion import PromotionEvent, PromotionStatus
 from registry.models import Grant, Promotion
 from registry.services.aliases import record_alias
+from registry.services.decisions import NO_POLICY, decide_open_promotions, decide_promotion
 from registry.services.evaluation import evaluate_version
 from registry.services.grants import issue_token
 from registry.services.lineage import snapshot_of
 from registry.services.locking import lock_promotion
-from registry.services.promotions import (
-    NO_POLICY,
-    decide_open_promotions,
-    decide_promotion,
-    move_promotion,
-    subject_digest_of,
-)
+from registry.services.stating import move_promotion, subject_digest_of
 
 logger = structlog.get_logger(__name__)
 

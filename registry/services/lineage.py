@@ -17,7 +17,7 @@ from lineage.mlflow import MlflowClient
 from lineage.services.collect import CollectedLineage, collect_lineage
 from lineage.services.record import record_lineage
 from registry.models import ModelVersion, PolicyBinding
-from registry.services.promotions import decide_open_promotions
+from registry.services.decisions import decide_open_promotions
 from registry.services.work import order_job
 
 

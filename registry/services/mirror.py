@@ -22,8 +22,8 @@ from registry.models import (
     RegistrySource,
 )
 from registry.services.aliases import is_governed_model, record_alias
+from registry.services.decisions import decide_open_promotions
 from registry.services.facts import state_registry_event
-from registry.services.promotions import decide_open_promotions
 from registry.services.walk import within_bounds
 from registry.services.work import order_job
 

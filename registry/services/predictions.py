@@ -26,8 +26,8 @@ from lineage.mlflow import MlflowClient
 from lineage.models import LineageRecord
 from muniment.attest.digest import sha256_file
 from registry.models import ModelVersion, PolicyBinding
+from registry.services.decisions import decide_open_promotions
 from registry.services.policies import document_of
-from registry.services.promotions import decide_open_promotions
 
 if TYPE_CHECKING:
     from audits.models import Job

@@ -32,7 +32,7 @@ from registry.errors import RegistryError
 from registry.models import ModelVersion
 from registry.services.dossier import build_dossier
 from registry.services.execution import Progress
-from registry.services.promotions import subject_digest_of
+from registry.services.stating import subject_digest_of
 from registry.services.work import order_job
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from audits.domain.actor import Actor
 from audits.selectors import current_evidence
 from audits.web.names import people_names
 from audits.web.panels import evidence_panel
-from registry.domain.promotion import DECIDABLE_STATUSES, PromotionStatus
+from registry.domain.promotion import DECIDABLE_STATUSES, TERMINAL_STATUSES, PromotionStatus
 from registry.models import Promotion
 from registry.selectors.promotions import (
     eligible_reviewers,
@@ -20,13 +20,14 @@ from registry.selectors.promotions import (
 )
 from registry.selectors.versions import lineage_of, version_by_uri
 from registry.services.approvals import MEANINGS, why_not
+from registry.services.decisions import NO_POLICY
 from registry.services.evaluation import Evaluation, evaluate_version
-from registry.services.promotions import NO_POLICY
 from registry.web.differences import DifferenceGroup, differences
 from registry.web.gates import gate_rows
 from registry.web.lineage_words import lineage_panel
 from registry.web.timeline import timeline
 
+WITHOUT_EFFECT = TERMINAL_STATUSES - {PromotionStatus.EXECUTED}
 MOVING = ("evaluating", "approved", "executing")
 
 
@@ -49,6 +50,7 @@ def review_context(promotion: Promotion, actor: Actor, now: datetime) -> dict[st
         "is_moving": promotion.status in MOVING,
         "is_in_review": is_in_review,
         "has_ended": not PromotionStatus(promotion.status).is_open,
+        "is_over_without_effect": promotion.status in WITHOUT_EFFECT,
         "policy": content.get("policy"),
         "policy_hex": str((content.get("policy") or {}).get("digest", "")).removeprefix("sha256:"),
         "no_policy": NO_POLICY,
@@ -63,6 +65,7 @@ def review_context(promotion: Promotion, actor: Actor, now: datetime) -> dict[st
         "evidence_digest": content.get("evidence_digest", ""),
         "approvals": content.get("approvals"),
         "signatures": _signatures(promotion, content),
+        "earlier_approvals": _earlier_approvals(content),
         "could_sign": _could_sign(promotion, content) if is_in_review else [],
         "may_review": is_in_review and refusal is None,
         "review_refusal": refusal.reason if refusal else "",
@@ -113,6 +116,12 @@ def _signatures(promotion: Promotion, content: dict[str, Any]) -> list[dict[str,
         }
         for row in rows.defer("entry__envelope")
     ]
+
+
+def _earlier_approvals(content: dict[str, Any]) -> int:
+    """Count the signatures that stand on evidence which something newer has replaced."""
+    disregarded = (content.get("approvals") or {}).get("disregarded", [])
+    return sum(item.get("code") == "other_evidence" for item in disregarded)
 
 
 def _could_sign(promotion: Promotion, content: dict[str, Any]) -> list[Any]:

@@ -8,6 +8,7 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
+from accounts.models import Role
 from audits.selectors import current_evidence, latest_checkpoint, open_jobs
 from audits.web.panels import evidence_panel
 from registry.domain.promotion import OPEN_STATUSES
@@ -23,8 +24,9 @@ from registry.selectors.versions import (
     lineage_of,
     report_job,
 )
+from registry.services.decisions import NO_POLICY
 from registry.services.evaluation import evaluate_version
-from registry.services.promotions import NO_POLICY, request_promotion
+from registry.services.promotions import request_promotion
 from registry.web.gates import gate_rows
 from registry.web.lineage_words import lineage_panel
 from registry.web.mlflow_links import version_link
@@ -65,9 +67,11 @@ def version(request: HttpRequest, name: str, number: int) -> HttpResponse:
         "entries": list(entries_about(found)),
         "checkpoint": latest_checkpoint(),
         "may_request": refusal is None
+        and evaluation.binding is not None
         and found.gone_at is None
         and alias not in holds
         and not is_open,
+        "can_bind": Role.ADMIN in person_of(request).roles,
         "request_refusal": refusal.reason if refusal else "",
         "holds_alias": alias in holds,
         "is_open": is_open,

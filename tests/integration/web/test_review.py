@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from django.test import Client
 
 from audits.domain.actor import GATE
 from registry.models import Promotion
-from registry.services.promotions import decide_promotion
+from registry.services.decisions import decide_promotion
 from tests.integration.web.forms import forms_of, post, send, text_of
 from tests.integration.web.world import (
     PASSWORD,
@@ -37,6 +38,7 @@ def test_it_shows_what_a_reviewer_decides_on_in_order(world: World, enter: Enter
         "credit-decision v1",
         "In review",
         "Gates",
+        "5 of 5 gates satisfied, 0 of 2 approvals",
         "No adverse impact by race",
         "Reported by the team",
         "Differences from the champion",
@@ -69,6 +71,8 @@ def test_blocking_gates_come_first_with_their_numbers(world: World, enter: Enter
     said = text_of(enter("auditor").get(page_of(promotion)))
     gates = said[said.index("Gates") : said.index("Differences")]
     assert "Denied by policy" in said
+    assert "nobody" not in said
+    assert "Nothing will happen" in said
     assert gates.index("Lineage is complete") < gates.index("No adverse impact by sex")
     assert gates.index("No adverse impact by race") < gates.index("No adverse impact by sex")
     assert "0.774" in gates
@@ -92,20 +96,20 @@ def test_two_reviewers_approve_over_the_forms(world: World, enter: Enter) -> Non
         "/review",
         verdict="approve",
         reason="The gap by race is gone.",
-        meaning="I approve.",
+        meaning="It is fair.",
         password=PASSWORD,
     )
     assert first.status_code == 302
     said = text_of(enter("reviewer2").get(page_of(promotion)))
     assert "1 of 2, by reviewer" in said
     assert "Rita Reyes , reviewer" in said
-    assert "“I approve.”" in said
+    assert "“I have reviewed this evidence and approve the promotion. It is fair.”" in said
     assert "The gap by race is gone." in said
     send(enter("reviewer2"), page_of(promotion), "/review", verdict="approve", password=PASSWORD)
     promotion.refresh_from_db()
     assert promotion.status == "approved"
     assert [row.meaning for row in promotion.approvals.order_by("entry_id")] == [
-        "I approve.",
+        "I have reviewed this evidence and approve the promotion. It is fair.",
         "I have reviewed this evidence and approve the promotion.",
     ]
     said = text_of(enter("auditor").get(page_of(promotion)))
@@ -118,14 +122,32 @@ def test_a_refusal_closes_it_and_needs_a_reason(world: World, enter: Enter) -> N
     client = enter("reviewer")
     blank = send(client, page_of(promotion), "/review", verdict="refuse", password=PASSWORD)
     assert blank.status_code == 400
-    assert "Give the reason for which you refuse." in text_of(blank)
+    said = text_of(blank)
+    assert said.count("Give the reason for which you refuse.") == 2
+    assert said.index("You have not signed yet.") < said.index("boston-mortgage v2 → champion")
+    page = blank.content.decode()
+    assert re.search(r'href="/promotions/" aria-current="page"', page)
+    assert re.search(r'id="decide-error"\s+role="alert"\s+tabindex="-1"\s+data-focus', page)
+    assert re.search(r'<textarea[^>]* aria-invalid="true"', page)
     reason = "The cells of race × sex are too small."
     send(client, page_of(promotion), "/review", verdict="refuse", reason=reason, password=PASSWORD)
     promotion.refresh_from_db()
     assert promotion.status == "refused"
     said = text_of(enter("engineer").get(page_of(promotion)))
     assert reason in said
-    assert "this promotion has ended" in said
+    assert "Nothing will happen: this promotion has ended" in said
+    assert "champion was not moved by it" in said
+    assert "moves to" not in said
+
+
+def test_a_form_that_comes_back_leads_to_where_it_was_sent(world: World, enter: Enter) -> None:
+    promotion = world.request(2)
+    page = enter("reviewer").get(page_of(promotion)).content.decode()
+    assert f'action="{page_of(promotion)}review#decide"' in page
+    assert 'href="#decide"' in page
+    inventory = enter("reviewer").get("/").content.decode()
+    assert f'href="{page_of(promotion)}#decide"' in inventory
+    assert 'href="#decide"' not in enter("auditor").get(page_of(promotion)).content.decode()
 
 
 def test_a_wrong_password_signs_nothing_and_keeps_what_was_typed(
@@ -198,6 +220,7 @@ def test_approvals_of_old_evidence_are_shown_as_dismissed(world: World, enter: E
     assert "Does not count" in said
     assert "0 of 2, by reviewer" in said
     assert "Approval dismissed" in said
+    assert "1 earlier approval was for other evidence." in said
 
 
 def test_a_closed_promotion_takes_no_signature(world: World, enter: Enter) -> None:
