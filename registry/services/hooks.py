@@ -17,6 +17,7 @@ from registry.errors import HookRefused
 from registry.models import WebhookDelivery
 
 TOLERANCE = timedelta(minutes=5)
+KEEP_COUNTS = timedelta(days=30)
 
 logger = structlog.get_logger(__name__)
 
@@ -77,4 +78,5 @@ def count_refusal(*, actor: str, reason: str, now: datetime) -> None:
         if not is_first:
             RefusalCount.objects.filter(pk=row.pk).update(count=F("count") + 1)
     if is_first:
+        RefusalCount.objects.filter(minute__lt=now - KEEP_COUNTS).delete()
         logger.warning("request.refused", actor=actor[:100], reason=reason[:60])
