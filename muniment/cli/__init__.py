@@ -97,7 +97,11 @@ def _parser() -> argparse.ArgumentParser:
         "Exit status 0 only if all of it holds.",
     )
     verify.add_argument("file", metavar="FILE", help="the report, a PDF")
-    verify.add_argument("--vkey", required=True, help="the log's verifier key: name+hash+key")
+    verify.add_argument(
+        "--vkey",
+        help="the log's verifier key: name+hash+key; by default the one in "
+        "$MUNIMENT_HOME/keys/keyring.json, where MUNIMENT_HOME is set",
+    )
     verify.add_argument(
         "--ca", metavar="FILE", help="PEM certificates the report's signer may chain to"
     )

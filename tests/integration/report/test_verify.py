@@ -10,7 +10,6 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
@@ -20,8 +19,8 @@ from audits.report.attachment import LogEntry, PersonDisclosure, TextDisclosure,
 from audits.report.html import ROOT
 from audits.report.pdf import render_report
 from audits.report.signing import sign_report
-from tests.unit.report.samples import bare, champion, later
-from tests.unit.verify.world import World, make_pdf_signer, make_world
+from tests.unit.report.samples import later
+from tests.unit.verify.world import make_pdf_signer, make_world
 
 BIN = Path(sys.executable).parent
 
@@ -46,43 +45,14 @@ class Filed:
         )
 
 
-def _dossier(world: World, shown: dict[str, Any]) -> Dossier:
-    """Return the world's dossier, with what the pages want beyond what is verified."""
-    usual = champion().to_mapping()
-    whole: dict[str, Any] = {
-        **bare().to_mapping(),
-        **shown,
-        "lineage": {**_object(usual["lineage"]), "digest": None, **shown["lineage"]},
-        "evidence": [
-            {"produced_at": "2026-11-23T14:02:00.000000Z", **item} for item in shown["evidence"]
-        ],
-        "decision": {**_object(usual["decision"]), **shown["decision"]},
-        "promotions": [
-            {**_object(promotion), **item, "timeline": []}
-            for promotion, item in zip(_list(usual["promotions"]), shown["promotions"], strict=True)
-        ],
-    }
-    whole["decision"]["evidence_digest"] = shown["approvals"][0]["evidence_digest"]
-    return Dossier.from_mapping(whole)
-
-
-def _object(value: Any) -> dict[str, Any]:
-    assert isinstance(value, dict)
-    return value
-
-
-def _list(value: Any) -> list[Any]:
-    assert isinstance(value, list)
-    return value
-
-
 @pytest.fixture(scope="module")
 def filed(tmp_path_factory: pytest.TempPathFactory) -> Filed:
     folder = tmp_path_factory.mktemp("filed")
     world = make_world(folder, pdf=make_pdf_signer("Muniment reports", is_rsa=True))
     evidence = world.evidence()
+    dossier = Dossier.from_mapping(evidence["dossier"])
     attached = build_evidence(
-        _dossier(world, evidence["dossier"]),
+        dossier,
         entries=[
             LogEntry(one["leaf_index"], base64.b64decode(one["envelope"]), one["proof"])
             for one in evidence["entries"]
@@ -96,7 +66,7 @@ def filed(tmp_path_factory: pytest.TempPathFactory) -> Filed:
     key.write_bytes(world.pdf.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
     certificate.write_text(world.pdf.certificate_pem)
     sealed = sign_report(
-        render_report(_dossier(world, evidence["dossier"]), attached),
+        render_report(dossier, attached),
         key_pem_path=key,
         certificate_pem_path=certificate,
         reason="Report",

@@ -179,6 +179,51 @@ def test_verifying_needs_no_server_and_no_home(
     assert done.returncode == 0
 
 
+def write_keyring(home: Path, world: World, **log: str) -> Path:
+    path = home / "keys" / "keyring.json"
+    path.parent.mkdir(exist_ok=True)
+    named = {"vkey": world.vkey, "origin": world.log.name, **log}
+    path.write_text(json.dumps({"log": named, "keys": []}))
+    return path
+
+
+def test_where_muniment_runs_its_own_logs_key_is_taken_and_named(
+    muniment: Muniment, world: World, report: Path, tmp_path: Path
+) -> None:
+    path = write_keyring(tmp_path, world)
+    done = muniment("verify", report, env={"MUNIMENT_HOME": str(tmp_path)})
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"No --vkey was given; the log's key is {world.vkey}, from {path}." in done.stdout
+    done = muniment("verify", report, "--json", env={"MUNIMENT_HOME": str(tmp_path)})
+    answer = json.loads(done.stdout)
+    assert (answer["vkey"], answer["vkey_from"]) == (world.vkey, str(path))
+
+
+def test_a_given_key_outranks_the_installed_one(
+    muniment: Muniment, world: World, report: Path, tmp_path: Path
+) -> None:
+    other = make_world(tmp_path)
+    write_keyring(tmp_path, other)
+    home = {"MUNIMENT_HOME": str(tmp_path)}
+    assert muniment("verify", report, env=home).returncode == 1
+    done = muniment("verify", report, "--vkey", world.vkey, env=home)
+    assert done.returncode == 0
+    assert "keyring.json" not in done.stdout
+
+
+@pytest.mark.parametrize("fault", ["absent", "no key"])
+def test_without_a_key_anywhere_nothing_is_verified(
+    muniment: Muniment, world: World, report: Path, tmp_path: Path, fault: str
+) -> None:
+    """The report holds a key too, and it is not taken from there."""
+    if fault == "no key":
+        write_keyring(tmp_path, world, vkey="nonsense")
+    done = muniment("verify", report, env={"MUNIMENT_HOME": str(tmp_path)})
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "no --vkey was given" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_django_is_never_loaded(world: World, report: Path) -> None:
     code = (
         "import sys\n"
