@@ -77,6 +77,12 @@ def current_evidence(version_uri: str) -> list[Evidence]:
     return list(rows.order_by("kind", "-produced_at", "-entry_id").distinct("kind"))
 
 
+def origin_of(evidence: Evidence) -> str:
+    """Return whose finding it is; empty where it failed before anything was read."""
+    failed_unread = evidence.conclusion == "error" and not evidence.inputs
+    return "" if failed_unread else str(evidence.origin)
+
+
 def open_jobs(version_uri: str) -> QuerySet[Job]:
     """Return the work that is queued or running for a version."""
     return Job.objects.filter(

@@ -4,14 +4,27 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.contrib.auth.forms import AuthenticationForm
 from django.contrib.auth.views import LoginView, LogoutView
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 
+class SignInForm(AuthenticationForm):
+    """Django's form in our words; they never tell which of the two was wrong."""
+
+    error_messages = {
+        **AuthenticationForm.error_messages,
+        "invalid_login": (
+            "This is not a user name with its password. Check both, small and capital letters too."
+        ),
+    }
+
+
 class SignIn(LoginView):
     """Ask who it is; the only page that needs no session."""
 
+    authentication_form = SignInForm
     template_name = "accounts/sign_in.html"
     redirect_authenticated_user = True
 

@@ -6,18 +6,18 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 from urllib.parse import quote
 
-from audits.domain.log import Event
+from django.db import connection
+
 from audits.models import LogCheckpoint, LogEntry, LogLeaf, Stream
 from audits.selectors import latest_checkpoint, prove_entries
 from audits.web.names import actor_words, is_registry_subject, people_names, subject_words
 from muniment.attest.envelope import parse_envelope
 
 PAGE_SIZE = 50
-# What comes before the dot. Promotions add moves of their own to the events that we know here.
-FAMILIES = tuple(dict.fromkeys([*(event.partition(".")[0] for event in Event), "promotion"]))
 _EVENT = re.compile(r"[a-z]{1,20}(\.[a-z_]{1,40})?")
 
 
@@ -27,17 +27,20 @@ class LogFilter:
 
     model_name: str = ""
     event: str = ""
+    unknown_event: str = ""
     only_violations: bool = False
     before: int | None = None
 
     @classmethod
     def from_query(cls, query: Mapping[str, str]) -> LogFilter:
-        """Read a filter from the URL; what makes no sense is ignored."""
+        """Read a filter from the URL. An event that cannot be one is kept apart, to say so."""
         before = query.get("before", "")
-        event = query.get("event", "")
+        event = query.get("event", "").replace("\x00", "\ufffd")
+        is_event = _EVENT.fullmatch(event) is not None
         return cls(
             model_name=query.get("model", "").replace("\x00", "").strip()[:256],
-            event=event if _EVENT.fullmatch(event) else "",
+            event=event if is_event else "",
+            unknown_event="" if is_event else event[:60],
             only_violations=query.get("violations") == "1",
             before=int(before)
             if before.isascii() and before.isdigit() and len(before) < 19
@@ -67,6 +70,33 @@ class LogPage:
     older: int | None
     checkpoint: LogCheckpoint | None
     model_names: tuple[str, ...]
+    families: tuple[tuple[str, tuple[str, ...]], ...]
+
+    def has_event(self, wanted: str) -> bool:
+        """Tell whether the log holds any entry of an event, or of a whole family of them."""
+        return any(wanted == family or wanted in events for family, events in self.families)
+
+
+# The names that occur, one step through the index for each: reading them does not grow with the
+# log. Promotions bring events of their own, so that no list here could be complete.
+_EVENT_NAMES = """
+WITH RECURSIVE named(event) AS (
+    SELECT min(event) FROM audits_log_entry
+    UNION ALL
+    SELECT (SELECT min(event) FROM audits_log_entry WHERE event > named.event)
+    FROM named WHERE named.event IS NOT NULL
+)
+SELECT event FROM named WHERE event IS NOT NULL
+"""
+
+
+def event_families() -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Return the events that the log holds, grouped by what comes before the dot."""
+    with connection.cursor() as cursor:
+        cursor.execute(_EVENT_NAMES)
+        names = [str(name) for (name,) in cursor.fetchall()]
+    grouped = groupby(sorted(names), key=lambda name: name.partition(".")[0])
+    return tuple((family, tuple(events)) for family, events in grouped)
 
 
 def log_page(wanted: LogFilter) -> LogPage:
@@ -96,6 +126,7 @@ def log_page(wanted: LogFilter) -> LogPage:
         older=shown[-1].pk if len(found) > PAGE_SIZE else None,
         checkpoint=checkpoint,
         model_names=tuple(dict.fromkeys(subject_words(stream) for stream in streams)),
+        families=event_families(),
     )
 
 

@@ -10,6 +10,7 @@ from django.utils.safestring import SafeString, mark_safe
 
 from audits.models import Evidence
 from audits.report.picture import group_picture
+from audits.selectors import origin_of
 from audits.web.log_pages import leaf_index_of
 
 UNKNOWN = "unknown"
@@ -57,6 +58,7 @@ class EvidencePanel:
     """One piece of evidence, in the order in which it is read."""
 
     evidence: Evidence
+    origin: str
     title: str
     leaf_index: int | None
     attributes: tuple[AttributePanel, ...]
@@ -78,6 +80,7 @@ def evidence_panel(evidence: Evidence, *, with_charts: bool = True) -> EvidenceP
     )
     return EvidencePanel(
         evidence=evidence,
+        origin=origin_of(evidence),
         title=KIND_WORDS.get(evidence.kind, evidence.kind),
         leaf_index=leaf_index_of(evidence.entry),
         attributes=tuple(sorted(panels, key=lambda panel: _place(panel, criteria))),

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_safe
 from audits.models import Evidence, LogEntry
 from audits.selectors import latest_checkpoint
 from audits.services.signing import keyring
-from audits.web.log_pages import FAMILIES, LogFilter, entry_page, log_page
+from audits.web.log_pages import LogFilter, entry_page, log_page
 from audits.web.names import subject_words
 from audits.web.panels import evidence_panel
 
@@ -21,10 +21,11 @@ from audits.web.panels import evidence_panel
 def log(request: HttpRequest) -> HttpResponse:
     """List the log, newest first."""
     wanted = LogFilter.from_query(request.GET.dict())
+    found = log_page(wanted)
     context = {
         "wanted": wanted,
-        "log": log_page(wanted),
-        "families": FAMILIES,
+        "log": found,
+        "is_event_known": not wanted.event or found.has_event(wanted.event),
         "vkey": keyring().log.vkey,
     }
     return render(request, "audits/log.html", context)

@@ -74,7 +74,7 @@ def judge_not_worse(
         return gate_result(
             gate,
             GateOutcome.NOT_APPLICABLE,
-            f"No version has ever held {plain_text(view.alias.lower())}, so there is nothing to"
+            f"No other version held {plain_text(view.alias.lower())} before, so there is nothing to"
             " compare with.",
         )
     if champion is None:

@@ -10,6 +10,7 @@ from django.conf import settings
 from django.db.models import Count, Exists, OuterRef, QuerySet, Subquery
 
 from audits.models import Evidence, LogEntry
+from audits.selectors import origin_of
 from registry.domain.promotion import OPEN_STATUSES
 from registry.models import ModelAlias, ModelVersion, Promotion, RegisteredModel
 
@@ -173,7 +174,7 @@ def _newest_evidence(uris: Sequence[str]) -> dict[str, Evidence]:
     """Return the newest evidence of each version; a failing kind wins over a passing one."""
     rows = (
         Evidence.objects.filter(version_uri__in=uris)
-        .defer("measurements", "criteria", "inputs", "reasons")
+        .defer("measurements", "criteria", "reasons")
         .order_by("version_uri", "kind", "-entry_id")
         .distinct("version_uri", "kind")
     )
@@ -226,7 +227,7 @@ def _row(
         newest_version=getattr(model, "newest_version", None),
         open_promotion=promotion,
         evidence_conclusion=evidence.conclusion if evidence else "",
-        evidence_origin=evidence.origin if evidence else "",
+        evidence_origin=origin_of(evidence) if evidence else "",
         evidence_at=evidence.produced_at if evidence else None,
         evidence_id=str(evidence.pk) if evidence else "",
         violations=violations,

@@ -9,7 +9,9 @@ from datetime import datetime
 from django.db.models import QuerySet
 
 from audits.models import Evidence, LogEntry
+from audits.selectors import origin_of
 from lineage.models import LineageRecord
+from registry.domain.promotion import PromotionStatus
 from registry.models import AliasChange, ModelAlias, ModelVersion, Promotion, RegisteredModel
 
 HISTORY_LENGTH = 50
@@ -54,9 +56,11 @@ def version_rows(versions: list[ModelVersion], created: dict[int, datetime]) -> 
         Evidence.objects.filter(version_uri__in=uris)
         .order_by("version_uri", "kind", "-entry_id")
         .distinct("version_uri", "kind")
-        .only("version_uri", "kind", "conclusion", "origin", "entry_id")
+        .only("version_uri", "kind", "conclusion", "origin", "inputs", "entry_id")
     ):
-        evidence[item.version_uri].append((item.kind, item.conclusion, item.origin, str(item.pk)))
+        evidence[item.version_uri].append(
+            (item.kind, item.conclusion, origin_of(item), str(item.pk))
+        )
     promotions = {
         promotion.version_id: promotion
         for promotion in Promotion.objects.filter(version__in=versions).order_by("requested_at")
@@ -76,10 +80,17 @@ def version_rows(versions: list[ModelVersion], created: dict[int, datetime]) -> 
                 grades=tuple((name, str(leg.get("grade", "missing"))) for name, leg in legs),
                 evidence=tuple(evidence[version.uri]),
                 promotion_id=str(promotion.pk) if promotion else "",
-                promotion_status=promotion.status if promotion else "",
+                promotion_status=_status(promotion, aliases[version.pk]) if promotion else "",
             )
         )
     return rows
+
+
+def _status(promotion: Promotion, held: list[str]) -> str:
+    """Return a promotion's status, `replaced` where what it gave was given on since."""
+    holds = promotion.alias.lower() in (alias.lower() for alias in held)
+    has_lost = promotion.status == PromotionStatus.EXECUTED and not holds
+    return "replaced" if has_lost else promotion.status
 
 
 @dataclass(frozen=True, slots=True)

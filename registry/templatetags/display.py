@@ -53,6 +53,7 @@ LOOKS: Mapping[str, Look] = {
     "approved": Look("ok", "check", "Approved"),
     "executing": Look("wait", "right", "Moving the alias"),
     "executed": Look("ok", "star", "Promoted"),
+    "replaced": Look("plain", "star", "Promoted, replaced since"),
     "failed": Look("bad", "alert", "Failed"),
     "withdrawn": Look("plain", "minus", "Withdrawn"),
     # reviews
@@ -160,6 +161,14 @@ def share(value: float | None) -> str:
 def ratio(value: float | None) -> str:
     """Show a ratio or a metric to three decimals; what is not known stays a dash."""
     return "—" if value is None else f"{value:.3f}"
+
+
+@register.filter
+def chance(value: float | None) -> str:
+    """Show a p-value; one that three decimals would print as nothing is said to be small."""
+    if value is None:
+        return "—"
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
 @register.filter

@@ -18,6 +18,8 @@ _SECTIONS = {
     "evidence": "models",
     "promotion": "promotions",
     "promotions": "promotions",
+    "review": "promotions",
+    "withdraw": "promotions",
     "policies": "policies",
     "policy": "policies",
 }
@@ -36,6 +38,12 @@ class Frame:
 
     request: HttpRequest
     release: str = _release()
+
+    @cached_property
+    def layout(self) -> str:
+        """Name the page that an error is shown in: signed-in people keep their navigation."""
+        person = getattr(self.request, "user", None)
+        return "base.html" if isinstance(person, User) else "plain.html"
 
     @cached_property
     def section(self) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 from django.urls import reverse
 
 from audits.models import Evidence
+from audits.selectors import origin_of
 
 # What stands in the way is read first; a waiver never hides among the satisfied.
 _ORDER = ("unsatisfied", "insufficient", "pending", "waived", "satisfied", "not_applicable")
@@ -54,7 +55,7 @@ def _row(gate: Mapping[str, Any], known: Mapping[str, Evidence], lineage_url: st
         expected=gate.get("expected"),
         actual=gate.get("actual"),
         blocks=outcome in _BLOCKING,
-        origin=item.origin if item else "",
+        origin=origin_of(item) if item else "",
         evidence_url=url,
     )
 

@@ -10,9 +10,11 @@ from typing import Any
 from django.urls import reverse
 
 from audits.web.names import actor_words
+from registry.domain.promotion import PromotionEvent
 from registry.selectors.promotions import Happening
 from registry.templatetags.display import look_of
 
+DENIED = PromotionEvent.DENIED.value
 # event: the look that it borrows, and its words
 _TOLD: Mapping[str, tuple[str, str]] = {
     "promotion.requested": ("running", "Promotion requested"),
@@ -45,6 +47,7 @@ class TimelineItem:
     at: datetime
     who: str
     meaning: str
+    why: str
     text: str
     is_text_erased: bool
     entry_url: str
@@ -72,11 +75,18 @@ def _item(happening: Happening, names: Mapping[str, str]) -> TimelineItem:
         at=happening.at,
         who=who,
         meaning=approval.meaning if approval else "",
+        why=_first_reason(happening.predicate) if happening.event == DENIED else "",
         text=happening.text,
         is_text_erased=happening.is_text_erased,
         entry_url=reverse("audits:log-entry", args=[happening.sha256]),
         leaf_index=happening.leaf_index,
     )
+
+
+def _first_reason(predicate: Mapping[str, Any]) -> str:
+    decision = predicate.get("decision")
+    reasons = decision.get("reasons") if isinstance(decision, Mapping) else None
+    return str(reasons[0]) if isinstance(reasons, list) and reasons else ""
 
 
 def _decided(predicate: Mapping[str, Any]) -> str:

@@ -5,18 +5,19 @@ from __future__ import annotations
 from django.contrib import messages
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts.models import Role
-from registry.domain.policy_parser import RISK_TIERS
-from registry.models import Policy, PolicyBinding
+from registry.errors import InvalidRequest, PolicyNotBindable
+from registry.models import Policy, PolicyBinding, RegisteredModel
 from registry.selectors.inventory import champion_alias
 from registry.selectors.lookups import model_named
 from registry.selectors.models import alias_history, count_violations, version_rows, versions_of
 from registry.selectors.policies import published_policies
 from registry.selectors.versions import created_at
+from registry.services.aliases import governed_aliases
 from registry.services.bindings import bind_policy
 from registry.services.policies import document_of
 from registry.web.mlflow_links import model_link
@@ -28,16 +29,20 @@ VERSIONS_A_PAGE = 25
 @require_safe
 def model(request: HttpRequest, name: str) -> HttpResponse:
     """Show one model: its policy, its versions, who was champion when."""
-    found = model_named(name)
+    return _page(request, model_named(name))
+
+
+def _page(
+    request: HttpRequest, found: RegisteredModel, *, bind_error: str = "", status: int = 200
+) -> HttpResponse:
     page = Paginator(versions_of(found), VERSIONS_A_PAGE).get_page(request.GET.get("page"))
     versions = list(page.object_list)
-    binding = PolicyBinding.objects.select_related("policy", "bound_by").filter(
-        registered_model=found
-    )
+    bindings = PolicyBinding.objects.select_related("policy", "bound_by")
+    bound = bindings.filter(registered_model=found).first()
     is_admin = Role.ADMIN in person_of(request).roles
     context = {
         "model": found,
-        "binding": binding.first(),
+        "binding": bound,
         "page_obj": page,
         "versions": version_rows(versions, {row.pk: created_at(row) for row in versions}),
         "history": alias_history(found),
@@ -46,15 +51,25 @@ def model(request: HttpRequest, name: str) -> HttpResponse:
         "alias": champion_alias(),
         "can_bind": is_admin and found.gone_at is None,
         "choices": _choices() if is_admin else [],
-        "risk_tiers": RISK_TIERS,
+        "bind_error": bind_error,
+        "bound_pair": f"{bound.policy_id} {bound.risk_tier}" if bound else "",
+        "entered_binding": request.POST.get("binding", ""),
     }
-    return render(request, "registry/model.html", context)
+    return render(request, "registry/model.html", context, status=status)
 
 
 def _choices() -> list[tuple[str, str]]:
+    """Give the pairs of policy and risk tier that may be bound, and their words."""
+    aliases = governed_aliases()
     return [
-        (policy.digest, f"{policy.name} v{policy.version}: {document_of(policy).title}")
+        (
+            f"{policy.digest} {tier}",
+            f"{policy.name} v{policy.version}, {tier} risk: {document.title}",
+        )
         for policy in published_policies()
+        for document in (document_of(policy),)
+        for tier in document.bound_to.risk_tiers
+        if any(document.allows_binding(risk_tier=tier, alias=alias) for alias in aliases)
     ]
 
 
@@ -64,13 +79,20 @@ def bind(request: HttpRequest, name: str) -> HttpResponse:
     found = model_named(name)
     actor = actor_from(request)
     actor.require_role("bind a policy", Role.ADMIN.value)
-    policy = get_object_or_404(Policy, digest=request.POST.get("policy", "")[:80])
-    bind_policy(
-        registered_model=found,
-        policy=policy,
-        risk_tier=request.POST.get("risk_tier", ""),
-        actor=actor,
-        now=timezone.now(),
-    )
+    digest, _, risk_tier = request.POST.get("binding", "").partition(" ")
+    try:
+        policy = Policy.objects.filter(digest=digest.replace("\x00", "")[:80]).first()
+        if policy is None:
+            raise InvalidRequest("Choose one of the published policies.")
+        bind_policy(
+            registered_model=found,
+            policy=policy,
+            risk_tier=risk_tier,
+            actor=actor,
+            now=timezone.now(),
+        )
+    except (InvalidRequest, PolicyNotBindable) as error:
+        messages.error(request, f"Nothing was bound. {error}")
+        return _page(request, found, bind_error=str(error), status=int(error.status))
     messages.success(request, f"{found.name} is now under {policy.name} version {policy.version}.")
     return redirect("registry:model", found.name)

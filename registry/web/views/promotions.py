@@ -94,8 +94,14 @@ def review(request: HttpRequest, promotion_id: UUID) -> HttpResponse:
             "entered_meaning": form.get("meaning", ""),
             "entered_reason": form.get("reason", ""),
             "form_error": str(error),
+            "is_reason_missing": verdict == "refuse" and not form.get("reason", "").strip(),
             "is_password_wrong": isinstance(error, ReauthenticationFailed),
         }
+        # Said at the top too: not every browser goes to the form that the address names.
+        said = str(error)
+        messages.error(
+            request, said if "nothing was signed" in said else f"Nothing was signed. {said}"
+        )
         return _review_page(request, found, entered, status=int(error.status))
     messages.success(request, _thanks(signed))
     return redirect("registry:promotion", signed.pk)

@@ -56,7 +56,7 @@ def text_of(answer: HttpResponse) -> str:
 def forms_of(answer: HttpResponse) -> dict[str, dict[str, str]]:
     """Return the fields of a page's forms by where they are sent, signing out aside."""
     return {
-        form["action"]: form["fields"]
+        form["action"].partition("#")[0]: form["fields"]
         for form in _parsed(answer).forms
         if form["action"] != "/sign-out" and "csrfmiddlewaretoken" in form["fields"]
     }

@@ -84,8 +84,7 @@ def test_a_form_that_was_not_offered_is_refused_in_words(
             meaning="I approve.",
             password=PASSWORD,
             evidence_digest=world.evidence_digest(promotion),
-            policy=world.policy.digest if world.policy else "",
-            risk_tier="high",
+            binding=f"{world.policy.digest} high" if world.policy else "",
         )
         assert answer.status_code == 403, (username, address)
         assert "You may not do this" in text_of(answer)
@@ -98,7 +97,7 @@ def test_a_wrong_password_says_so_and_too_many_lock_with_a_page(world: World) ->
     client = Client()
     first = client.post("/sign-in", {"username": "engineer", "password": "wrong"})
     assert first.status_code == 200
-    assert "Please enter a correct username and password" in text_of(first)
+    assert "This is not a user name with its password" in text_of(first)
     for _ in range(settings.AXES_FAILURE_LIMIT):
         last = client.post("/sign-in", {"username": "engineer", "password": "wrong"})
     assert last.status_code == 429

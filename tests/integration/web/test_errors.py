@@ -59,6 +59,15 @@ def test_what_is_not_there_is_a_page(world: World, enter: Enter) -> None:
         assert_is_calm(client.get(address), 404)
 
 
+def test_people_keep_their_navigation_on_a_page_that_says_no(world: World, enter: Enter) -> None:
+    client = enter("engineer")
+    refused = post(client, "/models/boston-mortgage/versions/1/promotions", alias="champion")
+    for answer in (client.get("/no-such-page"), refused):
+        assert 'aria-label="Main"' in answer.content.decode()
+        assert "Erin Engel" in text_of(answer)
+    assert 'aria-label="Main"' not in Client().get("/no-such-page").content.decode()
+
+
 def test_an_unexpected_fault_is_a_page_without_its_story(
     world: World, enter: Enter, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,7 +9,7 @@ from urllib.parse import quote
 from django.test import Client
 from django.urls import reverse
 
-from tests.integration.web.forms import send, text_of
+from tests.integration.web.forms import post, send, text_of
 from tests.integration.web.world import (
     MODEL,
     PASSWORD,
@@ -130,7 +130,8 @@ def test_every_name_has_its_pages(world: World, enter: Enter) -> None:
         assert " ".join(f"{name} v1".split()) in text_of(version)
         found = client.get("/find", {"uri": world.version(1, name).uri})
         assert found["Location"] == address
-        answer = send(client, address, "/promotions")
+        # No policy is bound: the page offers no request, and one that is sent is denied.
+        answer = post(client, f"{address}promotions", alias="champion")
         assert answer.status_code == 302, name
         assert client.get(answer["Location"]).status_code == 200, name
         said = text_of(client.get("/log/", {"model": name}))

@@ -84,6 +84,31 @@ def test_the_list_is_filtered_and_paged_by_the_url(world: World, enter: Enter) -
     assert "No entry fits" in text_of(client.get("/log/?model=nobody"))
 
 
+def test_events_are_offered_as_the_log_has_them(world: World, enter: Enter) -> None:
+    client = enter("auditor")
+    assert "promotion.review_opened" not in text_of(client.get("/log/"))
+    world.request(2)
+    page = client.get("/log/").content.decode()
+    for event in ("promotion", "promotion.requested", "promotion.review_opened", "alias.set"):
+        assert f'<option value="{event}">' in page, event
+    chosen = client.get("/log/?event=promotion.review_opened")
+    assert [row.event for row in chosen.context["log"].rows] == ["promotion.review_opened"]
+    assert "selected" in chosen.content.decode().split("promotion.review_opened")[1]
+    family = client.get("/log/?event=promotion").context["log"].rows
+    assert {row.event.partition(".")[0] for row in family} == {"promotion"}
+
+
+def test_an_event_that_does_not_exist_is_not_ignored_in_silence(world: World, enter: Enter) -> None:
+    client = enter("auditor")
+    odd = text_of(client.get("/log/?event=Promotion Approved"))
+    assert "“Promotion Approved” is not the name of an event" in odd
+    assert "lineage.recorded" in odd
+    absent = text_of(client.get("/log/?event=promotion.flown"))
+    assert "The log holds no entry of the event “promotion.flown”" in absent
+    assert "No entry fits these filters" in absent
+    assert "not the name of an event" not in text_of(client.get("/log/?event="))
+
+
 def test_a_change_that_nothing_allowed_is_shown_as_a_violation(world: World, enter: Enter) -> None:
     walk(
         world,
@@ -137,6 +162,10 @@ def test_evidence_that_could_not_be_made_says_why(world: World, enter: Enter) ->
     )
     said = text_of(enter("auditor").get(f"/evidence/{item.pk}/"))
     assert "Error" in said
+    assert "Reported by the team" not in said
+    model = text_of(enter("auditor").get("/models/boston-mortgage/"))
+    assert "bias Error" in model
+    assert "bias Error reported by the team" not in model
     assert "label holds NaN in row 7" in said
     assert "label holds NaN in row 7" in text_of(
         enter("auditor").get("/models/boston-mortgage/versions/3/")

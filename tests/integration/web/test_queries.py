@@ -26,7 +26,7 @@ FROZEN = {
     "/models/boston-mortgage/": 15,
     "/models/boston-mortgage/versions/2/": 23,
     "/promotions/": 13,
-    "/log/": 9,
+    "/log/": 10,
     "/policies/": 6,
 }
 

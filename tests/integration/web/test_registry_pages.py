@@ -12,8 +12,8 @@ from django.test import Client
 from django.utils import timezone
 
 from audits.models import Job
-from registry.models import PolicyBinding, RegisteredModel, RegistrySource
-from tests.integration.web.forms import post, send, text_of
+from registry.models import PolicyBinding, Promotion, RegisteredModel, RegistrySource
+from tests.integration.web.forms import forms_of, post, send, text_of
 from tests.integration.web.world import (
     World,
     model_row,
@@ -111,25 +111,55 @@ def test_an_admin_binds_a_policy_on_the_models_page(world: World, enter: Enter) 
         client,
         "/models/boston-mortgage/",
         "/policy",
-        policy=world.policy.digest,
-        risk_tier="low",
+        binding=f"{world.policy.digest} low",
     )
     assert refused.status_code == 400
-    assert "may be bound to the risk tiers high" in text_of(refused)
+    assert text_of(refused).count("may be bound to the risk tiers high") == 2
+    assert "Bind a policy" in text_of(refused)
+    assert not PolicyBinding.objects.exists()
     answer = send(
         client,
         "/models/boston-mortgage/",
         "/policy",
-        policy=world.policy.digest,
-        risk_tier="high",
+        binding=f"{world.policy.digest} high",
     )
     assert answer.status_code == 302
     assert PolicyBinding.objects.get().bound_by == world.people["admin"]
     assert "is now under credit-decision version 1" in text_of(
         client.get("/models/boston-mortgage/")
     )
-    unknown = post(client, "/models/boston-mortgage/policy", policy="sha256:0", risk_tier="high")
-    assert unknown.status_code == 404
+    for nonsense in ("sha256:0 high", "", "\x00 high", world.policy.digest):
+        unknown = post(client, "/models/boston-mortgage/policy", binding=nonsense)
+        assert unknown.status_code == 400
+        assert "Nothing was bound." in text_of(unknown)
+
+
+def test_only_what_the_policies_allow_is_offered_for_binding(world: World, enter: Enter) -> None:
+    page = enter("admin").get("/models/boston-mortgage/")
+    assert world.policy is not None
+    assert [pair for pair, _ in page.context["choices"]] == [f"{world.policy.digest} high"]
+    assert 'action="/models/boston-mortgage/policy#policy"' in page.content.decode()
+
+
+def test_a_version_without_a_policy_offers_no_request_and_says_who_binds_one(
+    world: World, enter: Enter
+) -> None:
+    PolicyBinding.objects.all().delete()
+    page = enter("engineer").get("/models/boston-mortgage/versions/3/")
+    assert not [action for action in forms_of(page) if action.endswith("/promotions")]
+    said = text_of(page)
+    assert "An admin binds one on the model's page" in said
+    assert "a promotion would be denied at once" in said
+
+
+def test_a_promotion_that_was_followed_by_another_says_so(world: World, enter: Enter) -> None:
+    promotion = world.request(2)
+    Promotion.objects.filter(pk=promotion.pk).update(status="executed")
+    assert "Promoted, replaced since" in text_of(enter("auditor").get("/models/boston-mortgage/"))
+    walk(world, [row_of_the_world(champion=2)], rows_of_the_world())
+    said = text_of(enter("auditor").get("/models/boston-mortgage/"))
+    assert "Promoted" in said
+    assert "replaced since" not in said
 
 
 def test_a_version_page_shows_the_decision_of_now(world: World, enter: Enter) -> None:

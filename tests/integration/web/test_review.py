@@ -82,10 +82,13 @@ def test_blocking_gates_come_first_with_their_numbers(world: World, enter: Enter
 
 def test_a_model_without_a_policy_is_denied_in_words(world: World, enter: Enter) -> None:
     world.model().binding.delete()
-    answer = send(enter("engineer"), "/models/boston-mortgage/versions/2/", "/promotions")
+    client = enter("engineer")
+    answer = post(client, "/models/boston-mortgage/versions/2/promotions", alias="champion")
     said = text_of(enter("auditor").get(answer["Location"]))
     assert "Denied by policy" in said
-    assert "No policy is bound to this model" in said
+    told = said[said.index("What happened") :]
+    assert "Denied by the policy" in told
+    assert "No policy is bound to this model" in told
 
 
 def test_two_reviewers_approve_over_the_forms(world: World, enter: Enter) -> None:
@@ -124,7 +127,7 @@ def test_a_refusal_closes_it_and_needs_a_reason(world: World, enter: Enter) -> N
     assert blank.status_code == 400
     said = text_of(blank)
     assert said.count("Give the reason for which you refuse.") == 2
-    assert said.index("You have not signed yet.") < said.index("boston-mortgage v2 → champion")
+    assert said.index("Nothing was signed.") < said.index("boston-mortgage v2 → champion")
     page = blank.content.decode()
     assert re.search(r'href="/promotions/" aria-current="page"', page)
     assert re.search(r'id="decide-error"\s+role="alert"\s+tabindex="-1"\s+data-focus', page)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from registry.domain.promotion import PromotionStatus
 from registry.domain.words import GateOutcome, Grade, Verdict
-from registry.templatetags.display import LOOKS, ago, plain, ratio, share, signed, slots
+from registry.templatetags.display import LOOKS, ago, chance, plain, ratio, share, signed, slots
 
 ROOT = Path(__file__).resolve().parents[3]
 STATUSES = [
@@ -54,6 +54,11 @@ def test_statuses_that_block_never_share_the_tone_of_those_that_pass() -> None:
         "refused",
     )
     assert all(LOOKS[word].tone in ("bad", "warn") for word in blocking)
+
+
+def test_a_small_p_value_is_never_shown_as_nothing() -> None:
+    shown = [chance(value) for value in (None, 0.0, 1e-9, 0.00099, 0.001, 0.0456, 1.0)]
+    assert shown == ["—", "< 0.001", "< 0.001", "< 0.001", "0.001", "0.046", "1.000"]
 
 
 def test_what_is_not_known_is_a_dash() -> None:
