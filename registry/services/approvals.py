@@ -56,7 +56,8 @@ def sign_review(
 
     Args:
         evidence_digest: the digest that the reviewer's page carried.
-        meaning: what the signature says beyond the sentence of its verdict; may be empty.
+        meaning: what the signer adds to the sentence of the verdict, kept with the reason; may be
+            empty or that sentence.
 
     Raises:
         RoleRequired, ReviewNotAllowed: this person may not review this promotion.
@@ -69,12 +70,13 @@ def sign_review(
     signed_verdict = _verdict(verdict)
     meaning, reason = meaning.strip(), reason.strip()
     require_plain_text("meaning of your signature", meaning, MAX_MEANING)
-    # What is signed always says the verdict, whatever the signer adds in their own words.
-    sentence = MEANINGS[signed_verdict]
-    meaning = meaning if meaning.startswith(sentence) else f"{sentence} {meaning}".strip()
     if signed_verdict is ReviewVerdict.REFUSE and not reason:
         raise InvalidRequest("Give the reason for which you refuse.")
     require_plain_text("reason", reason, MAX_REASON)
+    # The log holds the sentence of the verdict; what people add in their own words is free text,
+    # which it holds a hash of (design: no personal data in a leaf).
+    sentence = MEANINGS[signed_verdict]
+    reason = "\n\n".join(part for part in (reason, meaning.removeprefix(sentence).strip()) if part)
     person = User.objects.get(pk=actor.id)
     # Before the transaction: a wrong password is counted even though nothing is signed.
     reauthenticate(user=person, password=password, now=now)
@@ -98,7 +100,7 @@ def sign_review(
             promotion=promotion,
             person=person,
             verdict=signed_verdict,
-            meaning=meaning,
+            meaning=sentence,
             reason=reason,
             evaluation=evaluation,
             actor=actor,
