@@ -64,9 +64,13 @@ def request_report(*, version: ModelVersion, actor: Actor, now: datetime) -> Job
 
 
 def _is_current(report: Report, version: ModelVersion) -> bool:
-    """Say whether nothing was said about the model since, other reports aside."""
-    later = stream_entries(version.registered_model.uri).filter(pk__gt=report.entry_id)
-    return not later.exclude(event=Event.REPORT_ISSUED).exists()
+    """Say whether a report carries everything said about the model, other reports aside.
+
+    Not by its own place in the log: what was said while it was being rendered stands before it,
+    and not in it.
+    """
+    said = stream_entries(version.registered_model.uri).exclude(event=Event.REPORT_ISSUED)
+    return not said.exclude(leaf__leaf_index__lt=report.tree_size).exists()
 
 
 def find_report(job: Job) -> Report | None:
