@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterable
 from typing import cast
 
 from django.conf import settings
@@ -11,6 +12,9 @@ from django.http import HttpResponse
 from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
+from rest_framework.negotiation import BaseContentNegotiation
+from rest_framework.parsers import BaseParser
+from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -26,8 +30,26 @@ POLL_SECONDS = 0.2
 _WAITING = threading.BoundedSemaphore(2)
 
 
+class AsItIs(BaseContentNegotiation):
+    """Answers what there is, whatever the client accepts: a PDF, or JSON that says why not."""
+
+    def select_parser(self, request: Request, parsers: Iterable[BaseParser]) -> BaseParser:
+        return next(iter(parsers))
+
+    def select_renderer(
+        self,
+        request: Request,
+        renderers: Iterable[BaseRenderer],
+        format_suffix: str | None = None,
+    ) -> tuple[BaseRenderer, str]:
+        renderer = next(iter(renderers))
+        return renderer, renderer.media_type
+
+
 class ReportView(APIView):
     """Answer the signed PDF; where none is current, order one and wait for it a while."""
+
+    content_negotiation_class = AsItIs
 
     @extend_schema(responses={(200, "application/pdf"): OpenApiTypes.BINARY, 202: dict[str, str]})
     def get(self, request: Request, name: str, version: int) -> HttpResponse:
@@ -55,7 +77,8 @@ def _wait_for(job: Job) -> Report | None:
 
 def pdf_response(report: Report, name: str, number: int) -> HttpResponse:
     """Return a report as a download, named after what it is about."""
-    safe = "".join(c if c.isalnum() or c in "-_" else "-" for c in name)[:80]
+    # Headers carry ASCII; the name's other letters are in the report.
+    safe = "".join(c if c.isascii() and (c.isalnum() or c in "-_") else "-" for c in name)[:80]
     response = HttpResponse(bytes(report.pdf), content_type="application/pdf")
     response["Content-Disposition"] = f'attachment; filename="muniment-{safe}-v{number}.pdf"'
     response["ETag"] = f'"{report.sha256}"'
