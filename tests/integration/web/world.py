@@ -256,6 +256,7 @@ def lay_lineage(
                 "uri": "file:///data/loanapp.csv",
             },
             "packages": dict(environment.environment.packages),
+            "dependencies": [item.as_mapping() for item in dependencies],
         },
         artifacts=tree,
         link=link,
