@@ -1,4 +1,4 @@
-// Four small things that HTML alone cannot do. Every page works without this file.
+// Three small things that HTML alone cannot do. Every page works without this file.
 "use strict";
 
 (() => {
@@ -37,8 +37,6 @@
 
   document.addEventListener("DOMContentLoaded", () => {
     document.querySelectorAll(".theme-toggle").forEach(showTheme);
-    // A form that came back: `autofocus` gives way where the address names a place in the page.
-    document.querySelector("[data-focus]")?.focus();
   });
   document.addEventListener("click", (event) => {
     const copy = event.target.closest("[data-copy]");

@@ -200,6 +200,18 @@ def plain(value: object) -> str:
     return str(value)
 
 
+# Criteria that are parts of a whole: written as the pages write every part, in per cent.
+_SHARES = ("confidence", "max_unknown_share", "min_share", "significance")
+
+
+@register.filter
+def criterion(value: object, name: str) -> str:
+    """Show what evidence was judged by: shares in per cent, everything else as it is."""
+    if name in _SHARES and isinstance(value, float):
+        return f"{value * 100:.4g}%"
+    return plain(value)
+
+
 def _words(key: object) -> str:
     return str(key).replace("_", " ")
 

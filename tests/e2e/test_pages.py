@@ -221,6 +221,28 @@ def test_a_review_is_signed_by_keyboard_alone(
     context.close()
 
 
+def test_a_form_that_comes_back_shows_why(
+    browser: Browser, live_url: str, world: World, reviewed: Promotion
+) -> None:
+    context = browser.new_context()
+    page = enter(context, live_url, "reviewer")
+    page.get_by_role("link", name=re.compile("^Review boston-mortgage")).click()
+    expect(page.get_by_role("heading", name="Your decision")).to_be_in_viewport()
+    page.get_by_label("Refuse").check()
+    page.get_by_label("Your password, again").fill(PASSWORD)
+    page.get_by_role("button", name="Sign as Rita Reyes").click()
+    problem = page.get_by_role("alert")
+    expect(problem).to_have_text("Give the reason for which you refuse.")
+    expect(problem).to_be_focused()
+    expect(problem).to_be_in_viewport()
+    expect(page.get_by_label("Reason")).to_have_attribute("aria-invalid", "true")
+    expect(page.locator("nav").get_by_role("link", name="Promotions")).to_have_attribute(
+        "aria-current", "page"
+    )
+    assert reviewed.approvals.count() == 1
+    context.close()
+
+
 def test_a_digest_is_copied_whole(
     browser: Browser, live_url: str, world: World, reviewed: Promotion
 ) -> None:
@@ -244,6 +266,7 @@ def test_pages_work_without_a_script(
     page.get_by_label("Your password, again").fill("not the password at all")
     page.get_by_role("button", name="Sign as Rita Reyes").click()
     expect(page.get_by_role("alert")).to_contain_text("password is not right")
+    expect(page.get_by_role("alert")).to_be_in_viewport()
     expect(page.get_by_label("Refuse")).to_be_checked()
     expect(page.get_by_label("Reason")).to_have_value(re.compile("too small to trust"))
     page.get_by_label("Your password, again").fill(PASSWORD)

@@ -24,7 +24,6 @@ from registry.selectors.versions import (
     lineage_of,
     report_job,
 )
-from registry.services.decisions import NO_POLICY
 from registry.services.evaluation import evaluate_version
 from registry.services.promotions import request_promotion
 from registry.web.gates import gate_rows
@@ -62,7 +61,6 @@ def version(request: HttpRequest, name: str, number: int) -> HttpResponse:
         if decision is not None
         else [],
         "approvals": decision.approvals if decision is not None else None,
-        "no_policy": NO_POLICY,
         "promotions": promotions,
         "entries": list(entries_about(found)),
         "checkpoint": latest_checkpoint(),

@@ -138,7 +138,7 @@ def test_only_what_the_policies_allow_is_offered_for_binding(world: World, enter
     page = enter("admin").get("/models/boston-mortgage/")
     assert world.policy is not None
     assert [pair for pair, _ in page.context["choices"]] == [f"{world.policy.digest} high"]
-    assert 'action="/models/boston-mortgage/policy#policy"' in page.content.decode()
+    assert 'action="/models/boston-mortgage/policy#bind-error"' in page.content.decode()
 
 
 def test_a_version_without_a_policy_offers_no_request_and_says_who_binds_one(

@@ -13,7 +13,17 @@ from hypothesis import strategies as st
 
 from registry.domain.promotion import PromotionStatus
 from registry.domain.words import GateOutcome, Grade, Verdict
-from registry.templatetags.display import LOOKS, ago, chance, plain, ratio, share, signed, slots
+from registry.templatetags.display import (
+    LOOKS,
+    ago,
+    chance,
+    criterion,
+    plain,
+    ratio,
+    share,
+    signed,
+    slots,
+)
 
 ROOT = Path(__file__).resolve().parents[3]
 STATUSES = [
@@ -59,6 +69,13 @@ def test_statuses_that_block_never_share_the_tone_of_those_that_pass() -> None:
 def test_a_small_p_value_is_never_shown_as_nothing() -> None:
     shown = [chance(value) for value in (None, 0.0, 1e-9, 0.00099, 0.001, 0.0456, 1.0)]
     assert shown == ["—", "< 0.001", "< 0.001", "< 0.001", "0.001", "0.046", "1.000"]
+
+
+def test_criteria_that_are_shares_are_written_in_per_cent() -> None:
+    shown = [criterion(0.9, "confidence"), criterion(0.02, "min_share"), criterion(30, "min_group")]
+    assert shown == ["90%", "2%", "30"]
+    assert criterion(0.8, "impact_ratio") == "0.8"
+    assert criterion(None, "significance") == "—"
 
 
 def test_what_is_not_known_is_a_dash() -> None:
