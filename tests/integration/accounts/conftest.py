@@ -18,14 +18,8 @@ PASSWORD = "correct horse battery staple"
 AddPerson = Callable[..., User]
 
 
-@pytest.fixture(autouse=True)
-def quick_passwords(settings: Any) -> None:
-    """Hash passwords fast: the real hasher takes half a second by design."""
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-
-
 @pytest.fixture
-def add(committed_database: str) -> AddPerson:
+def add(committed_database: str, quick_passwords: None) -> AddPerson:
     """Add a person, as set-up does; the test changes what it is about."""
     enroll_keys(now=NOW)
 

@@ -39,28 +39,25 @@ def test_an_admin_adds_people_and_nobody_else_does(add: AddPerson) -> None:
     assert (LogEntry.objects.count(), User.objects.count()) == (entries + 3, people + 3)
 
 
-@pytest.mark.parametrize(
-    "changed",
-    [
-        {"roles": ["root"]},
-        {"roles": ["reviewer", "Admin"]},
-        {"username": ""},
-        {"username": "u" * 151},
-        {"printed_name": ""},
-        {"printed_name": "n" * 201},
-        {"password": ""},
-        {"password": "short"},
-        {"password": "password1234"},
-        {"password": "ritas-own-rita", "username": "ritas-own-rita"},
-    ],
-    ids=str,
-)
-def test_a_malformed_person_is_refused_and_nothing_is_said(
-    add: AddPerson, changed: dict[str, Any]
-) -> None:
+MALFORMED: list[dict[str, Any]] = [
+    {"roles": ["root"]},
+    {"roles": ["reviewer", "Admin"]},
+    {"username": ""},
+    {"username": "u" * 151},
+    {"printed_name": ""},
+    {"printed_name": "n" * 201},
+    {"password": ""},
+    {"password": "short"},
+    {"password": "password1234"},
+    {"password": "ritas-own-rita", "username": "ritas-own-rita"},
+]
+
+
+def test_a_malformed_person_is_refused_and_nothing_is_said(add: AddPerson) -> None:
     entries = LogEntry.objects.count()
-    with pytest.raises(ValidationError):
-        add(**changed)
+    for changed in MALFORMED:
+        with pytest.raises(ValidationError):
+            add(**changed)
     assert not User.objects.exists()
     assert LogEntry.objects.count() == entries
 

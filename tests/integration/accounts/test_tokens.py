@@ -88,11 +88,11 @@ def test_one_issues_their_own_and_an_admin_anybodys(add: AddPerson) -> None:
     assert LogEntry.objects.count() == entries
 
 
-@pytest.mark.parametrize("ttl_seconds", [0, -1, MAX_TTL_SECONDS + 1, 10**12])
-def test_a_token_that_would_not_end_is_refused(add: AddPerson, ttl_seconds: int) -> None:
+def test_a_token_that_would_not_end_is_refused(add: AddPerson) -> None:
     rita = add()
-    with pytest.raises(TokenLifetimeInvalid):
-        issue(rita, ttl_seconds=ttl_seconds)
+    for ttl_seconds in (0, -1, MAX_TTL_SECONDS + 1, 10**12):
+        with pytest.raises(TokenLifetimeInvalid):
+            issue(rita, ttl_seconds=ttl_seconds)
     assert not ApiToken.objects.exists()
 
 

@@ -12,21 +12,9 @@ from django.utils import timezone
 
 from accounts.services.people import actor_of
 from accounts.services.tokens import READ, issue_token
-from tests.integration.web.world import World, build_world
+from tests.integration.web.world import World
 
 Ask = Callable[..., HttpResponse]
-
-
-@pytest.fixture(autouse=True)
-def quick_passwords(settings: Any) -> None:
-    """Hash passwords fast: the real hasher takes half a second by design."""
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-
-
-@pytest.fixture
-def world(committed_database: str) -> World:
-    """People, three versions of a model, a policy and evidence; MLflow is not asked."""
-    return build_world()
 
 
 @pytest.fixture

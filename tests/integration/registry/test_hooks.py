@@ -78,36 +78,32 @@ def require_refusal(answer: HttpResponse, status: int = 401) -> dict[str, Any]:
     return said
 
 
-@pytest.mark.parametrize(
-    "changed",
-    [
-        {"X-MLflow-Signature": None},
-        {"X-MLflow-Signature": ""},
-        {"X-MLflow-Signature": "v1,"},
-        {"X-MLflow-Signature": "v1,größe"},
-        {"X-MLflow-Delivery-Id": str(uuid4())},
-        {"X-MLflow-Delivery-Id": None},
-        {"X-MLflow-Timestamp": "1"},
-        {"X-MLflow-Timestamp": None},
-        {"secret": "guessed"},
-        {"secret": ""},
-        {"timestamp": str(int(time.time()) - 3_600)},
-        {"timestamp": str(int(time.time()) + 3_600)},
-        {"timestamp": "soon"},
-        {"timestamp": ""},
-        {"timestamp": "9" * 400},
-        {"timestamp": "9" * 5_000},
-        {"timestamp": "-1"},
-        {"delivery_id": "not-a-uuid"},
-        {"delivery_id": ""},
-    ],
-    ids=str,
-)
-def test_what_mlflow_did_not_sign_now_is_refused_and_does_nothing(
-    deliver: Deliver, changed: dict[str, Any]
-) -> None:
-    said = require_refusal(deliver(**changed))
-    assert said["code"] == "hook_refused"
+REFUSED: list[dict[str, Any]] = [
+    {"X-MLflow-Signature": None},
+    {"X-MLflow-Signature": ""},
+    {"X-MLflow-Signature": "v1,"},
+    {"X-MLflow-Signature": "v1,größe"},
+    {"X-MLflow-Delivery-Id": str(uuid4())},
+    {"X-MLflow-Delivery-Id": None},
+    {"X-MLflow-Timestamp": "1"},
+    {"X-MLflow-Timestamp": None},
+    {"secret": "guessed"},
+    {"secret": ""},
+    {"timestamp": str(int(time.time()) - 3_600)},
+    {"timestamp": str(int(time.time()) + 3_600)},
+    {"timestamp": "soon"},
+    {"timestamp": ""},
+    {"timestamp": "9" * 400},
+    {"timestamp": "9" * 5_000},
+    {"timestamp": "-1"},
+    {"delivery_id": "not-a-uuid"},
+    {"delivery_id": ""},
+]
+
+
+def test_what_mlflow_did_not_sign_now_is_refused_and_does_nothing(deliver: Deliver) -> None:
+    for changed in REFUSED:
+        assert require_refusal(deliver(**changed))["code"] == "hook_refused", changed
 
 
 def test_a_signature_is_for_its_body_alone(deliver: Deliver) -> None:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import hashlib
 
-import pytest
-
 from audits.selectors import decoded_statement
 from lineage.models import LineageRecord
 from muniment.attest.digest import canonical_json
-from registry.models import ModelVersion, RegisteredModel
+from registry.models import RegisteredModel
 from tests.integration.registry.live import MODEL, LiveRegistry
 from tests.integration.web.world import (
     World,
@@ -29,37 +27,34 @@ def facts_of_walk(live: LiveRegistry) -> dict[str, int]:
     return counted
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "with space",
-        "per%cent%2F",
-        "größe ünïcode",
-        "'; DROP TABLE registry_modelversion; --",
-        "<img src=x onerror=alert(1)>",
-        "versions@1",
-        "a" * 256,
-        "模" * 40,
-    ],
-    ids=ascii,
-)
-def test_a_model_of_any_name_is_mirrored(live: LiveRegistry, name: str) -> None:
-    live.new_model(name)
-    live.new_version(name)
-    assert facts_of_walk(live) == {"model.appeared": 1, "version.appeared": 1}
-    version = ModelVersion.objects.select_related("registered_model").get()
-    assert version.registered_model.name == name
-    assert version.uri.startswith(f"{version.registered_model.uri}/versions/1")
+NAMES = [
+    "with space",
+    "per%cent%2F",
+    "größe ünïcode",
+    "'; DROP TABLE registry_modelversion; --",
+    "<img src=x onerror=alert(1)>",
+    "versions@1",
+    "a" * 256,
+    "模" * 40,
+]
+
+
+def test_models_of_any_name_are_mirrored(live: LiveRegistry) -> None:
+    for name in NAMES:
+        live.new_model(name)
+        live.new_version(name)
+    assert facts_of_walk(live) == {"model.appeared": len(NAMES), "version.appeared": len(NAMES)}
     live.work()
-    assert set(live.version(1, name).row) >= {"source", "tags"}
+    for name in NAMES:
+        version = live.version(1, name)
+        assert version.uri == f"{version.registered_model.uri}/versions/1"
+        assert LineageRecord.objects.filter(version_uri=version.uri).exists()
 
 
-@pytest.mark.parametrize("name", ["模" * 256, "\N{PILE OF POO}" * 256], ids=ascii)
-def test_a_name_too_long_for_a_uri_is_left_out_and_stops_nobody(
-    live: LiveRegistry, name: str
-) -> None:
-    live.new_model(name)
-    live.new_version(name)
+def test_names_too_long_for_a_uri_are_left_out_and_stop_nobody(live: LiveRegistry) -> None:
+    for name in ("模" * 256, "\N{PILE OF POO}" * 256):
+        live.new_model(name)
+        live.new_version(name)
     live.new_model("afterwards")
     assert facts_of_walk(live) == {"model.appeared": 1}
     assert RegisteredModel.objects.get().name == "afterwards"

@@ -107,11 +107,11 @@ def test_a_signature_names_its_time_meaning_and_evidence_and_no_person(world: Wo
     assert opened[approval.reason_commitment].text == "The gap is gone.\n\nI vouch for it."
 
 
-@pytest.mark.parametrize("username", ["engineer", "auditor", "admin"])
-def test_only_a_reviewer_signs(world: World, username: str) -> None:
+def test_only_a_reviewer_signs(world: World) -> None:
     promotion = world.request(2)
-    with pytest.raises(RoleRequired):
-        sign(world, promotion, username)
+    for username in ("engineer", "auditor", "admin"):
+        with pytest.raises(RoleRequired):
+            sign(world, promotion, username)
     assert not Approval.objects.exists()
 
 
@@ -248,22 +248,19 @@ def test_a_refusal_needs_a_reason_and_ends_it(world: World) -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    "changed",
-    [
-        {"verdict": "allow"},
-        {"verdict": ""},
-        {"meaning": "m" * 201},
-        {"reason": "r" * 4_001},
-    ],
-    ids=str,
-)
-def test_a_malformed_review_signs_nothing_and_asks_for_no_password(
-    world: World, changed: dict[str, str]
-) -> None:
+MALFORMED = [
+    {"verdict": "allow"},
+    {"verdict": ""},
+    {"meaning": "m" * 201},
+    {"reason": "r" * 4_001},
+]
+
+
+def test_a_malformed_review_signs_nothing_and_asks_for_no_password(world: World) -> None:
     promotion = world.request(2)
-    with pytest.raises(InvalidRequest):
-        sign(world, promotion, "reviewer", password="wrong", **changed)
+    for changed in MALFORMED:
+        with pytest.raises(InvalidRequest):
+            sign(world, promotion, "reviewer", password="wrong", **changed)
     assert not SignatureAttempt.objects.exists()
     assert not Approval.objects.exists()
 
@@ -297,11 +294,11 @@ def test_new_evidence_takes_an_approved_promotion_back_into_review(world: World)
     assert Approval.objects.filter(dismissal__isnull=False).count() == 2
 
 
-@pytest.mark.parametrize("digest", ["", "0" * 64, "x" * 10_000])
-def test_only_the_evidence_that_was_shown_is_signed(world: World, digest: str) -> None:
+def test_only_the_evidence_that_was_shown_is_signed(world: World) -> None:
     promotion = world.request(2)
-    with pytest.raises(EvidenceChanged):
-        sign(world, promotion, "reviewer", evidence_digest=digest)
+    for digest in ("", "0" * 64, "x" * 10_000):
+        with pytest.raises(EvidenceChanged):
+            sign(world, promotion, "reviewer", evidence_digest=digest)
 
 
 def test_five_wrong_passwords_lock_signing_for_a_quarter_of_an_hour(world: World) -> None:
@@ -332,11 +329,11 @@ def test_the_right_password_forgets_the_wrong_ones(world: World) -> None:
     assert not SignatureAttempt.objects.exists()
 
 
-@pytest.mark.parametrize("password", ["", " ", PASSWORD + " ", PASSWORD.upper(), "x" * 100_000])
-def test_only_the_own_password_signs(world: World, password: str) -> None:
+def test_only_the_own_password_signs(world: World) -> None:
     promotion = world.request(2)
-    with pytest.raises(ReauthenticationFailed):
-        sign(world, promotion, "reviewer", password=password)
+    for password in ("", " ", PASSWORD + " ", PASSWORD.upper(), "x" * 100_000):
+        with pytest.raises(ReauthenticationFailed):
+            sign(world, promotion, "reviewer", password=password)
     assert not Approval.objects.exists()
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.db import transaction
+from django.test import Client
 
 from audits.domain.actor import EXECUTOR
 from config.celery import app
@@ -103,6 +104,12 @@ def test_mlflow_down_is_remembered_and_the_mirror_stays(live: LiveRegistry, sett
     assert down.failed_at is not None
     assert down.walked_at == before.walked_at
     assert live.version(1).gone_at is None
+    reader = Client()
+    reader.force_login(live.world.people["auditor"], "django.contrib.auth.backends.ModelBackend")
+    for page in ("/", f"/models/{MODEL}/", f"/models/{MODEL}/versions/1/"):
+        answer = reader.get(page)
+        assert answer.status_code == 200
+        assert "MLflow does not answer" in answer.content.decode()
     settings.MLFLOW_TRACKING_URI = live.url
     live.walk()
     up = RegistrySource.objects.get()
