@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
+from abc import ABC, abstractmethod
 from argparse import ArgumentParser
 from typing import Any, ClassVar
 
 from django.core.management.base import BaseCommand, CommandError
 
 
-class JsonCommand(BaseCommand):
+class JsonCommand(ABC, BaseCommand):
     """A command that says what it did: a line each, or with `--json` one document on stdout.
 
     Subclasses write `perform`, which returns what is to be said. With `--json` a failure is a
@@ -25,9 +26,9 @@ class JsonCommand(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--json", action="store_true", help="print one JSON document")
 
+    @abstractmethod
     def perform(self, **options: Any) -> dict[str, Any]:
         """Do it; return what was done."""
-        raise NotImplementedError
 
     def handle(self, *args: Any, **options: Any) -> None:
         is_json = options.pop("json")
