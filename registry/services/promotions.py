@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
@@ -10,6 +10,7 @@ from django.db import IntegrityError, transaction
 from accounts.models import User
 from audits.domain.actor import GATE, Actor
 from audits.models import Job
+from audits.selectors import current_evidence
 from audits.services.disclosures import commit_text
 from audits.services.log import lock_stream
 from lineage.models import LineageRecord
@@ -31,6 +32,7 @@ from registry.models import (
 from registry.services.aliases import governed_aliases
 from registry.services.decisions import GONE, alias_holder, decide_promotion
 from registry.services.locking import lock_promotion
+from registry.services.policies import document_of
 from registry.services.stating import move_promotion, state_promotion
 from registry.services.text import require_plain_text
 from registry.services.work import order_job
@@ -97,17 +99,28 @@ def request_promotion(
 
 
 def order_missing_evidence(*, version: ModelVersion, actor: Actor, now: datetime) -> None:
-    """Open the job for evidence that a bound policy would read and that nobody has made yet."""
-    from audits.selectors import current_evidence
+    """Open the job for evidence that a bound policy would read and that does not stand.
 
-    if not LineageRecord.objects.filter(version_uri=version.uri).exists():
+    Nobody has made it yet, it could not be made then, it is too old, or about other bytes.
+    """
+    record = LineageRecord.objects.filter(version_uri=version.uri).order_by("-entry_id").first()
+    if record is None:
         # The mirror opened it once; where that one failed for good, this is the way to try again.
         # The audit follows the record.
         order_job(kind=Job.Kind.LINEAGE, version_uri=version.uri, requested_by=None, now=now)
         return
     if not hasattr(version.registered_model, "binding"):
         return
-    if {"bias", "performance"} - {item.kind for item in current_evidence(version.uri)}:
+    policy = document_of(version.registered_model.binding.policy)
+    oldest = now - timedelta(days=policy.evidence_max_age_days)
+    standing = {
+        item.kind
+        for item in current_evidence(version.uri)
+        if item.conclusion != "error"
+        and item.produced_at >= oldest
+        and item.subject_digest == record.subject_digest
+    }
+    if {"bias", "performance"} - standing:
         order_job(
             kind=Job.Kind.PREDICTIONS_AUDIT,
             version_uri=version.uri,
