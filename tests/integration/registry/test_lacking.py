@@ -214,3 +214,14 @@ def test_more_groups_than_the_log_holds_are_an_error_that_says_so(model: LiveReg
     promotion = model.world.request(1, name=MODEL)
     assert promotion.status == "denied"
     assert decision_of(version).verdict.value == "deny"
+
+
+def test_what_was_missing_then_is_audited_again_for_the_next_request(model: LiveRegistry) -> None:
+    logged = model.train()
+    recorded(model)
+    model.trainer.put(logged.run_place, "predictions.parquet", predictions_of("v2"))
+    assert model.world.request(1, name=MODEL).status == "denied"
+    model.work()
+    assert model.world.request(1, name=MODEL).status == "in_review"
+    model.work()
+    assert Evidence.objects.count() == 4  # good evidence is not made again

@@ -12,7 +12,7 @@ from django.db import connection, connections, transaction
 from django.utils import timezone
 
 from accounts.services.people import actor_of
-from audits.models import Job, Stream
+from audits.models import Job, LogEntry, Stream
 from audits.services.evidence import open_job
 from registry.errors import EvidenceChanged, PromotionClosed
 from registry.models import Approval, Promotion
@@ -21,7 +21,7 @@ from registry.services.lineage import record_version_lineage
 from registry.services.policies import publish_policy
 from registry.services.predictions import audit_version
 from tests.integration.registry.live import LiveRegistry
-from tests.integration.registry.test_reviews import sign
+from tests.integration.registry.test_reviews import at_once, sign
 from tests.integration.web.world import ROOT, World, row_of_the_world, rows_of_the_world, walk
 
 Call = Callable[[], object]
@@ -152,3 +152,17 @@ def test_a_worker_records_and_the_reviewer_who_waited_is_told(
     promotion.refresh_from_db()
     assert promotion.status == status
     assert not Approval.objects.exists()
+
+
+def test_two_requests_at_once_are_one(world: World) -> None:
+    raised = at_once(*[lambda: world.request(2)] * 3)
+    kinds = sorted(type(error).__name__ for error in raised)
+    assert kinds == ["NoneType", "PromotionOpen", "PromotionOpen"]
+    assert Promotion.objects.get().status == "in_review"
+
+
+def test_two_walks_at_once_write_each_change_once(world: World) -> None:
+    changed = replace(row_of_the_world(), description="Changed.")
+    raised = at_once(*[lambda: walk(world, [changed], rows_of_the_world())] * 3)
+    assert raised == [None] * 3
+    assert LogEntry.objects.filter(event="model.changed").count() == 1

@@ -295,6 +295,18 @@ def test_evidence_grows_too_old_while_a_promotion_waits(world: World) -> None:
     assert "90 days" in outcome_reason(promotion, "bias-race")
 
 
+def test_a_request_orders_evidence_anew_where_what_there_is_has_grown_too_old(
+    world: World,
+) -> None:
+    Job.objects.update(status=Job.Status.DONE)
+    world.tick(days=91)
+    promotion = world.request(2)
+    assert promotion.status == "evaluating"
+    assert outcomes(promotion)["bias-race"] == "pending"
+    job = Job.objects.get(status=Job.Status.QUEUED)
+    assert (job.kind, job.version_uri) == (Job.Kind.PREDICTIONS_AUDIT, promotion.version.uri)
+
+
 def test_a_version_that_is_gone_is_promoted_no_more(world: World) -> None:
     promotion = world.request(2)
     rows = rows_of_the_world()
