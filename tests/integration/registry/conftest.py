@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
+from registry.models import Promotion
+from tests.integration.registry.forwarder import Forwarder
 from tests.integration.registry.live import LiveRegistry, empty_mlflow
 from tests.integration.web.world import build_people, fresh_log
 
@@ -18,3 +21,19 @@ def live(mlflow_server: str, live_url: str, quick_passwords: None) -> Iterator[L
     with LiveRegistry(mlflow_server) as registry:
         build_people(registry.world)
         yield registry
+
+
+@pytest.fixture
+def forwarder(live: LiveRegistry, settings: Any) -> Iterator[Forwarder]:
+    """Between Muniment and MLflow from now on; it counts, and it can fail."""
+    with Forwarder(live.url) as between:
+        settings.MLFLOW_TRACKING_URI = between.url
+        yield between
+
+
+@pytest.fixture
+def sealed(live: LiveRegistry) -> Promotion:
+    """A promotion whose two approvals stand under a checkpoint."""
+    promotion = live.approved()
+    live.world.sequence()
+    return promotion

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Any
 
 import psycopg
+import pytest
 from django.conf import settings
 from django.utils import timezone
 
 from audits.models import Job, LogEntry
+from lineage.errors import MlflowUnavailable
 from lineage.mlflow import MlflowClient, Patience
 from registry import tasks
 from registry.models import ModelVersion, Promotion
+from registry.services.execution import Progress, execute_promotion
 from tests.instance import INSTANCE
 from tests.integration.lineage.trainer import Logged, Trainer
+from tests.integration.registry.forwarder import Forwarder
 from tests.integration.web.world import V2_RACE, World, audit, publish_and_bind
 
 HURRIED = Patience(attempts=1, connect_timeout_seconds=1.0, read_timeout_seconds=5.0)
@@ -31,6 +35,16 @@ def behind_the_back(statement: str, *values: object) -> None:
     """Change MLflow's own database without asking MLflow or its registry store."""
     with psycopg.connect(INSTANCE.stack.mlflow_database_url(), autocommit=True) as connection:
         connection.execute(statement, values)
+
+
+def set_alias_behind_the_back(alias: str, version: int, name: str = MODEL) -> None:
+    """Point an alias at a version, past MLflow and its registry store; other aliases go."""
+    behind_the_back("DELETE FROM registered_model_aliases WHERE name = %s", name)
+    behind_the_back(
+        "INSERT INTO registered_model_aliases (workspace, name, alias, version)"
+        " VALUES ('default', %s, %s, %s)",
+        *(name, alias, version),
+    )
 
 
 class LiveWorld(World):
@@ -123,6 +137,22 @@ class LiveRegistry:
         """Take a promotion one attempt further, as the task does."""
         tasks.run_promotion(str(promotion.pk))
         return Promotion.objects.get(pk=promotion.pk)
+
+    def executing(self, promotion: Promotion, forwarder: Forwarder) -> Promotion:
+        """Bring a promotion to where its grant may be used, and nobody has."""
+        forwarder.lose_alias_requests()
+        with pytest.raises(MlflowUnavailable):
+            self.run(promotion)
+        forwarder.heal()
+        return Promotion.objects.get(pk=promotion.pk)
+
+    def attempt(self, promotion: Promotion, *, later: timedelta) -> Progress:
+        """Take a promotion one attempt further at a later time."""
+        return execute_promotion(
+            promotion_id=promotion.pk,
+            client=self.client,
+            clock=lambda: timezone.now() + later,
+        )
 
     def champion(self, name: str = MODEL) -> int | None:
         """Return what MLflow itself says."""

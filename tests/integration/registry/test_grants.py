@@ -29,7 +29,7 @@ from registry.models import Grant, Promotion
 from registry.services.grants import confirm_grant, issue_token, reserve_grant
 from tests.integration.registry.forwarder import Forwarder
 from tests.integration.registry.live import MODEL, LiveRegistry
-from tests.integration.registry.test_reviews import at_once
+from tests.integration.registry.signing import at_once
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from registry.services.lineage import record_version_lineage
 from registry.services.policies import publish_policy
 from registry.services.predictions import audit_version
 from tests.integration.registry.live import LiveRegistry
-from tests.integration.registry.test_reviews import at_once, sign
+from tests.integration.registry.signing import at_once, sign
 from tests.integration.web.world import ROOT, World, row_of_the_world, rows_of_the_world, walk
 
 Call = Callable[[], object]

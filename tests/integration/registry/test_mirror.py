@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any
 
-import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
@@ -20,14 +17,6 @@ from tests.integration.web.world import World, model_row, walk
 
 def events(facts: list[LogEntry]) -> list[str]:
     return [fact.event for fact in facts]
-
-
-@pytest.fixture
-def forwarder(live: LiveRegistry, settings: Any) -> Iterator[Forwarder]:
-    """Between Muniment and MLflow; it counts what passes."""
-    with Forwarder(live.url) as between:
-        settings.MLFLOW_TRACKING_URI = between.url
-        yield between
 
 
 def test_models_versions_and_aliases_are_mirrored_each_with_a_fact(live: LiveRegistry) -> None:

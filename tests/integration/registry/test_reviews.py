@@ -1,69 +1,26 @@
-"""Signing a review: who, on what, with which password, and at the same time as whom."""
+"""Signing a review: on what, with which password, and at the same time as whom."""
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
-from uuid import uuid4
 
 import pytest
-from django.db import IntegrityError, connection, connections, transaction
-from django.db.utils import ProgrammingError
 
 from accounts.errors import ReauthenticationFailed, SigningLocked
 from accounts.models import SignatureAttempt
-from accounts.services.people import actor_of, add_person
-from audits.domain.actor import EXECUTOR, GATE, SETUP
-from audits.errors import RoleRequired
+from accounts.services.people import add_person
+from audits.domain.actor import GATE, SETUP
 from audits.models import Disclosure, LogEntry
 from audits.selectors import decoded_statement
 from registry.domain.words import ReviewVerdict
-from registry.errors import EvidenceChanged, InvalidRequest, PromotionClosed, ReviewNotAllowed
-from registry.models import Approval, Grant, Promotion
-from registry.services.approvals import MEANINGS, sign_review
+from registry.errors import EvidenceChanged, InvalidRequest, PromotionClosed
+from registry.models import Approval, Grant
+from registry.services.approvals import MEANINGS
 from registry.services.decisions import decide_promotion
+from tests.integration.registry.signing import at_once, sign
 from tests.integration.web.world import PASSWORD, V2_RACE, World, audit
 
 CHANGED = {**V2_RACE, "Black": (99, 90, 65, 7)}
-
-
-def sign(world: World, promotion: Promotion, who: str, **changed: Any) -> Promotion:
-    values: dict[str, Any] = {
-        "promotion_id": promotion.pk,
-        "verdict": "approve",
-        "reason": "",
-        "meaning": "I approve.",
-        "evidence_digest": world.evidence_digest(promotion),
-        "password": PASSWORD,
-        "actor": actor_of(world.people[who]),
-        "now": world.tick(),
-    }
-    return sign_review(**(values | changed))
-
-
-def at_once(*calls: Callable[[], object]) -> list[BaseException | None]:
-    """Call each in a thread of its own, all at the same moment; return what each raised."""
-    ready = threading.Barrier(len(calls))
-    raised: list[BaseException | None] = [None] * len(calls)
-
-    def run(place: int, call: Callable[[], object]) -> None:
-        try:
-            ready.wait(10)
-            call()
-        except Exception as error:  # noqa: BLE001 - the thread's edge: asserted on by the test
-            raised[place] = error
-        finally:
-            connections.close_all()
-
-    threads = [threading.Thread(target=run, args=(place, call)) for place, call in enumerate(calls)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(30)
-    assert not any(thread.is_alive() for thread in threads)
-    return raised
 
 
 def test_what_a_signature_means_says_the_verdict_whatever_the_signer_adds(world: World) -> None:
@@ -105,130 +62,6 @@ def test_a_signature_names_its_time_meaning_and_evidence_and_no_person(world: Wo
     opened = {row.commitment: row for row in Disclosure.objects.all()}
     assert opened[approval.person_commitment].printed_name == "Rita Reyes"
     assert opened[approval.reason_commitment].text == "The gap is gone.\n\nI vouch for it."
-
-
-def test_only_a_reviewer_signs(world: World) -> None:
-    promotion = world.request(2)
-    for username in ("engineer", "auditor", "admin"):
-        with pytest.raises(RoleRequired):
-            sign(world, promotion, username)
-    assert not Approval.objects.exists()
-
-
-def test_no_service_signs(world: World) -> None:
-    promotion = world.request(2)
-    for actor in (EXECUTOR, GATE, SETUP):
-        with pytest.raises(RoleRequired):
-            sign(world, promotion, "reviewer", actor=actor)
-
-
-def test_nobody_approves_their_own_request_whatever_their_roles(world: World) -> None:
-    both = add_person(
-        username="both",
-        printed_name="Bo Both",
-        password=PASSWORD,
-        roles=["engineer", "reviewer", "admin", "auditor"],
-        actor=SETUP,
-        now=world.tick(),
-    )
-    world.people["engineer"] = world.people["both"] = both
-    promotion = world.request(2)
-    with pytest.raises(ReviewNotAllowed, match="nobody reviews their own request"):
-        sign(world, promotion, "both")
-    with pytest.raises(ReviewNotAllowed):
-        sign(world, promotion, "both", verdict="refuse", reason="Mine.")
-    assert not Approval.objects.exists()
-
-
-def approval_values(world: World, promotion: Promotion, **changed: Any) -> dict[str, Any]:
-    """Return a row as the runtime role could try to insert it, past every service."""
-    entry = LogEntry.objects.filter(event="promotion.requested").latest("pk")
-    return {
-        "id": uuid4(),
-        "promotion_id": promotion.pk,
-        "person_id": promotion.requester_id,
-        "requester_id": promotion.requester_id,
-        "trainer_id": None,
-        "role": "reviewer",
-        "verdict": "approve",
-        "meaning": "I approve.",
-        "person_commitment": "0" * 64,
-        "reason_commitment": "",
-        "evidence_digest": "0" * 64,
-        "signed_at": world.tick(),
-        "entry_id": entry.pk,
-    } | changed
-
-
-def insert(values: dict[str, Any]) -> None:
-    places = ", ".join(["%s"] * len(values))
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("SELECT current_user")
-        assert cursor.fetchone() == ("muniment_runtime",)
-        cursor.execute(
-            f"INSERT INTO registry_approval ({', '.join(values)}) VALUES ({places})",
-            list(values.values()),
-        )
-
-
-def test_the_database_itself_refuses_the_requesters_approval(world: World) -> None:
-    promotion = world.request(2)
-    with pytest.raises(IntegrityError, match="approval_not_by_requester"):
-        insert(approval_values(world, promotion))
-
-
-def test_a_forged_requester_does_not_get_past_the_database(world: World) -> None:
-    promotion = world.request(2)
-    forged = approval_values(world, promotion, requester_id=world.people["admin"].pk)
-    with pytest.raises(IntegrityError, match="approval_requester_is_true"):
-        insert(forged)
-
-
-def test_the_requester_of_a_signed_promotion_cannot_be_changed(world: World) -> None:
-    promotion = world.request(2)
-    sign(world, promotion, "reviewer")
-    with pytest.raises(IntegrityError, match="approval_requester_is_true"), transaction.atomic():
-        Promotion.objects.update(requester=world.people["admin"])
-
-
-def test_the_trainer_does_not_approve_either(world: World) -> None:
-    promotion = world.request(2)
-    Promotion.objects.update(trainer=world.people["reviewer"])
-    with pytest.raises(ReviewNotAllowed, match="You trained this version"):
-        sign(world, promotion, "reviewer")
-    trained = approval_values(
-        world,
-        promotion,
-        person_id=world.people["reviewer"].pk,
-        trainer_id=world.people["reviewer"].pk,
-    )
-    with pytest.raises(IntegrityError, match="approval_not_by_trainer"):
-        insert(trained)
-
-
-def test_a_signed_approval_is_neither_changed_nor_taken_away(world: World) -> None:
-    promotion = world.request(2)
-    sign(world, promotion, "reviewer")
-    with pytest.raises(ProgrammingError, match="permission denied"), transaction.atomic():
-        Approval.objects.update(verdict="refuse")
-    with (
-        pytest.raises(ProgrammingError, match="permission denied"),
-        transaction.atomic(),
-        connection.cursor() as cursor,
-    ):
-        cursor.execute("DELETE FROM registry_approval")
-
-
-def test_the_same_reviewer_counts_once(world: World) -> None:
-    promotion = world.request(2)
-    sign(world, promotion, "reviewer")
-    with pytest.raises(ReviewNotAllowed, match="already signed"):
-        sign(world, promotion, "reviewer")
-    with pytest.raises(ReviewNotAllowed, match="already signed"):
-        sign(world, promotion, "reviewer", verdict="refuse", reason="On second thought.")
-    assert Approval.objects.count() == 1
-    promotion.refresh_from_db()
-    assert promotion.status == "in_review"
 
 
 def test_a_refusal_needs_a_reason_and_ends_it(world: World) -> None:

@@ -16,17 +16,13 @@ from registry.domain.mirror import Walk
 from registry.models import AliasChange, ModelAlias, RegistrySource
 from registry.services.aliases import record_alias
 from registry.services.mirror import apply_walk
-from tests.integration.registry.live import MODEL, LiveRegistry, behind_the_back
+from tests.integration.registry.live import (
+    MODEL,
+    LiveRegistry,
+    behind_the_back,
+    set_alias_behind_the_back,
+)
 from tests.integration.web.world import World, row_of_the_world, rows_of_the_world, walk
-
-
-def set_behind_the_back(alias: str, version: int) -> None:
-    behind_the_back("DELETE FROM registered_model_aliases WHERE name = %s", MODEL)
-    behind_the_back(
-        "INSERT INTO registered_model_aliases (workspace, name, alias, version)"
-        " VALUES ('default', %s, %s, %s)",
-        *(MODEL, alias, version),
-    )
 
 
 @pytest.mark.parametrize("alias", ["champion", "Champion", "CHAMPION"])
@@ -36,7 +32,7 @@ def test_a_governed_alias_set_around_the_store_is_a_violation(
     live.new_model()
     live.new_version()
     live.walk()
-    set_behind_the_back(alias, 1)
+    set_alias_behind_the_back(alias, 1)
     (fact,) = live.walk()
     assert (fact.event, fact.is_violation) == ("alias.set", True)
     change = AliasChange.objects.get()
@@ -52,7 +48,7 @@ def test_a_governed_alias_moved_back_around_the_store_is_a_violation_each_time(
         live.new_version()
     live.walk()
     for number in (1, 2, 1):
-        set_behind_the_back("champion", number)
+        set_alias_behind_the_back("champion", number)
         (fact,) = live.walk()
         assert fact.is_violation
     behind_the_back("DELETE FROM registered_model_aliases WHERE name = %s", MODEL)
@@ -64,7 +60,7 @@ def test_a_governed_alias_moved_back_around_the_store_is_a_violation_each_time(
 def test_a_champion_from_before_muniment_watched_is_no_violation(live: LiveRegistry) -> None:
     live.new_model()
     live.new_version()
-    set_behind_the_back("champion", 1)
+    set_alias_behind_the_back("champion", 1)
     assert [fact.is_violation for fact in live.walk()] == [False, False, False]
 
 
