@@ -118,16 +118,19 @@ def test_manage_finds_the_running_instance_by_its_home(stack: EmbeddedStack) -> 
 
 
 def test_health_says_which_part_is_away_and_recovers(stack: EmbeddedStack) -> None:
-    health = f"{stack.addresses.web_url}/healthz"
+    health = f"{stack.addresses.web_url}/healthz?format=json"
+    database, redis = "Database(alias='default')", "Cache(alias='default')"
     stack.stop("redis")
     try:
         with pytest.raises(urllib.error.HTTPError) as refused:
             urllib.request.urlopen(health)
         with refused.value as answer:
             assert answer.code == 500
-            assert json.load(answer) == {"database": True, "redis": False}
+            parts = json.load(answer)
+            assert parts[database] == "OK"
+            assert parts[redis] != "OK"
     finally:
         stack.start("redis")
     with urllib.request.urlopen(health) as answer:
-        assert json.load(answer) == {"database": True, "redis": True}
+        assert json.load(answer) == {database: "OK", redis: "OK"}
     stack.require_all_running()
