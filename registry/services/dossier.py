@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import cast
 from uuid import UUID
 
 from audits.domain import dossier as said
@@ -31,9 +31,6 @@ from registry.services.dossier_history import (
 from registry.services.evaluation import Evaluation, evaluate_version
 from registry.services.policies import document_of
 from registry.version import GENERATOR
-
-_VERDICTS = ("deny", "pending", "allow")  # from worst to best
-_PASSING = ("satisfied", "waived", "not_applicable")
 
 
 def build_dossier(
@@ -101,57 +98,43 @@ def _policy(binding: PolicyBinding | None) -> said.Policy | None:
 
 
 def _decision(evaluation: Evaluation, leaves: Leaves) -> said.Decision | None:
-    """Return the decision that was signed last, or today's where that came out no better.
-
-    A report must not look better than what was signed: whoever wants today's decision to count
-    asks for the promotion again. One that came out worse is shown, as the preview that it is.
-    """
-    if evaluation.decision is None:
+    decision = evaluation.decision
+    if decision is None:
         return None
-    shown: Mapping[str, Any] = evaluation.decision.to_mapping()
-    evaluated_at: datetime = evaluation.decision.as_of
-    leaf_index: int | None = None
-    signed = (
+    recorded = (
         Decision.objects.filter(promotion=evaluation.promotion).order_by("-entry_id").first()
         if evaluation.promotion
         else None
     )
-    if signed is not None and not _is_worse(shown, signed.content):
-        shown, evaluated_at = signed.content, signed.decided_at
-        leaf_index = leaves.get(signed.entry_id)
-    approvals = shown["approvals"] or {}
     return said.Decision(
-        verdict=shown["verdict"],
+        verdict=decision.verdict.value,
         alias=evaluation.alias,
         gates=tuple(
             said.Gate(
-                id=gate["id"],
-                title=gate["title"],
-                outcome=gate["outcome"],
-                reason=gate["reason"],
-                expected=gate["expected"],
-                actual=gate["actual"],
+                id=gate.id,
+                title=gate.title,
+                outcome=gate.outcome.value,
+                reason=gate.reason,
+                expected=gate.expected,
+                actual=gate.actual,
             )
-            for gate in shown["gates"]
+            for gate in decision.gates
         ),
-        evaluated_at=evaluated_at,
-        reasons=tuple(shown["reasons"]),
-        approvals_given=approvals.get("given"),
-        approvals_required=approvals.get("required"),
-        approvals_reason=approvals.get("reason"),
-        evidence_digest=f"sha256:{shown['evidence_digest']}" if shown["evidence_digest"] else None,
-        leaf_index=leaf_index,
-    )
-
-
-def _is_worse(shown: Mapping[str, Any], signed: Mapping[str, Any]) -> bool:
-    """Say whether a decision has a lower verdict, or the same with a gate that passes no more."""
-    verdict, was = (_VERDICTS.index(content["verdict"]) for content in (shown, signed))
-    if verdict != was:
-        return verdict < was
-    before = {gate["id"]: gate["outcome"] in _PASSING for gate in signed["gates"]}
-    return any(
-        before.get(gate["id"], False) and gate["outcome"] not in _PASSING for gate in shown["gates"]
+        evaluated_at=decision.as_of,
+        reasons=decision.reasons,
+        approvals_given=decision.approvals.given,
+        approvals_required=decision.approvals.required,
+        approvals_reason=decision.approvals.reason,
+        evidence_digest=f"sha256:{decision.evidence_digest}",
+        # What is shown was evaluated just now: it stands in the log only where it came out the
+        # same as the decision that was signed.
+        leaf_index=(
+            leaves.get(recorded.entry_id)
+            if recorded
+            and (recorded.verdict, recorded.evidence_digest)
+            == (decision.verdict.value, decision.evidence_digest)
+            else None
+        ),
     )
 
 
