@@ -219,6 +219,21 @@ def test_the_report_is_verified_offline_by_the_kit(demo: Demo) -> None:
     assert json.loads(checked.stdout)
 
 
+@pytest.mark.parametrize("version", [1, 2, 3])
+def test_the_report_of_every_version_is_verified_whatever_was_decided(
+    demo: Demo, tmp_path: Path, version: int
+) -> None:
+    path = f"/api/v1/models/{demo.facts['model']}/versions/{version}/report.pdf"
+    answer = demo.api(path, token="auditor")
+    assert answer.status_code == 200
+    report = tmp_path / "report.pdf"
+    report.write_bytes(answer.content)
+    checked = demo.run(
+        *("-m", "muniment.cli", "verify", str(report)), *("--vkey", demo.facts["vkey"])
+    )
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
 @pytest.mark.parametrize("share", [0.1, 0.35, 0.6, 0.85])
 def test_a_flipped_byte_of_the_report_is_refused(demo: Demo, tmp_path: Path, share: float) -> None:
     content = bytearray(Path(demo.facts["report"]).read_bytes())
