@@ -18,10 +18,11 @@ from django.db import connections, transaction
 from audits.errors import KeyUnavailable, LogBehindCheckpoint
 from audits.models import LogCheckpoint, LogEntry, LogLeaf
 from audits.services.signing import keyring
+from muniment.attest.checkpoint import Checkpoint, sign_checkpoint, verify_checkpoint
 from muniment.attest.envelope import verify_envelope
 from muniment.attest.errors import AttestError
 from muniment.attest.merkle import leaf_hash, root_hash
-from muniment.attest.note import Checkpoint, NoteSigner, sign_checkpoint, verify_checkpoint
+from muniment.attest.note import NoteSigner
 from muniment.attest.statement import parse_statement
 
 DATABASE = "sequencer"

@@ -38,6 +38,12 @@ class ProofError(AttestError):
     default_code = "proof.invalid"
 
 
+class TileError(AttestError):
+    """A tile or an entry bundle is missing, or not what the log's tree needs it to be."""
+
+    default_code = "tile.invalid"
+
+
 class EnvelopeError(AttestError):
     """A DSSE envelope is malformed, or no trusted key signed it."""
 

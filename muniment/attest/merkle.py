@@ -6,13 +6,15 @@ Sources: RFC 6962 section 2.1 and RFC 9162 section 2.1, with SHA-256.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from muniment.attest.errors import ProofError
 
 HASH_BYTES: Final = 32
 EMPTY_ROOT: Final = hashlib.sha256(b"").digest()
+
+SubtreeHash = Callable[[int, int], bytes]
 
 
 def leaf_hash(entry: bytes) -> bytes:
@@ -31,7 +33,7 @@ def root_hash(leaf_hashes: Sequence[bytes]) -> bytes:
         return EMPTY_ROOT
     level = list(leaf_hashes)
     while len(level) > 1:
-        level = _parents(level)
+        level = parents(level)
     return level[0]
 
 
@@ -45,18 +47,9 @@ def inclusion_proof(leaf_hashes: Sequence[bytes], leaf_index: int) -> list[bytes
     Raises:
         ProofError: the index is out of range.
     """
-    _require_range(leaf_index, len(leaf_hashes))
-    proof: list[bytes] = []
-    level = list(leaf_hashes)
-    position = leaf_index
-    while len(level) > 1:
-        sibling = position ^ 1
-        # The last node of an odd level has no sibling: it moves up unhashed.
-        if sibling < len(level):
-            proof.append(level[sibling])
-        level = _parents(level)
-        position >>= 1
-    return proof
+    return inclusion_path(
+        leaf_index, len(leaf_hashes), lambda start, end: root_hash(leaf_hashes[start:end])
+    )
 
 
 def consistency_proof(leaf_hashes: Sequence[bytes], old_size: int) -> list[bytes]:
@@ -67,26 +60,64 @@ def consistency_proof(leaf_hashes: Sequence[bytes], old_size: int) -> list[bytes
     Raises:
         ProofError: ``old_size`` is negative or more than the number of leaves.
     """
-    size = len(leaf_hashes)
-    if not 0 <= old_size <= size:
-        raise ProofError(
-            f"old size {old_size} is not between 0 and {size}", code="proof.out_of_range"
-        )
-    if old_size in (0, size):
-        return []
-    # SUBPROOF of RFC 9162 section 2.1.4.1, walked down; the hashes come out top first.
+    return consistency_path(
+        old_size, len(leaf_hashes), lambda start, end: root_hash(leaf_hashes[start:end])
+    )
+
+
+def inclusion_path(leaf_index: int, tree_size: int, hash_of: SubtreeHash) -> list[bytes]:
+    """Return the audit path of a leaf, from hashes of subtrees wherever they come from.
+
+    Args:
+        hash_of: gives the root over the leaves from its first argument to before its second.
+
+    Raises:
+        ProofError: the index is out of range.
+    """
+    _require_range(leaf_index, tree_size)
     proof: list[bytes] = []
-    start, end, old_end, is_old_root = 0, size, old_size, True
-    while old_end != end:
-        middle = start + _split(end - start)
-        if old_end <= middle:
-            proof.append(root_hash(leaf_hashes[middle:end]))
+    start, end = 0, tree_size
+    while end - start > 1:
+        middle = start + split_point(end - start)
+        if leaf_index < middle:
+            proof.append(hash_of(middle, end))
             end = middle
         else:
-            proof.append(root_hash(leaf_hashes[start:middle]))
+            proof.append(hash_of(start, middle))
+            start = middle
+    proof.reverse()
+    return proof
+
+
+def consistency_path(old_size: int, tree_size: int, hash_of: SubtreeHash) -> list[bytes]:
+    """Return a consistency proof, from hashes of subtrees wherever they come from.
+
+    Source: SUBPROOF of RFC 9162 section 2.1.4.1, walked down.
+
+    Args:
+        hash_of: as for ``inclusion_path``.
+
+    Raises:
+        ProofError: ``old_size`` is negative or more than ``tree_size``.
+    """
+    if not 0 <= old_size <= tree_size:
+        raise ProofError(
+            f"old size {old_size} is not between 0 and {tree_size}", code="proof.out_of_range"
+        )
+    if old_size in (0, tree_size):
+        return []
+    proof: list[bytes] = []
+    start, end, old_end, is_old_root = 0, tree_size, old_size, True
+    while old_end != end:
+        middle = start + split_point(end - start)
+        if old_end <= middle:
+            proof.append(hash_of(middle, end))
+            end = middle
+        else:
+            proof.append(hash_of(start, middle))
             start, is_old_root = middle, False
     if not is_old_root:
-        proof.append(root_hash(leaf_hashes[start:end]))
+        proof.append(hash_of(start, end))
     proof.reverse()
     return proof
 
@@ -189,18 +220,19 @@ def verify_consistency(
         )
 
 
-def _parents(level: list[bytes]) -> list[bytes]:
+def parents(level: Sequence[bytes]) -> list[bytes]:
+    """Return the next level up; the odd node at the end moves up unhashed."""
     sha256 = hashlib.sha256
-    parents = [
+    above = [
         sha256(b"\x01" + left + right).digest()
         for left, right in zip(level[::2], level[1::2], strict=False)
     ]
     if len(level) & 1:
-        parents.append(level[-1])
-    return parents
+        above.append(level[-1])
+    return above
 
 
-def _split(size: int) -> int:
+def split_point(size: int) -> int:
     """Return the largest power of two that is less than ``size`` (at least 2)."""
     return 1 << (size - 1).bit_length() - 1
 

@@ -1,16 +1,16 @@
-"""Signed notes and the log's checkpoints.
+"""Signed notes: text under the signatures of one or more named keys.
 
-Sources: https://c2sp.org/signed-note and https://c2sp.org/tlog-checkpoint; Ed25519, type 0x01.
+Sources: https://c2sp.org/signed-note (Ed25519, type 0x01) and https://c2sp.org/tlog-cosignature
+(timestamped Ed25519, type 0x04, by which a witness says when it saw a checkpoint).
 """
 
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -18,14 +18,21 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from muniment.attest.encoding import decode_base64, encode_base64
 from muniment.attest.errors import NoteError
-from muniment.attest.merkle import HASH_BYTES
 
 ED25519_TYPE: Final = b"\x01"
+COSIGNATURE_TYPE: Final = b"\x04"
+_TYPE_NAMES: Final = {ED25519_TYPE: "Ed25519 (0x01)", COSIGNATURE_TYPE: "cosignature (0x04)"}
 MAX_NOTE_BYTES: Final = 1_000_000
 MAX_SIGNATURES: Final = 64
-MAX_TREE_SIZE: Final = 2**63 - 1
+MAX_TIMESTAMP: Final = 2**63 - 1
 _SIGNATURE_PREFIX = "— "
-_DECIMAL = re.compile(r"0|[1-9][0-9]{0,18}")
+
+
+class Ed25519Key(Protocol):
+    """A private key that signs, wherever it is kept: ``sign`` gives the 64 bytes of RFC 8032."""
+
+    def sign(self, data: bytes, /) -> bytes: ...
+    def public_key(self) -> Ed25519PublicKey: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,38 +44,79 @@ class NoteVerifier:
     Attributes:
         name: the signer's name, as it stands in signature lines.
         public_key: 32 bytes of RFC 8032.
+        kind: ``ED25519_TYPE`` for a log, ``COSIGNATURE_TYPE`` for a witness.
     """
 
     name: str
     public_key: bytes
+    kind: bytes = ED25519_TYPE
 
     def __post_init__(self) -> None:
-        _require_name(self.name)
+        require_name(self.name)
+        if self.kind not in _TYPE_NAMES:
+            raise NoteError(
+                f"the verifier key is of none of the types {', '.join(_TYPE_NAMES.values())}",
+                code="note.vkey",
+            )
         if len(self.public_key) != 32:
             raise NoteError("an Ed25519 public key has 32 bytes", code="note.vkey")
 
     @property
     def key_hash(self) -> bytes:
         """Four bytes that stand before this key's signatures."""
-        named = self.name.encode() + b"\n" + ED25519_TYPE + self.public_key
+        named = self.name.encode() + b"\n" + self.kind + self.public_key
         return hashlib.sha256(named).digest()[:4]
 
     @property
     def vkey(self) -> str:
         """The textual form, ``name+hash+base64``, to be handed out beside the log."""
-        encoded = encode_base64(ED25519_TYPE + self.public_key)
+        encoded = encode_base64(self.kind + self.public_key)
         return f"{self.name}+{self.key_hash.hex()}+{encoded}"
+
+    def verify(self, text: str, signature: bytes) -> int | None:
+        """Accept only this key's signature over ``text``.
+
+        Returns:
+            Of a cosignature the time it was made, in seconds since 1970 as its signer said;
+            None of any other.
+
+        Raises:
+            NoteError: the signature does not verify.
+        """
+        timestamp = None
+        message = text.encode()
+        if self.kind == COSIGNATURE_TYPE:
+            timestamp = int.from_bytes(signature[:8])
+            signature = signature[8:]
+            message = _cosigned(text, timestamp)
+        try:
+            if timestamp is not None and timestamp > MAX_TIMESTAMP:
+                raise ValueError("a time out of range")
+            Ed25519PublicKey.from_public_bytes(self.public_key).verify(signature, message)
+        except (InvalidSignature, ValueError) as error:
+            raise NoteError(
+                f"the signature of {self.name} does not verify", code="note.signature"
+            ) from error
+        return timestamp
 
 
 @dataclass(frozen=True, slots=True)
 class NoteSigner:
-    """A named Ed25519 key that signs notes."""
+    """A named Ed25519 key that signs notes.
+
+    Attributes:
+        cosigns_at: None for a log. For a witness the time of its signatures, in seconds since
+            1970: they become cosignatures.
+    """
 
     name: str
-    private_key: Ed25519PrivateKey = field(repr=False)
+    private_key: Ed25519Key = field(repr=False)
+    cosigns_at: int | None = None
 
     def __post_init__(self) -> None:
-        _require_name(self.name)
+        require_name(self.name)
+        if self.cosigns_at is not None and not 0 <= self.cosigns_at <= MAX_TIMESTAMP:
+            raise NoteError("a cosignature's time is out of range", code="note.time")
 
     @classmethod
     def from_file(cls, name: str, path: str | Path) -> NoteSigner:
@@ -94,12 +142,23 @@ class NoteSigner:
     @property
     def verifier(self) -> NoteVerifier:
         """The key that verifies what this one signs."""
-        return NoteVerifier(self.name, self.private_key.public_key().public_bytes_raw())
+        kind = ED25519_TYPE if self.cosigns_at is None else COSIGNATURE_TYPE
+        return NoteVerifier(self.name, self.private_key.public_key().public_bytes_raw(), kind)
 
     @property
     def vkey(self) -> str:
         """The verifier's textual form."""
         return self.verifier.vkey
+
+    def signature_line(self, text: str) -> str:
+        """Sign ``text`` and return the line, newline included, that stands below the note."""
+        if self.cosigns_at is None:
+            signature = self.private_key.sign(text.encode())
+        else:
+            signature = self.cosigns_at.to_bytes(8) + self.private_key.sign(
+                _cosigned(text, self.cosigns_at)
+            )
+        return NoteSignature(self.name, self.verifier.key_hash, signature).line
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +168,11 @@ class NoteSignature:
     name: str
     key_hash: bytes
     signature: bytes
+
+    @property
+    def line(self) -> str:
+        """The line as it stands in the note, newline included."""
+        return f"{_SIGNATURE_PREFIX}{self.name} {encode_base64(self.key_hash + self.signature)}\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,60 +184,30 @@ class ParsedNote:
 
 
 @dataclass(frozen=True, slots=True)
-class Checkpoint:
-    """The log's head at one size.
+class KnownSignature:
+    """A signature that was verified.
 
     Attributes:
-        origin: the log's name; the log signs under this same name.
-        tree_size: number of leaves, 0 to 2^63-1.
-        root_hash: 32 bytes.
+        timestamp: of a cosignature, seconds since 1970 as its signer said; None of any other.
     """
 
-    origin: str
-    tree_size: int
-    root_hash: bytes
-
-    def __post_init__(self) -> None:
-        _require_name(self.origin)
-        if not 0 <= self.tree_size <= MAX_TREE_SIZE:
-            raise NoteError(f"tree size {self.tree_size} is out of range", code="note.checkpoint")
-        if len(self.root_hash) != HASH_BYTES:
-            raise NoteError(f"a root hash has {HASH_BYTES} bytes", code="note.checkpoint")
-
-    @property
-    def text(self) -> str:
-        """The note text that is signed."""
-        return f"{self.origin}\n{self.tree_size}\n{encode_base64(self.root_hash)}\n"
-
-    @classmethod
-    def from_text(cls, text: str) -> Checkpoint:
-        """Read a checkpoint's note text; extension lines are allowed and ignored.
-
-        Raises:
-            NoteError: fewer than three lines, an empty line, a size with leading zeros or out
-                of range, or a root hash that is not base64 of 32 bytes.
-        """
-        lines = text.split("\n")
-        if lines.pop() != "" or len(lines) < 3 or "" in lines:
-            raise NoteError("a checkpoint has three lines or more, none empty")
-        origin, size, encoded_root = lines[:3]
-        if _DECIMAL.fullmatch(size) is None:
-            raise NoteError(f"{size[:40]!r} is not a tree size", code="note.checkpoint")
-        root = decode_base64(encoded_root, error=NoteError, what="the root hash")
-        return cls(origin, int(size), root)
+    verifier: NoteVerifier
+    timestamp: int | None
+    line: str
 
 
-def make_vkey(name: str, public_key: Ed25519PublicKey) -> str:
-    """Return the verifier key of ``public_key`` under ``name``.
+@dataclass(frozen=True, slots=True)
+class OpenedNote:
+    """A note that at least one known key signed; ``signatures`` are those of known keys only."""
 
-    Raises:
-        NoteError: a name with a space or a plus, or an empty one.
-    """
-    return NoteVerifier(name, public_key.public_bytes_raw()).vkey
+    text: str
+    signatures: tuple[KnownSignature, ...]
 
 
 def parse_vkey(vkey: str) -> NoteVerifier:
-    """Read a verifier key, ``<name>+<8 hex digits>+<base64(0x01 ‖ public key)>``.
+    """Read a verifier key, ``<name>+<8 hex digits>+<base64(type ‖ public key)>``.
+
+    The type is 0x01 of a log's key, 0x04 of a witness's.
 
     Raises:
         NoteError: any part malformed, a hash that is not this key's, or another key type.
@@ -184,9 +218,7 @@ def parse_vkey(vkey: str) -> NoteVerifier:
     if not (first and second):
         raise NoteError("a verifier key is <name>+<hash>+<key>", code="note.vkey")
     content = decode_base64(encoded, error=NoteError, what="the verifier key")
-    if content[:1] != ED25519_TYPE:
-        raise NoteError("the verifier key is not of type Ed25519 (0x01)", code="note.vkey")
-    verifier = NoteVerifier(name, content[1:])
+    verifier = NoteVerifier(name, content[1:], content[:1])
     if verifier.key_hash.hex() != key_hash:
         raise NoteError("the verifier key's hash is not that of its key", code="note.vkey")
     return verifier
@@ -204,11 +236,7 @@ def sign_note(text: str, signers: Sequence[NoteSigner]) -> bytes:
         raise NoteError("a note needs a signer", code="note.unsigned")
     if len({signer.vkey for signer in signers}) != len(signers):
         raise NoteError("one signer was given twice")
-    lines = "".join(
-        f"{_SIGNATURE_PREFIX}{signer.name} "
-        f"{encode_base64(signer.verifier.key_hash + signer.private_key.sign(text.encode()))}\n"
-        for signer in signers
-    )
+    lines = "".join(signer.signature_line(text) for signer in signers)
     return f"{text}\n{lines}".encode()
 
 
@@ -236,8 +264,8 @@ def parse_note(note: bytes) -> ParsedNote:
     return ParsedNote(text, tuple(_parse_signature_line(line) for line in lines))
 
 
-def open_note(note: bytes, verifiers: Sequence[NoteVerifier]) -> str:
-    """Return a note's text if at least one of ``verifiers`` signed it.
+def open_note(note: bytes, verifiers: Sequence[NoteVerifier]) -> OpenedNote:
+    """Return a note's text and who signed it, if at least one of ``verifiers`` did.
 
     Signatures of unknown signers are ignored (a shared name or a shared hash alone is not the
     same signer); one of a known signer that does not verify refuses the note.
@@ -247,70 +275,39 @@ def open_note(note: bytes, verifiers: Sequence[NoteVerifier]) -> str:
     """
     parsed = parse_note(note)
     known = {(verifier.name, verifier.key_hash): verifier for verifier in verifiers}
-    message = parsed.text.encode()
-    is_signed = False
+    verified = []
     for signature in parsed.signatures:
         verifier = known.get((signature.name, signature.key_hash))
-        if verifier is None:
-            continue
-        try:
-            public_key = Ed25519PublicKey.from_public_bytes(verifier.public_key)
-            public_key.verify(signature.signature, message)
-        except (InvalidSignature, ValueError) as error:
-            raise NoteError(
-                f"the signature of {verifier.name} does not verify", code="note.signature"
-            ) from error
-        is_signed = True
-    if not is_signed:
+        if verifier is not None:
+            timestamp = verifier.verify(parsed.text, signature.signature)
+            verified.append(KnownSignature(verifier, timestamp, signature.line))
+    if not verified:
         names = ", ".join(signature.name for signature in parsed.signatures)
         raise NoteError(
             f"no known key signed this note; signers named: {names[:200]}", code="note.unknown_key"
         )
-    return parsed.text
+    return OpenedNote(parsed.text, tuple(verified))
 
 
-def sign_checkpoint(
-    checkpoint: Checkpoint, signer: NoteSigner | Ed25519PrivateKey, *others: NoteSigner
-) -> bytes:
-    """Return the signed note of ``checkpoint``: the log's own signature, then ``others``.
-
-    Args:
-        signer: the log's key; a bare one signs under the checkpoint's origin.
+def add_signatures(note: bytes, lines: Sequence[str]) -> bytes:
+    """Return the note with more signature lines below it; one that stands there already is not
+    repeated.
 
     Raises:
-        NoteError: the signer's name is not the checkpoint's origin.
+        NoteError: as ``parse_note``, of the note or of what it becomes.
     """
-    if isinstance(signer, Ed25519PrivateKey):
-        signer = NoteSigner(checkpoint.origin, signer)
-    if signer.name != checkpoint.origin:
-        raise NoteError(
-            f"{signer.name} cannot sign for the log {checkpoint.origin}", code="note.origin"
-        )
-    return sign_note(checkpoint.text, [signer, *others])
-
-
-def verify_checkpoint(note: bytes, vkey: str) -> Checkpoint:
-    """Return the checkpoint if the log that ``vkey`` names signed it.
-
-    Raises:
-        NoteError: a malformed key, note or checkpoint, no or a bad signature by that key, or
-            an origin other than the key's name.
-    """
-    verifier = parse_vkey(vkey)
-    checkpoint = Checkpoint.from_text(open_note(note, [verifier]))
-    if checkpoint.origin != verifier.name:
-        raise NoteError(
-            f"the checkpoint is of the log {checkpoint.origin}, the key of {verifier.name}",
-            code="note.origin",
-        )
-    return checkpoint
+    present = {signature.line for signature in parse_note(note).signatures}
+    added = [line for line in dict.fromkeys(lines) if line not in present]
+    whole = note + "".join(added).encode()
+    parse_note(whole)
+    return whole
 
 
 def _parse_signature_line(line: str) -> NoteSignature:
     prefix, name, encoded = line[:2], *_halves(line[2:])
     if prefix != _SIGNATURE_PREFIX:
         raise NoteError("a signature line starts with an em dash and a space")
-    _require_name(name)
+    require_name(name)
     content = decode_base64(encoded, error=NoteError, what="a note's signature")
     if len(content) < 5:
         raise NoteError("a note's signature is too short")
@@ -322,7 +319,12 @@ def _halves(text: str) -> tuple[str, str]:
     return name, encoded
 
 
-def _require_name(name: str) -> None:
+def require_name(name: str) -> None:
+    """Accept only what may name a signer, a log included.
+
+    Raises:
+        NoteError: empty, or with white space, a control character or a plus.
+    """
     if not name or "+" in name or any(c.isspace() or ord(c) < 0x20 for c in name):
         raise NoteError(
             f"{name[:80]!r} is not a signer's name: no spaces, no plus, not empty",
@@ -333,3 +335,7 @@ def _require_name(name: str) -> None:
 def _require_text(text: str) -> None:
     if not text.endswith("\n") or any(ord(c) < 0x20 and c != "\n" for c in text):
         raise NoteError("a note's text ends in a newline and has no other control character")
+
+
+def _cosigned(text: str, timestamp: int) -> bytes:
+    return f"cosignature/v1\ntime {timestamp}\n{text}".encode()

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from muniment.attest.checkpoint import Checkpoint
 from muniment.attest.digest import Digest, canonical_json
-from muniment.attest.note import Checkpoint
 from muniment.verify.dossier_decision import require_decision
 from muniment.verify.dossier_evidence import require_champion, require_evidence
 from muniment.verify.dossier_history import require_history, require_promotions

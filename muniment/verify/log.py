@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from muniment.attest.checkpoint import Checkpoint
 from muniment.attest.envelope import (
     STATEMENT_PAYLOAD_TYPE,
     parse_envelope,
@@ -14,7 +15,6 @@ from muniment.attest.envelope import (
 from muniment.attest.errors import AttestError
 from muniment.attest.keyring import KeyEntry
 from muniment.attest.merkle import leaf_hash, verify_inclusion
-from muniment.attest.note import Checkpoint
 from muniment.attest.predicates import KEY, PREDICATE_TYPES, require_readable
 from muniment.attest.proof import TlogProof
 from muniment.attest.statement import Statement, parse_statement

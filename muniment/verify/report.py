@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final, TypeVar
 
+from muniment.attest.checkpoint import Checkpoint, verify_checkpoint
 from muniment.attest.errors import AttestError
 from muniment.attest.keyring import KeyEntry
-from muniment.attest.note import Checkpoint, verify_checkpoint
 from muniment.verify.dossier import require_agreement
 from muniment.verify.errors import ReportError
 from muniment.verify.evidence import ReportEvidence, parse_evidence

@@ -12,7 +12,7 @@ from audits.domain.dossier import Dossier
 from audits.models import Evidence, LogEntry
 from audits.services.signing import keyring
 from lineage.models import LineageRecord
-from muniment.attest.note import verify_checkpoint
+from muniment.attest.checkpoint import verify_checkpoint
 from registry.models import (
     Decision,
     ModelAlias,

@@ -11,7 +11,7 @@ from audits.domain.actor import PREDICTIONS_AUDIT
 from audits.models import Evidence, LogEntry
 from audits.services.evidence import NewEvidence, record_evidence
 from audits.services.signing import keyring
-from muniment.attest.note import verify_checkpoint
+from muniment.attest.checkpoint import verify_checkpoint
 from muniment.attest.proof import TlogProof
 from registry.models import ModelAlias
 from tests.integration.web.forms import text_of

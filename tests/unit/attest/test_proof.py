@@ -7,9 +7,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
 
+from muniment.attest.checkpoint import Checkpoint, sign_checkpoint
 from muniment.attest.errors import AttestError, NoteError, ProofError
 from muniment.attest.merkle import inclusion_proof, leaf_hash, root_hash
-from muniment.attest.note import Checkpoint, NoteSigner, sign_checkpoint
+from muniment.attest.note import NoteSigner
 from muniment.attest.proof import TlogProof, format_proof
 
 LOG = NoteSigner("muniment.test/log", Ed25519PrivateKey.from_private_bytes(b"\x01" * 32))

@@ -14,12 +14,13 @@ from pathlib import Path
 import pytest
 
 from audits.domain.log import Event
+from muniment.attest.checkpoint import Checkpoint, sign_checkpoint
 from muniment.attest.commitment import person_commitment
 from muniment.attest.digest import Digest
 from muniment.attest.envelope import load_file_signer, sign_envelope
 from muniment.attest.keyring import Keyring
 from muniment.attest.merkle import inclusion_proof, leaf_hash, root_hash
-from muniment.attest.note import Checkpoint, NoteSigner, sign_checkpoint
+from muniment.attest.note import NoteSigner
 from muniment.attest.predicates import PREDICATE_TYPES, require_predicate
 from muniment.attest.proof import format_proof
 from muniment.attest.statement import Subject, build_statement, format_time, parse_statement

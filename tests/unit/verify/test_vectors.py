@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from muniment.attest.checkpoint import verify_checkpoint
 from muniment.attest.envelope import verify_envelope
 from muniment.attest.keyring import KeyEntry, Keyring
 from muniment.attest.merkle import leaf_hash, root_hash
-from muniment.attest.note import verify_checkpoint
 from muniment.attest.predicates import KEY, require_readable
 from muniment.attest.proof import TlogProof
 from muniment.attest.statement import parse_statement

@@ -31,13 +31,14 @@ from cryptography.x509.oid import NameOID
 from securesystemslib.signer import CryptoSigner
 
 from muniment.attest import predicates
+from muniment.attest.checkpoint import Checkpoint, sign_checkpoint
 from muniment.attest.commitment import person_commitment, text_commitment
 from muniment.attest.digest import Digest
 from muniment.attest.envelope import load_file_signer, sign_envelope
 from muniment.attest.keyring import KeyEntry
 from muniment.attest.keys import public_key_pem_of
 from muniment.attest.merkle import inclusion_proof, leaf_hash, root_hash
-from muniment.attest.note import Checkpoint, NoteSigner, sign_checkpoint
+from muniment.attest.note import NoteSigner
 from muniment.attest.proof import format_proof
 from muniment.attest.statement import StreamPosition, Subject, build_statement, format_time
 from muniment.verify import Verification
