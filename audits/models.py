@@ -49,6 +49,8 @@ class LogEntry(models.Model):
         indexes = [
             models.Index(fields=["event", "-id"], name="log_entry_event"),
             models.Index(fields=["subject_name", "-id"], name="log_entry_subject"),
+            models.Index(fields=["actor_id", "-id"], name="log_entry_actor"),
+            models.Index(fields=["at", "-id"], name="log_entry_at"),
         ]
 
     def __str__(self) -> str:
@@ -76,6 +78,124 @@ class LogCheckpoint(models.Model):
 
     class Meta:
         db_table = "audits_log_checkpoint"
+
+
+class LogPending(models.Model):
+    """An entry that has no leaf yet. A trigger adds it with the entry, the sequencer removes it.
+
+    The truth is that an entry has no leaf; these rows only save the sequencer the search for it.
+    """
+
+    entry = models.OneToOneField(
+        LogEntry, primary_key=True, on_delete=models.PROTECT, related_name="pending"
+    )
+    # Why it will never be sequenced as it is; empty while it waits.
+    refused_code = models.CharField(max_length=60, blank=True, default="")
+    refused_at = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "audits_log_pending"
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(refused_code="", refused_at__isnull=True)
+                | (~Q(refused_code="") & Q(refused_at__isnull=False)),
+                name="log_pending_refusal_whole",
+            )
+        ]
+
+
+class LogTile(models.Model):
+    """The hashes of one tile of the tree, derived from the leaves; the last of a level grows."""
+
+    level = models.PositiveSmallIntegerField()
+    index = models.BigIntegerField()
+    hashes = models.BinaryField()  # 1 to 256 of them, 32 bytes each
+
+    class Meta:
+        db_table = "audits_log_tile"
+        constraints = [
+            models.UniqueConstraint(fields=["level", "index"], name="log_tile_place"),
+        ]
+
+
+class LogTimestamp(models.Model):
+    """An RFC 3161 token over the exact bytes of a checkpoint's note, from an independent clock."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4)
+    checkpoint = models.ForeignKey(
+        LogCheckpoint, on_delete=models.PROTECT, related_name="timestamps"
+    )
+    token = models.BinaryField()  # TimeStampToken, DER
+    stamped_at = models.DateTimeField()  # as the token says
+
+    class Meta:
+        db_table = "audits_log_timestamp_record"
+        indexes = [models.Index(fields=["-stamped_at"], name="log_timestamp_newest")]
+
+
+class LogCosignature(models.Model):
+    """What a witness said of a checkpoint: one signature line, its newline included."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4)
+    checkpoint = models.ForeignKey(
+        LogCheckpoint, on_delete=models.PROTECT, related_name="cosignatures"
+    )
+    vkey = models.CharField(max_length=400)
+    line = models.TextField()
+    cosigned_at = models.DateTimeField()  # as the witness says
+
+    class Meta:
+        db_table = "audits_log_cosignature_record"
+        constraints = [
+            models.UniqueConstraint(fields=["checkpoint", "vkey"], name="log_cosignature_once")
+        ]
+
+
+class LogPublication(models.Model):
+    """A checkpoint that enough witnesses cosigned, with their signatures: where a quorum is asked
+    for, only such a one is handed out."""
+
+    checkpoint = models.OneToOneField(
+        LogCheckpoint, primary_key=True, on_delete=models.PROTECT, related_name="publication"
+    )
+    note = models.BinaryField()
+    published_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "audits_log_publication_record"
+
+
+class LogVerification(models.Model):
+    """One run of the full verification: what was recomputed, and what was found."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4)
+    started_at = models.DateTimeField()
+    finished_at = models.DateTimeField()
+    tree_size = models.BigIntegerField()
+    holds = models.BooleanField()
+    findings = models.JSONField()
+
+    class Meta:
+        db_table = "audits_log_verification_record"
+        indexes = [models.Index(fields=["-finished_at"], name="log_verification_newest")]
+
+
+class Alarm(models.Model):
+    """Something about the log that people must look at; everybody sees it until it is cleared."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4)
+    code = models.CharField(max_length=60)
+    message = models.TextField()
+    raised_at = models.DateTimeField()
+    last_seen_at = models.DateTimeField()
+    cleared_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["code"], condition=Q(cleared_at__isnull=True), name="one_open_alarm"
+            )
+        ]
 
 
 class Stream(models.Model):

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from django.db.models import QuerySet
 
+from audits.log_tree import tree_reader
 from audits.models import Evidence, Job, LogCheckpoint, LogEntry, LogLeaf, Report
 from muniment.attest.envelope import parse_envelope
-from muniment.attest.merkle import inclusion_proof
 from muniment.attest.proof import format_proof
 from muniment.attest.statement import Statement, parse_statement
 
@@ -39,19 +39,14 @@ def prove_entries(entries: Iterable[LogEntry], checkpoint: LogCheckpoint) -> lis
             entry__in=[entry.pk for entry in entries], leaf_index__lt=checkpoint.tree_size
         )
     }
-    hashes = [
-        bytes(value)
-        for value in LogLeaf.objects.filter(leaf_index__lt=checkpoint.tree_size)
-        .order_by("leaf_index")
-        .values_list("leaf_hash", flat=True)
-    ]
+    reader = tree_reader(checkpoint.tree_size)
     proven = [
         ProvenEntry(
             entry=entry,
             leaf_index=indices[entry.pk],
             proof=format_proof(
                 indices[entry.pk],
-                inclusion_proof(hashes, indices[entry.pk]),
+                reader.inclusion_proof(indices[entry.pk]),
                 bytes(checkpoint.note),
             ),
         )

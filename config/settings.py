@@ -248,11 +248,23 @@ WEBHOOK_SECRET = env.str("MUNIMENT_WEBHOOK_SECRET", default="")
 
 KEYRING_FILE = env.str("MUNIMENT_KEYRING", default="")
 STATEMENT_KEY_URI = env.str("MUNIMENT_STATEMENT_KEY", default="")
-LOG_KEY_FILE = env.str("MUNIMENT_LOG_KEY_FILE", default="")
+# More than one while a new log key takes over: every checkpoint is signed by all of them.
+LOG_KEY_URIS = env.list("MUNIMENT_LOG_KEYS", default=[])
+# The newest checkpoint that the log signed, kept outside the database: what is restored from a
+# backup cannot take it back.
+PUBLISHED_CHECKPOINT_FILE = env.str("MUNIMENT_PUBLISHED_CHECKPOINT", default="")
 GRANT_KEY_FILE = env.str("MUNIMENT_GRANT_KEY_FILE", default="")
 PDF_KEY_FILE = env.str("MUNIMENT_PDF_KEY_FILE", default="")
 PDF_CERT_FILE = env.str("MUNIMENT_PDF_CERT_FILE", default="")
 GRANT_TTL_SECONDS = 60
+
+# --- The log ------------------------------------------------------------------------------------
+
+# Tiles of hashes, proofs and checkpoints are for anybody; what was said only where this allows it.
+LOG_ENTRIES_ARE_PUBLIC = env.bool("MUNIMENT_LOG_ENTRIES_PUBLIC", default=False)
+TSA_URL = env.str("MUNIMENT_TSA_URL", default="")
+TSA_CA_FILE = env.str("MUNIMENT_TSA_CA_FILE", default="")
+WITNESS_POLICY_FILE = env.str("MUNIMENT_WITNESS_POLICY", default="")
 REPORT_WAIT_SECONDS = 25
 
 # --- Logs: structured, on stderr, so that stdout stays for results ------------------------------

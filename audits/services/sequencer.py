@@ -2,170 +2,264 @@
 
 It runs in a process of its own, with a database role of its own and the log's key. An identity
 column is never the leaf index: identities have gaps and commit out of order.
+
+What keeps two checkpoints from ever disagreeing is the order of three steps, each durable before
+the next begins: leaves are committed; a checkpoint over committed leaves is signed and put into a
+file outside the database; it becomes visible. Whatever stops the process in between, the next run
+finds what was done and goes on from there.
 """
 
 from __future__ import annotations
 
-import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
-from pathlib import Path
 
 import structlog
 from django.conf import settings
 from django.db import connections, transaction
 
 from audits.errors import KeyUnavailable, LogBehindCheckpoint
-from audits.models import LogCheckpoint, LogEntry, LogLeaf
+from audits.log_tree import extend_tiles, load_frontier, tree_reader
+from audits.models import LogCheckpoint
+from audits.services import alarms
+from audits.services.published import publish, published_checkpoint, published_file
+from audits.services.sequencing import Candidate, refusal_of
 from audits.services.signing import keyring
-from muniment.attest.checkpoint import Checkpoint, sign_checkpoint, verify_checkpoint
-from muniment.attest.envelope import verify_envelope
-from muniment.attest.errors import AttestError
-from muniment.attest.merkle import leaf_hash, root_hash
+from muniment.attest.checkpoint import Checkpoint, sign_checkpoint
+from muniment.attest.merkle import leaf_hash
 from muniment.attest.note import NoteSigner
-from muniment.attest.statement import parse_statement
+from muniment.attest.signers import load_note_signer
+from muniment.attest.tile_tree import Frontier
 
 DATABASE = "sequencer"
 BATCH = 1000
+# Above this, leaves without tiles are taken in portions: after an upgrade there may be millions.
+CATCH_UP = 65_536
 _LOCK = 0x6D756E696C6F67  # "munilog": one sequencer at a time, cluster-wide
-
-_refused: set[str] = set()
 
 logger = structlog.get_logger(__name__)
 
 
-@cache
-def _log_signer() -> NoteSigner:
-    if not settings.LOG_KEY_FILE:
-        raise KeyUnavailable("MUNIMENT_LOG_KEY_FILE is not set: only the sequencer signs the log.")
-    return NoteSigner.from_file(keyring().log.origin, settings.LOG_KEY_FILE)
+@dataclass(frozen=True, slots=True)
+class _State:
+    """How far each part of the log is, counted in leaves."""
 
-
-def _published_file() -> Path:
-    return Path(settings.LOG_KEY_FILE).with_name("published-checkpoint")
+    leaves: int
+    signed: int
+    has_pending: bool
 
 
 def sequence_pending(*, now: datetime) -> int:
     """Give pending entries their leaves and sign a checkpoint over them; return how many.
 
-    Entries whose envelope no permitted key signed are never sequenced and hold up nobody. With
-    another sequencer at work this does nothing.
+    Entries whose envelope no permitted key signed are never sequenced, raise an alarm and hold up
+    nobody. With another sequencer at work this does nothing.
 
     Raises:
-        LogBehindCheckpoint: the database holds less than was already published; nothing is signed.
-        KeyUnavailable: this process was not given the log's key.
+        LogBehindCheckpoint: the database holds less than was already published, or something
+            else; nothing is sequenced and nothing is signed.
+        KeyUnavailable: this process was not given the log's key, or the file for checkpoints.
     """
-    signer = _log_signer()
-    with transaction.atomic(using=DATABASE, durable=True):
-        if not _lock():
+    signers = _log_signers()
+    published_file()
+    with _only_sequencer() as is_only:
+        if not is_only:
             return 0
-        accepted = _next_batch()
-        if not accepted:
+        _reconsider_refused()
+        state = _read_state()
+        published = _require_newest(state)
+        if not state.has_pending and state.signed == state.leaves:
             return 0
-        hashes = _leaf_hashes()
-        _refuse_if_behind(hashes)
-        leaves = [
-            LogLeaf(
-                leaf_index=len(hashes) + offset,
-                entry=entry,
-                leaf_hash=leaf_hash(bytes(entry.envelope)),
+        frontier = _catch_up(state.leaves)
+        if published is not None:
+            _require_same_tree(published)
+        placed = _place_pending(frontier, now) if state.has_pending else 0
+        _sign_head(frontier, state.signed, signers, now)
+        return placed
+
+
+@cache
+def _log_signers() -> tuple[NoteSigner, ...]:
+    if not settings.LOG_KEY_URIS:
+        raise KeyUnavailable("MUNIMENT_LOG_KEYS is not set: only the sequencer signs the log.")
+    log = keyring().log
+    signers = tuple(load_note_signer(log.origin, uri) for uri in settings.LOG_KEY_URIS)
+    for signer in signers:
+        if signer.vkey not in log.vkeys:
+            raise KeyUnavailable(
+                f"A key in MUNIMENT_LOG_KEYS is none of the log's in the keyring: {signer.vkey}"
             )
-            for offset, entry in enumerate(accepted)
-        ]
-        LogLeaf.objects.using(DATABASE).bulk_create(leaves)
-        hashes += [bytes(leaf.leaf_hash) for leaf in leaves]
-        root = root_hash(hashes)
-        note = sign_checkpoint(
-            Checkpoint(origin=keyring().log.origin, tree_size=len(hashes), root_hash=root), signer
+    return signers
+
+
+@contextmanager
+def _only_sequencer() -> Iterator[bool]:
+    """Hold the lock of the one sequencer; it ends with the connection, however that ends."""
+    with connections[DATABASE].cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(%s)", [_LOCK])
+        is_only = bool(cursor.fetchone()[0])
+    try:
+        yield is_only
+    finally:
+        # A broken connection has given the lock back already, and can say nothing more.
+        if is_only and connections[DATABASE].is_usable():
+            with connections[DATABASE].cursor() as cursor:
+                cursor.execute("SELECT pg_advisory_unlock(%s)", [_LOCK])
+
+
+@cache
+def _reconsider_refused() -> None:
+    """Once a process: the keyring that entries were refused by may have been put right."""
+    with connections[DATABASE].cursor() as cursor:
+        cursor.execute(
+            "UPDATE audits_log_pending SET refused_code = '', refused_at = NULL"
+            " WHERE refused_code <> ''"
         )
-        LogCheckpoint.objects.using(DATABASE).create(
-            tree_size=len(hashes), root_hash=root, note=note, signed_at=now
+
+
+def _read_state() -> _State:
+    with connections[DATABASE].cursor() as cursor:
+        cursor.execute(
+            "SELECT (SELECT coalesce(max(leaf_index) + 1, 0) FROM audits_log_leaf),"
+            " (SELECT coalesce(max(tree_size), 0) FROM audits_log_checkpoint),"
+            " EXISTS (SELECT 1 FROM audits_log_pending WHERE refused_code = '')"
         )
-        transaction.on_commit(lambda: _publish(note), using=DATABASE)
+        return _State(*cursor.fetchone())
+
+
+def _catch_up(leaves: int) -> Frontier:
+    """Return the tree's right edge, its tiles brought up to the leaves that have none yet."""
+    frontier = load_frontier(using=DATABASE)
+    while frontier.tree_size < leaves:
+        with transaction.atomic(using=DATABASE, durable=True):
+            with connections[DATABASE].cursor() as cursor:
+                cursor.execute(
+                    "SELECT leaf_hash FROM audits_log_leaf WHERE leaf_index >= %s"
+                    " ORDER BY leaf_index LIMIT %s",
+                    [frontier.tree_size, CATCH_UP],
+                )
+                hashes = [bytes(row[0]) for row in cursor.fetchall()]
+            extend_tiles(frontier, hashes, using=DATABASE)
+    return frontier
+
+
+def _require_newest(state: _State) -> Checkpoint | None:
+    """Return the published checkpoint, if the database holds no less than it covers."""
+    published = published_checkpoint()
+    if published is None:
+        if state.signed:
+            raise LogBehindCheckpoint(
+                f"{published_file()} is missing, and the log has signed a checkpoint over "
+                f"{state.signed} entries. Without it nobody knows whether the database is the "
+                "newest: see docs/log-recovery.md."
+            )
+        return None
+    if published.tree_size > state.leaves:
+        raise LogBehindCheckpoint(
+            f"The database holds {state.leaves} leaves and a checkpoint over "
+            f"{published.tree_size} was already published: restore the newer database, or what "
+            "is missing: see docs/log-recovery.md."
+        )
+    if published.tree_size < state.signed:
+        raise LogBehindCheckpoint(
+            f"The database holds a checkpoint over {state.signed} entries, {published_file()} one "
+            f"over {published.tree_size}: the file is not the newest. See docs/log-recovery.md."
+        )
+    return published
+
+
+def _require_same_tree(published: Checkpoint) -> None:
+    """Never sign a tree that a signed checkpoint contradicts (a restored backup does this)."""
+    if tree_reader(published.tree_size, using=DATABASE).root_hash() != published.root_hash:
+        raise LogBehindCheckpoint(
+            f"The first {published.tree_size} leaves are not those of the published checkpoint: "
+            "see docs/log-recovery.md."
+        )
+
+
+def _place_pending(frontier: Frontier, now: datetime) -> int:
+    """Commit leaves for the oldest pending entries that may be sequenced, with their tiles."""
+    with transaction.atomic(using=DATABASE, durable=True):
+        candidates = _next_batch()
+        trusted = keyring()
+        keys = trusted.public_keys()
+        refusals = {item.entry_id: refusal_of(item, trusted, keys) for item in candidates}
+        accepted = [item for item in candidates if refusals[item.entry_id] is None]
+        refused = [(entry_id, code) for entry_id, code in refusals.items() if code is not None]
+        _insert_leaves(frontier, accepted)
+        _refuse(refused, now)
     return len(accepted)
 
 
-def _lock() -> bool:
+def _next_batch() -> list[Candidate]:
     with connections[DATABASE].cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [_LOCK])
-        return bool(cursor.fetchone()[0])
+        cursor.execute(
+            "SELECT entry.id, entry.envelope, entry.sha256, entry.predicate_type,"
+            " entry.subject_name, entry.stream, entry.stream_seq"
+            " FROM audits_log_pending pending"
+            " JOIN audits_log_entry entry ON entry.id = pending.entry_id"
+            " WHERE pending.refused_code = '' ORDER BY pending.entry_id LIMIT %s",
+            [BATCH],
+        )
+        return [Candidate(row[0], bytes(row[1]), *row[2:]) for row in cursor.fetchall()]
 
 
-def _leaf_hashes() -> list[bytes]:
-    leaves = LogLeaf.objects.using(DATABASE).order_by("leaf_index")
-    return [bytes(value) for value in leaves.values_list("leaf_hash", flat=True)]
+def _insert_leaves(frontier: Frontier, accepted: Sequence[Candidate]) -> None:
+    if not accepted:
+        return
+    ids = [item.entry_id for item in accepted]
+    hashes = [leaf_hash(item.envelope) for item in accepted]
+    with connections[DATABASE].cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO audits_log_leaf (leaf_index, entry_id, leaf_hash)"
+            " SELECT %s + place - 1, entry_id, leaf_hash"
+            " FROM unnest(%s::bigint[], %s::bytea[])"
+            " WITH ORDINALITY AS added (entry_id, leaf_hash, place)",
+            [frontier.tree_size, ids, hashes],
+        )
+        cursor.execute("DELETE FROM audits_log_pending WHERE entry_id = ANY(%s)", [ids])
+    extend_tiles(frontier, hashes, using=DATABASE)
 
 
-def _next_batch() -> list[LogEntry]:
-    """Return the oldest pending entries that may be sequenced.
-
-    Refused ones are remembered, so that they are said once and never fill a batch.
-    """
-    pending = LogEntry.objects.using(DATABASE).filter(leaf__isnull=True).order_by("pk")
-    accepted: list[LogEntry] = []
-    for entry in pending.exclude(sha256__in=_refused).iterator(chunk_size=BATCH):
-        if _is_permitted(entry):
-            accepted.append(entry)
-        else:
-            _refused.add(entry.sha256)
-        if len(accepted) == BATCH:
-            break
-    return accepted
-
-
-def _is_permitted(entry: LogEntry) -> bool:
-    envelope = bytes(entry.envelope)
-    try:
-        verified = verify_envelope(envelope, keyring().public_keys())
-    except AttestError as error:
-        logger.exception("log.entry_refused", entry=entry.pk, code=error.code)
-        return False
-    if not _says_what_its_columns_say(entry, verified.payload):
-        logger.error("log.entry_refused", entry=entry.pk, code="columns_differ")
-        return False
-    if not keyring().permits(verified.keyid, entry.predicate_type):
-        logger.error("log.entry_refused", entry=entry.pk, code="key_not_permitted")
-        return False
-    return True
-
-
-def _says_what_its_columns_say(entry: LogEntry, payload: bytes) -> bool:
-    """Say whether the columns that we select by are those of the signed bytes."""
-    try:
-        statement = parse_statement(payload)
-    except AttestError:
-        return False
-    position = statement.position
-    return (
-        statement.predicate_type == entry.predicate_type
-        and statement.subjects[0].name == entry.subject_name
-        and (position.stream if position else None) == entry.stream
-        and (position.stream_seq if position else None) == entry.stream_seq
+def _refuse(refused: Sequence[tuple[int, str]], now: datetime) -> None:
+    """Remember what is refused and why, and alarm."""
+    if not refused:
+        return
+    with connections[DATABASE].cursor() as cursor:
+        cursor.execute(
+            "UPDATE audits_log_pending pending SET refused_code = refused.code, refused_at = %s"
+            " FROM unnest(%s::bigint[], %s::text[]) AS refused (entry_id, code)"
+            " WHERE pending.entry_id = refused.entry_id",
+            [now, [entry_id for entry_id, _ in refused], [code for _, code in refused]],
+        )
+        cursor.execute("SELECT count(*) FROM audits_log_pending WHERE refused_code <> ''")
+        count = cursor.fetchone()[0]
+    for entry_id, code in refused:
+        logger.error("log.entry_refused", entry=entry_id, code=code)
+    alarms.raise_alarm(
+        alarms.LOG_ENTRIES_REFUSED,
+        f"The sequencer refuses {count} {'entry' if count == 1 else 'entries'}, which no permitted "
+        "key signed as they stand: somebody else wrote to the database, or a key is missing in "
+        "the keyring. They are listed on the log's health page and never enter the log.",
+        now=now,
+        using=DATABASE,
     )
 
 
-def _refuse_if_behind(hashes: list[bytes]) -> None:
-    """Never sign a tree that a published checkpoint contradicts (a restored backup does this)."""
-    file = _published_file()
-    if not file.is_file():
+def _sign_head(
+    frontier: Frontier, signed: int, signers: Sequence[NoteSigner], now: datetime
+) -> None:
+    """Sign the tree over all committed leaves: first into the file, then where it is seen."""
+    if frontier.tree_size <= signed:
         return
-    published = verify_checkpoint(file.read_bytes(), keyring().log.vkey)
-    if published.tree_size > len(hashes):
-        raise LogBehindCheckpoint(
-            f"The database holds {len(hashes)} leaves and a checkpoint over "
-            f"{published.tree_size} was already published: restore the newer database."
-        )
-    if root_hash(hashes[: published.tree_size]) != published.root_hash:
-        raise LogBehindCheckpoint(
-            f"The first {published.tree_size} leaves are not those of the published checkpoint."
-        )
-
-
-def _publish(note: bytes) -> None:
-    file = _published_file()
-    temporary = file.with_suffix(".new")
-    with temporary.open("wb") as out:
-        out.write(note)
-        out.flush()
-        os.fsync(out.fileno())
-    temporary.replace(file)
+    root = frontier.root_hash()
+    checkpoint = Checkpoint(keyring().log.origin, frontier.tree_size, root)
+    note = sign_checkpoint(checkpoint, *signers)
+    publish(note)
+    LogCheckpoint.objects.using(DATABASE).create(
+        tree_size=frontier.tree_size, root_hash=root, note=note, signed_at=now
+    )
+    alarms.clear_alarm(alarms.LOG_BEHIND, now=now, using=DATABASE)

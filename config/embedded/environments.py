@@ -69,6 +69,7 @@ def instance_environment(home: Home, keys: InstanceKeys, addresses: Addresses) -
         "MUNIMENT_GOVERNED_ALIASES": GOVERNED_ALIASES,
         "MUNIMENT_GOVERNED_MODELS": GOVERNED_MODELS,
         "MUNIMENT_KEYRING": str(keys.keyring),
+        "MUNIMENT_PUBLISHED_CHECKPOINT": str(keys.published_checkpoint),
         "MUNIMENT_STATEMENT_KEY": keys.statement_uri,
         "MUNIMENT_WEBHOOK_SECRET": home.secret("mlflow-webhook"),
         "SECRET_KEY": home.secret("django"),
@@ -103,7 +104,7 @@ def role_environment(
             "MUNIMENT_PDF_CERT_FILE": str(keys.pdf_certificate),
         },
         "sequencer": {
-            "MUNIMENT_LOG_KEY_FILE": str(keys.log),
+            "MUNIMENT_LOG_KEYS": keys.log_uri,
             "SEQUENCER_DATABASE_URL": addresses.sequencer_database_url,
         },
         "migrate": {"MIGRATION_DATABASE_URL": addresses.migration_database_url},

@@ -79,6 +79,16 @@ class InstanceKeys:
         return self.folder / "keyring.json"
 
     @property
+    def published_checkpoint(self) -> Path:
+        """The newest checkpoint that the sequencer signed; only it writes this file."""
+        return self.folder / "published-checkpoint"
+
+    @property
+    def log_uri(self) -> str:
+        """The log key as a signer URI."""
+        return f"file2:{self.log}"
+
+    @property
     def statement_uri(self) -> str:
         """The statement key as a securesystemslib signer URI."""
         return f"file2:{self.statement}"

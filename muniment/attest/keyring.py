@@ -18,7 +18,7 @@ from cryptography.x509 import load_pem_x509_certificate
 from muniment.attest.digest import Digest
 from muniment.attest.errors import AttestError, StatementError
 from muniment.attest.keys import SIGNING_SCHEMES, PublicKey, keyid_of, scheme_of
-from muniment.attest.note import parse_vkey
+from muniment.attest.note import ED25519_TYPE, parse_vkey
 from muniment.attest.predicates import KEY, require_readable
 from muniment.attest.statement import Statement, Subject, build_statement
 from muniment.attest.strict_json import parse_object
@@ -188,7 +188,11 @@ class KeyEntry:
 
 @dataclass(frozen=True, slots=True)
 class LogKey:
-    """The log's verifier key, and the origin of its checkpoints: the name in ``vkey``.
+    """The log's verifier keys, and the origin of its checkpoints: the name in each.
+
+    Attributes:
+        vkey: the key in use, which auditors are given.
+        others: keys that it took over from, or that will take over from it.
 
     Raises:
         StatementError: a malformed verifier key, or one of another name.
@@ -196,14 +200,27 @@ class LogKey:
 
     vkey: str
     origin: str
+    others: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        try:
-            name = parse_vkey(self.vkey).name
-        except AttestError as error:
-            raise _invalid(f"the log's vkey: {error.message}") from error
-        if name != self.origin:
-            raise _invalid(f"the log {self.origin[:80]} has a key of the name {name[:80]}")
+        if len(set(self.vkeys)) != len(self.vkeys):
+            raise _invalid("the log has one key twice")
+        for vkey in self.vkeys:
+            try:
+                verifier = parse_vkey(vkey)
+            except AttestError as error:
+                raise _invalid(f"the log's vkey: {error.message}") from error
+            if verifier.kind != ED25519_TYPE:
+                raise _invalid("the log's vkey is a witness's")
+            if verifier.name != self.origin:
+                raise _invalid(
+                    f"the log {self.origin[:80]} has a key of the name {verifier.name[:80]}"
+                )
+
+    @property
+    def vkeys(self) -> tuple[str, ...]:
+        """Every key that the log signs with or signed with, the one in use first."""
+        return (self.vkey, *self.others)
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,9 +269,15 @@ class Keyring:
         vkey, origin = log.get("vkey"), log.get("origin")
         if not isinstance(vkey, str) or not isinstance(origin, str):
             raise _invalid("the keyring's log has a vkey and an origin")
+        others = log.get("others", [])
+        if not isinstance(others, list) or not all(isinstance(item, str) for item in others):
+            raise _invalid("the log's other vkeys are a list of text")
         if not all(isinstance(item, dict) for item in listed):
             raise _invalid("a key is a JSON object")
-        return cls(LogKey(vkey, origin), tuple(KeyEntry.from_mapping(item) for item in listed))
+        return cls(
+            LogKey(vkey, origin, tuple(others)),
+            tuple(KeyEntry.from_mapping(item) for item in listed),
+        )
 
     def key_for(self, keyid: str) -> KeyEntry | None:
         """Return the entry of that id, or None where the keyring has none."""
@@ -275,8 +298,11 @@ class Keyring:
 
     def as_mapping(self) -> dict[str, object]:
         """Return the file's content, for ``canonical_json`` or ``json.dumps``."""
+        log: dict[str, object] = {"vkey": self.log.vkey, "origin": self.log.origin}
+        if self.log.others:
+            log["others"] = list(self.log.others)
         return {
-            "log": {"vkey": self.log.vkey, "origin": self.log.origin},
+            "log": log,
             "keys": [key.as_mapping() for key in self.keys],
         }
 

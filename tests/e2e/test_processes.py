@@ -103,7 +103,7 @@ def test_manage_finds_the_running_instance_by_its_home(stack: EmbeddedStack) -> 
     instance = stack.home.path / "env.json"
     assert stat.S_IMODE(instance.stat().st_mode) == 0o600
     told_to_all = json.loads(instance.read_text())
-    withheld = {"MIGRATION_DATABASE_URL", "SEQUENCER_DATABASE_URL", "MUNIMENT_LOG_KEY_FILE"}
+    withheld = {"MIGRATION_DATABASE_URL", "SEQUENCER_DATABASE_URL", "MUNIMENT_LOG_KEYS"}
     assert not withheld & set(told_to_all)
     shown = subprocess.run(
         [sys.executable, "manage.py", "showmigrations", "--plan"],

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.usefixtures("committed_database")
 @pytest.fixture
 def facts(committed_database: str) -> None:
     """A log with entries, leaves and a checkpoint."""
-    Path(settings.LOG_KEY_FILE).with_name("published-checkpoint").unlink(missing_ok=True)
+    Path(settings.PUBLISHED_CHECKPOINT_FILE).unlink(missing_ok=True)
     enroll_keys(now=NOW)
     assert sequence_pending(now=NOW) > 0
 

@@ -35,7 +35,7 @@ DIGEST = Digest("sha256", hashlib.sha256(b"row").hexdigest())
 @pytest.fixture(autouse=True)
 def empty_log(committed_database: str) -> None:
     """Each test has a log of its own, so the last one's published checkpoint is forgotten."""
-    Path(settings.LOG_KEY_FILE).with_name("published-checkpoint").unlink(missing_ok=True)
+    Path(settings.PUBLISHED_CHECKPOINT_FILE).unlink(missing_ok=True)
 
 
 def _append(*, stream: str | None = STREAM, **predicate: object) -> LogEntry:
@@ -169,7 +169,7 @@ def test_a_database_behind_its_published_checkpoint_signs_nothing(
     with transaction.atomic():
         _append()
     sequence_pending(now=NOW)
-    published = Path(settings.LOG_KEY_FILE).with_name("published-checkpoint")
+    published = Path(settings.PUBLISHED_CHECKPOINT_FILE)
     note = published.read_bytes()
     with transaction.atomic():
         _append()

@@ -133,7 +133,7 @@ class World:
 
 def fresh_log() -> None:
     """Forget the checkpoint that another test published: its database is not this one."""
-    Path(settings.LOG_KEY_FILE).with_name("published-checkpoint").unlink(missing_ok=True)
+    Path(settings.PUBLISHED_CHECKPOINT_FILE).unlink(missing_ok=True)
 
 
 def build_people(world: World) -> None:
