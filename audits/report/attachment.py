@@ -2,31 +2,16 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from audits.domain.dossier import Dossier
 from audits.domain.dossier_json import Json
+from muniment.attest.bundle import LoggedEntry
 
 FORMAT = "https://muniment.dev/report-evidence/v1"
 NAME = "evidence.json"
-
-
-@dataclass(frozen=True, slots=True)
-class LogEntry:
-    """One entry of the log with its inclusion proof.
-
-    Attributes:
-        leaf_index: its place in the log, from 0.
-        envelope: the exact bytes of the DSSE envelope, which are the leaf.
-        proof: `c2sp.org/tlog-proof@v1` text against the report's checkpoint.
-    """
-
-    leaf_index: int
-    envelope: bytes
-    proof: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +50,7 @@ class TextDisclosure:
 def build_evidence(
     dossier: Dossier,
     *,
-    entries: Sequence[LogEntry],
+    entries: Sequence[LoggedEntry],
     disclosures: Sequence[PersonDisclosure | TextDisclosure] = (),
 ) -> bytes:
     """Return the attachment: the dossier, the signed entries with proofs, and what opens them.
@@ -82,12 +67,7 @@ def build_evidence(
         "stream": dossier.stream,
         "checkpoint": dossier.log.checkpoint if dossier.log is not None else None,
         "entries": [
-            {
-                "leaf_index": entry.leaf_index,
-                "envelope": base64.b64encode(entry.envelope).decode("ascii"),
-                "proof": entry.proof,
-            }
-            for entry in sorted(entries, key=lambda entry: entry.leaf_index)
+            entry.as_mapping() for entry in sorted(entries, key=lambda entry: entry.leaf_index)
         ],
         "disclosures": [disclosure.to_mapping() for disclosure in disclosures],
         "dossier": dossier.to_mapping(),

@@ -44,6 +44,12 @@ class TileError(AttestError):
     default_code = "tile.invalid"
 
 
+class BundleError(AttestError):
+    """A bundle of log entries is malformed."""
+
+    default_code = "bundle.invalid"
+
+
 class EnvelopeError(AttestError):
     """A DSSE envelope is malformed, or no trusted key signed it."""
 

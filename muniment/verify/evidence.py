@@ -7,23 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from muniment.attest.bundle import LoggedEntry, parse_entries
 from muniment.attest.commitment import SALT_BYTES, person_commitment, text_commitment
-from muniment.attest.encoding import decode_base64
 from muniment.attest.strict_json import parse_object
 from muniment.verify.errors import ReportError
 
 FORMAT: Final = "https://muniment.dev/report-evidence/v1"
 MAX_EVIDENCE_BYTES: Final = 256_000_000
 _HEX = re.compile(r"[0-9a-f]{64}")
-
-
-@dataclass(frozen=True, slots=True)
-class LoggedEntry:
-    """An entry as the report carries it: place, exact bytes, proof text."""
-
-    leaf_index: int
-    envelope: bytes
-    proof: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +78,7 @@ def parse_evidence(content: bytes) -> ReportEvidence:
     )
     if parsed.get("format") != FORMAT:
         raise ReportError(f"evidence.json is not of the format {FORMAT}", code="report.format")
-    entries = tuple(_entry(item) for item in _list(parsed, "entries"))
-    if len({entry.leaf_index for entry in entries}) != len(entries):
-        raise ReportError("evidence.json holds one leaf twice")
+    entries = parse_entries(parsed.get("entries"), error=ReportError, what="evidence.json")
     disclosures = [_disclosure(item) for item in _list(parsed, "disclosures")]
     by_commitment = {disclosure.commitment: disclosure for disclosure in disclosures}
     if len(by_commitment) != len(disclosures):
@@ -105,16 +94,6 @@ def parse_evidence(content: bytes) -> ReportEvidence:
         disclosures=by_commitment,
         dossier=dossier,
     )
-
-
-def _entry(item: Mapping[str, Any]) -> LoggedEntry:
-    leaf_index = item.get("leaf_index")
-    if type(leaf_index) is not int or leaf_index < 0:
-        raise ReportError("an entry of evidence.json has a leaf_index from 0")
-    envelope = decode_base64(
-        item.get("envelope"), error=ReportError, what=f"the envelope of leaf {leaf_index}"
-    )
-    return LoggedEntry(leaf_index, envelope, _text(item, "proof"))
 
 
 def _disclosure(item: Mapping[str, Any]) -> Disclosure:

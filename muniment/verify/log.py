@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from muniment.attest.bundle import LoggedEntry
 from muniment.attest.checkpoint import Checkpoint
 from muniment.attest.envelope import (
     STATEMENT_PAYLOAD_TYPE,
@@ -19,7 +20,6 @@ from muniment.attest.predicates import KEY, PREDICATE_TYPES, require_readable
 from muniment.attest.proof import TlogProof
 from muniment.attest.statement import Statement, parse_statement
 from muniment.verify.errors import ReportError
-from muniment.verify.evidence import LoggedEntry
 
 
 @dataclass(frozen=True, slots=True)

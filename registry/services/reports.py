@@ -27,6 +27,7 @@ from audits.selectors import (
 )
 from audits.services.evidence import claim_job, finish_job, releasing_on_failure
 from audits.services.log import append_statement, predicate_type
+from muniment.attest.bundle import LoggedEntry
 from muniment.attest.digest import canonical_json
 from registry.errors import RegistryError
 from registry.models import ModelVersion
@@ -137,7 +138,6 @@ def _gather(version: ModelVersion, job: Job, *, now: datetime) -> _Contents | No
 
 
 def _render(contents: _Contents) -> bytes:
-    from audits.report.attachment import LogEntry as AttachedEntry
     from audits.report.attachment import build_evidence
     from audits.report.pdf import render_report
     from audits.report.signing import sign_report
@@ -146,7 +146,7 @@ def _render(contents: _Contents) -> bytes:
     evidence_json = build_evidence(
         dossier,
         entries=[
-            AttachedEntry(item.leaf_index, bytes(item.entry.envelope), item.proof.decode())
+            LoggedEntry(item.leaf_index, bytes(item.entry.envelope), item.proof.decode())
             for item in contents.entries
         ],
         disclosures=contents.disclosures,

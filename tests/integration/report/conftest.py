@@ -13,9 +13,10 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from audits.report.attachment import LogEntry, build_evidence
+from audits.report.attachment import build_evidence
 from audits.report.pdf import render_report
 from audits.report.signing import sign_report
+from muniment.attest.bundle import LoggedEntry
 from tests.unit.report.samples import champion, later
 
 Key = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
@@ -62,7 +63,7 @@ def signing_pair(tmp_path_factory: pytest.TempPathFactory) -> Pair:
 
 @pytest.fixture(scope="session")
 def evidence_json() -> bytes:
-    return build_evidence(champion(), entries=[LogEntry(0, b"{}", "proof")])
+    return build_evidence(champion(), entries=[LoggedEntry(0, b"{}", "proof")])
 
 
 @pytest.fixture(scope="session")

@@ -15,10 +15,11 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from audits.domain.dossier import Dossier
-from audits.report.attachment import LogEntry, PersonDisclosure, TextDisclosure, build_evidence
+from audits.report.attachment import PersonDisclosure, TextDisclosure, build_evidence
 from audits.report.html import ROOT
 from audits.report.pdf import render_report
 from audits.report.signing import sign_report
+from muniment.attest.bundle import LoggedEntry
 from tests.unit.report.samples import later
 from tests.unit.verify.world import make_pdf_signer, make_world
 
@@ -54,7 +55,7 @@ def filed(tmp_path_factory: pytest.TempPathFactory) -> Filed:
     attached = build_evidence(
         dossier,
         entries=[
-            LogEntry(one["leaf_index"], base64.b64decode(one["envelope"]), one["proof"])
+            LoggedEntry(one["leaf_index"], base64.b64decode(one["envelope"]), one["proof"])
             for one in evidence["entries"]
         ],
         disclosures=[

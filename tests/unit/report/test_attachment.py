@@ -6,12 +6,13 @@ import json
 import pytest
 
 from audits.domain.dossier import Dossier
-from audits.report.attachment import LogEntry, PersonDisclosure, TextDisclosure, build_evidence
+from audits.report.attachment import PersonDisclosure, TextDisclosure, build_evidence
 from audits.report.errors import EvidenceMismatch
 from audits.report.pdf import render_report
+from muniment.attest.bundle import LoggedEntry
 from tests.unit.report.samples import bare, champion, denied, later
 
-ENTRIES = [LogEntry(7, b'{"b": 2}', "proof 7"), LogEntry(0, b'{ "a":1 }', "proof 0")]
+ENTRIES = [LoggedEntry(7, b'{"b": 2}', "proof 7"), LoggedEntry(0, b'{ "a":1 }', "proof 0")]
 
 
 def test_the_attachment_has_the_agreed_format() -> None:
