@@ -21,6 +21,18 @@ class LogBehindCheckpoint(AuditsError):
     code = "log_behind_checkpoint"
 
 
+class LogUnverified(AuditsError):
+    """The log in the database is not what was signed."""
+
+    code = "log_unverified"
+
+
+class LogRestoreRefused(AuditsError):
+    """What is to be restored is not what the database lacks."""
+
+    code = "log_restore_refused"
+
+
 class KeyUnavailable(AuditsError):
     """This process was not given the key that the operation needs."""
 

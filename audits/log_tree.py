@@ -9,7 +9,7 @@ from django.db import connections
 from muniment.attest.errors import TileError
 from muniment.attest.merkle import HASH_BYTES
 from muniment.attest.tile_tree import Frontier, TileCache, TileReader
-from muniment.attest.tiles import TILE_WIDTH, Tile
+from muniment.attest.tiles import TILE_WIDTH, Tile, join_entries
 
 
 def read_tile(using: str = "default") -> Callable[[Tile], bytes]:
@@ -92,3 +92,26 @@ def extend_tiles(frontier: Frontier, leaf_hashes: Iterable[bytes], *, using: str
                 list(rows.values()),
             ],
         )
+
+
+def entry_bundle(tile: Tile, *, using: str = "default") -> bytes:
+    """Return the bundle of entries that `tile` names, in one query.
+
+    Raises:
+        TileError: the database does not hold that many leaves.
+    """
+    first = tile.index * TILE_WIDTH
+    with connections[using].cursor() as cursor:
+        cursor.execute(
+            "SELECT entry.envelope FROM audits_log_leaf leaf"
+            " JOIN audits_log_entry entry ON entry.id = leaf.entry_id"
+            " WHERE leaf.leaf_index >= %s AND leaf.leaf_index < %s ORDER BY leaf.leaf_index",
+            [first, first + tile.width],
+        )
+        entries = [bytes(row[0]) for row in cursor.fetchall()]
+    if len(entries) != tile.width:
+        raise TileError(
+            f"{tile.path} needs {tile.width} entries, the database holds {len(entries)} of them",
+            code="tile.missing",
+        )
+    return join_entries(entries)

@@ -5,11 +5,24 @@ from __future__ import annotations
 from celery import shared_task
 from django.utils import timezone
 
-from audits.services.sequencer import sequence_pending
+from audits.errors import LogBehindCheckpoint
+from audits.services import alarms
+from audits.services.log_verification import verify_log
+from audits.services.sequencer import DATABASE, sequence_pending
 
 
 @shared_task
 def sequence_log() -> None:
     """Sequence what is pending; runs on the queue `log` alone."""
-    while sequence_pending(now=timezone.now()):
-        pass
+    try:
+        while sequence_pending(now=timezone.now()):
+            pass
+    except LogBehindCheckpoint as error:
+        alarms.raise_alarm(alarms.LOG_BEHIND, str(error), now=timezone.now(), using=DATABASE)
+        raise
+
+
+@shared_task(time_limit=870, soft_time_limit=840)  # below the broker's visibility timeout
+def verify_whole_log() -> None:
+    """Verify the whole log; what does not hold becomes an alarm."""
+    verify_log(now=timezone.now(), clock=timezone.now)

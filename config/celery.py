@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from celery import Celery
+from celery.schedules import crontab
 from django.conf import settings
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
@@ -36,6 +37,11 @@ app.conf.update(
             "task": "audits.tasks.sequence_log",
             "schedule": 1.0,
             "options": {"expires": 1.0},
+        },
+        "verify the log": {
+            "task": "audits.tasks.verify_whole_log",
+            "schedule": crontab(hour=2, minute=17),
+            "options": {"expires": 3600.0},
         },
         "walk the registry": {
             "task": "registry.tasks.walk_registry",

@@ -22,6 +22,7 @@ urlpatterns = [
     ),
     path("api/v1/", include("registry.api.urls")),
     path("hooks/", include("registry.api.hook_urls")),
+    path("log/", include("audits.api.urls")),
     path("", include("accounts.web.urls")),
     path("", include("audits.web.urls")),
     path("", include("registry.web.urls")),

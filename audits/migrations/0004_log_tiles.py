@@ -18,7 +18,7 @@ QUEUE = f"""
     REVOKE ALL ON audits_log_pending, audits_log_tile FROM {RUNTIME};
     GRANT SELECT ON audits_log_pending, audits_log_tile TO {RUNTIME};
     GRANT SELECT, UPDATE, DELETE ON audits_log_pending TO {SEQUENCER};
-    GRANT SELECT, INSERT, UPDATE ON audits_log_tile TO {SEQUENCER};
+    GRANT SELECT, INSERT, UPDATE, DELETE ON audits_log_tile TO {SEQUENCER};
     GRANT USAGE, SELECT ON SEQUENCE audits_log_tile_id_seq TO {SEQUENCER};
     GRANT SELECT, INSERT, UPDATE ON audits_alarm TO {SEQUENCER};
     -- Hashes do not compress, and a last tile is replaced every second.

@@ -65,7 +65,7 @@ def sequence_pending(*, now: datetime) -> int:
     """
     signers = _log_signers()
     published_file()
-    with _only_sequencer() as is_only:
+    with only_sequencer() as is_only:
         if not is_only:
             return 0
         _reconsider_refused()
@@ -73,7 +73,7 @@ def sequence_pending(*, now: datetime) -> int:
         published = _require_newest(state)
         if not state.has_pending and state.signed == state.leaves:
             return 0
-        frontier = _catch_up(state.leaves)
+        frontier = catch_up(state.leaves)
         if published is not None:
             _require_same_tree(published)
         placed = _place_pending(frontier, now) if state.has_pending else 0
@@ -96,7 +96,7 @@ def _log_signers() -> tuple[NoteSigner, ...]:
 
 
 @contextmanager
-def _only_sequencer() -> Iterator[bool]:
+def only_sequencer() -> Iterator[bool]:
     """Hold the lock of the one sequencer; it ends with the connection, however that ends."""
     with connections[DATABASE].cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_lock(%s)", [_LOCK])
@@ -130,7 +130,7 @@ def _read_state() -> _State:
         return _State(*cursor.fetchone())
 
 
-def _catch_up(leaves: int) -> Frontier:
+def catch_up(leaves: int) -> Frontier:
     """Return the tree's right edge, its tiles brought up to the leaves that have none yet."""
     frontier = load_frontier(using=DATABASE)
     while frontier.tree_size < leaves:
@@ -186,7 +186,7 @@ def _place_pending(frontier: Frontier, now: datetime) -> int:
         candidates = _next_batch()
         trusted = keyring()
         keys = trusted.public_keys()
-        refusals = {item.entry_id: refusal_of(item, trusted, keys) for item in candidates}
+        refusals = {item.entry_id: refusal_of(item, trusted, keys)[0] for item in candidates}
         accepted = [item for item in candidates if refusals[item.entry_id] is None]
         refused = [(entry_id, code) for entry_id, code in refusals.items() if code is not None]
         _insert_leaves(frontier, accepted)

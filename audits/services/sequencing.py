@@ -25,17 +25,23 @@ class Candidate:
     stream_seq: int | None
 
 
-def refusal_of(entry: Candidate, trusted: Keyring, keys: Mapping[str, PublicKey]) -> str | None:
-    """Return the code of why an entry may not enter the log; None where it may.
+def refusal_of(
+    entry: Candidate, trusted: Keyring, keys: Mapping[str, PublicKey]
+) -> tuple[str | None, str | None]:
+    """Return why an entry may not enter the log, and which envelope its statement follows.
 
     Args:
         keys: the trusted statement keys, loaded: `trusted.public_keys()`.
+
+    Returns:
+        The code of the refusal, None where the entry may enter; and the SHA-256 of the envelope
+        before it in its stream, None where it has none.
     """
     try:
         verified = verify_envelope(entry.envelope, keys)
         statement = parse_statement(verified.payload)
     except AttestError as error:
-        return error.code
+        return error.code, None
     position = statement.position
     columns = (
         entry.sha256,
@@ -52,7 +58,8 @@ def refusal_of(entry: Candidate, trusted: Keyring, keys: Mapping[str, PublicKey]
         position.stream_seq if position else None,
     )
     if columns != stated:
-        return "columns_differ"
+        return "columns_differ", None
     if not trusted.permits(verified.keyid, entry.predicate_type):
-        return "key_not_permitted"
-    return None
+        return "key_not_permitted", None
+    previous = position.previous.hex if position and position.previous else None
+    return None, previous

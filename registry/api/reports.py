@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable
 from typing import cast
 
 from django.conf import settings
@@ -12,15 +11,13 @@ from django.http import HttpResponse
 from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
-from rest_framework.negotiation import BaseContentNegotiation
-from rest_framework.parsers import BaseParser
-from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.models import User
 from accounts.services.people import actor_of
+from audits.api.negotiation import AsItIs
 from audits.models import Job, Report
 from registry.services.lookup import find_version
 from registry.services.reports import find_report, request_report
@@ -28,22 +25,6 @@ from registry.services.reports import find_report, request_report
 POLL_SECONDS = 0.2
 # A web process has eight threads: whoever waits must leave most of them to everybody else.
 _WAITING = threading.BoundedSemaphore(2)
-
-
-class AsItIs(BaseContentNegotiation):
-    """Answers what there is, whatever the client accepts: a PDF, or JSON that says why not."""
-
-    def select_parser(self, request: Request, parsers: Iterable[BaseParser]) -> BaseParser:
-        return next(iter(parsers))
-
-    def select_renderer(
-        self,
-        request: Request,
-        renderers: Iterable[BaseRenderer],
-        format_suffix: str | None = None,
-    ) -> tuple[BaseRenderer, str]:
-        renderer = next(iter(renderers))
-        return renderer, renderer.media_type
 
 
 class ReportView(APIView):

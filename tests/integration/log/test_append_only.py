@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from pathlib import Path
-
 import psycopg
 import pytest
-from django.conf import settings
 from django.db import connections
 
 from audits.append_only import FACT_SUFFIXES, RUNTIME, SEQUENCER
 from audits.services.keys import enroll_keys
 from audits.services.sequencer import sequence_pending
 from config.embedded import EmbeddedStack
-
-NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
-
-pytestmark = pytest.mark.usefixtures("committed_database")
+from tests.integration.log.writing import NOW
 
 
 @pytest.fixture
-def facts(committed_database: str) -> None:
+def facts(empty_log: None) -> None:
     """A log with entries, leaves and a checkpoint."""
-    Path(settings.PUBLISHED_CHECKPOINT_FILE).unlink(missing_ok=True)
     enroll_keys(now=NOW)
     assert sequence_pending(now=NOW) > 0
 

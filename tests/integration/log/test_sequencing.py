@@ -6,54 +6,28 @@ import base64
 import hashlib
 import json
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from django.conf import settings
 from django.db import connections, transaction
 
-from audits.domain.actor import MIRROR
 from audits.errors import LogBehindCheckpoint, NotInTransaction
 from audits.models import LogCheckpoint, LogEntry, LogLeaf, Stream
 from audits.selectors import latest_checkpoint, prove_entries
 from audits.services.keys import enroll_keys
-from audits.services.log import append_statement, predicate_type
 from audits.services.sequencer import sequence_pending
 from audits.services.signing import keyring
-from muniment.attest.digest import Digest
 from muniment.attest.envelope import verify_envelope
 from muniment.attest.errors import StatementError
 from muniment.attest.proof import TlogProof
 from muniment.attest.statement import parse_statement
-
-NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
-STREAM = "muniment://default/models/m@1"
-DIGEST = Digest("sha256", hashlib.sha256(b"row").hexdigest())
-
-
-@pytest.fixture(autouse=True)
-def empty_log(committed_database: str) -> None:
-    """Each test has a log of its own, so the last one's published checkpoint is forgotten."""
-    Path(settings.PUBLISHED_CHECKPOINT_FILE).unlink(missing_ok=True)
-
-
-def _append(*, stream: str | None = STREAM, **predicate: object) -> LogEntry:
-    return append_statement(
-        event="model.changed",
-        predicate_type=predicate_type("registry-event"),
-        subject_name=STREAM,
-        subject_digest=DIGEST,
-        predicate={"before": None, "after": {"n": 1}, **predicate},
-        stream=stream,
-        actor=MIRROR,
-        now=NOW,
-    )
+from tests.integration.log.writing import DIGEST, NOW, STREAM, append
 
 
 def test_an_entry_is_pending_until_a_checkpoint_covers_it() -> None:
     with transaction.atomic():
-        entry = _append()
+        entry = append()
     assert latest_checkpoint() is None
     assert sequence_pending(now=NOW) == 1
     checkpoint = latest_checkpoint()
@@ -65,10 +39,10 @@ def test_an_entry_is_pending_until_a_checkpoint_covers_it() -> None:
 
 def test_every_entry_of_a_longer_log_is_proven_by_the_kit() -> None:
     with transaction.atomic():
-        entries = [_append(after={"n": n}) for n in range(21)]
+        entries = [append(after={"n": n}) for n in range(21)]
     sequence_pending(now=NOW)
     with transaction.atomic():
-        entries += [_append(after={"n": n}) for n in range(21, 34)]
+        entries += [append(after={"n": n}) for n in range(21, 34)]
     sequence_pending(now=NOW)
     checkpoint = latest_checkpoint()
     assert checkpoint is not None
@@ -81,12 +55,12 @@ def test_every_entry_of_a_longer_log_is_proven_by_the_kit() -> None:
 
 def test_a_stream_counts_without_gaps_and_chains_its_envelopes() -> None:
     with transaction.atomic():
-        first = _append()
+        first = append()
     with transaction.atomic():
-        _append()
+        append()
         transaction.set_rollback(True)
     with transaction.atomic():
-        second = _append()
+        second = append()
     statements = [
         parse_statement(verify_envelope(bytes(e.envelope), keyring().public_keys()).payload)
         for e in (first, second)
@@ -104,7 +78,7 @@ def test_two_writers_of_one_stream_never_share_a_place() -> None:
         try:
             for _ in range(8):
                 with transaction.atomic():
-                    _append()
+                    append()
         finally:
             connections.close_all()
 
@@ -116,12 +90,12 @@ def test_two_writers_of_one_stream_never_share_a_place() -> None:
 
 def test_a_statement_without_a_transaction_is_refused() -> None:
     with pytest.raises(NotInTransaction):
-        _append()
+        append()
 
 
 def test_an_unknown_field_cannot_be_stated() -> None:
     with pytest.raises(StatementError), transaction.atomic():
-        _append(unheard_of=1)
+        append(unheard_of=1)
     assert not LogEntry.objects.exists()
     assert not Stream.objects.filter(next_seq__gt=0).exists()
 
@@ -129,7 +103,7 @@ def test_an_unknown_field_cannot_be_stated() -> None:
 @pytest.mark.parametrize("what", ["signature", "payload", "type"])
 def test_an_entry_that_no_permitted_key_signed_is_never_sequenced(what: str) -> None:
     with transaction.atomic():
-        good = _append()
+        good = append()
     envelope = json.loads(bytes(good.envelope))
     if what == "signature":
         envelope["signatures"][0]["sig"] = base64.b64encode(bytes(64)).decode()
@@ -148,7 +122,7 @@ def test_an_entry_that_no_permitted_key_signed_is_never_sequenced(what: str) -> 
         at=NOW,
     )
     with transaction.atomic():
-        later = _append()
+        later = append()
     assert sequence_pending(now=NOW) == 2  # it holds up nobody else
     assert sequence_pending(now=NOW) == 0
     assert set(LogLeaf.objects.values_list("entry_id", flat=True)) == {good.pk, later.pk}
@@ -167,12 +141,12 @@ def test_a_database_behind_its_published_checkpoint_signs_nothing(
     committed_database: str,
 ) -> None:
     with transaction.atomic():
-        _append()
+        append()
     sequence_pending(now=NOW)
     published = Path(settings.PUBLISHED_CHECKPOINT_FILE)
     note = published.read_bytes()
     with transaction.atomic():
-        _append()
+        append()
     sequence_pending(now=NOW)
     newer = published.read_bytes()
     assert newer != note
