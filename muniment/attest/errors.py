@@ -60,3 +60,9 @@ class StatementError(AttestError):
     """A statement, or a key statement's content, does not have the shape of its type."""
 
     default_code = "statement.invalid"
+
+
+class TimestampError(AttestError):
+    """A timestamp token is malformed, of other content, or of nobody who is trusted."""
+
+    default_code = "timestamp.invalid"
