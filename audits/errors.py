@@ -39,6 +39,12 @@ class KeyUnavailable(AuditsError):
     code = "key_unavailable"
 
 
+class SettingsRefused(AuditsError):
+    """What the settings say of an independent party cannot be followed as it stands."""
+
+    code = "settings_refused"
+
+
 class RoleRequired(AuditsError):
     """The actor's roles do not permit the operation."""
 

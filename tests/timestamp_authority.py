@@ -99,12 +99,17 @@ class TimestampAuthority:
         return request.read_response(self.reply(request.der, digest=digest))
 
     def token_at(self, content: bytes, at: datetime, *, digest: str = "sha256") -> bytes:
-        """Return a token of any time, by pyHanko; needs `uses_rsa`."""
+        """Return a token over `content` of any time, by pyHanko; needs `uses_rsa`."""
+        return self.token_for(TimestampRequest.for_content(content), at, digest=digest)
+
+    def token_for(
+        self, request: TimestampRequest, at: datetime, *, digest: str = "sha256"
+    ) -> bytes:
+        """Return the answer to a request, as `token_at`."""
         from asn1crypto import keys, tsp
         from asn1crypto import x509 as asn1_x509
         from pyhanko.sign.timestamps import DummyTimeStamper
 
-        request = TimestampRequest.for_content(content)
         stamper = DummyTimeStamper(
             asn1_x509.Certificate.load(self._certificate.public_bytes(Encoding.DER)),
             keys.PrivateKeyInfo.load(
