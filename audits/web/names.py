@@ -38,7 +38,7 @@ def is_registry_subject(name: str) -> bool:
 
 def people_names(ids: Iterable[str]) -> dict[str, str]:
     """Return the printed names of the people among `ids`, by id, in one query."""
-    wanted = {identifier for identifier in ids if _is_uuid(identifier)}
+    wanted = {identifier for identifier in ids if is_person_id(identifier)}
     if not wanted:
         return {}
     people = get_user_model()._default_manager.filter(pk__in=wanted)
@@ -52,7 +52,8 @@ def actor_words(kind: str, identifier: str, names: dict[str, str]) -> str:
     return names.get(identifier, f"Person {identifier[:8]}")
 
 
-def _is_uuid(text: str) -> bool:
+def is_person_id(text: str) -> bool:
+    """Tell whether an actor's id is a person's pseudonym; services have names."""
     try:
         UUID(text)
     except ValueError:

@@ -1,4 +1,4 @@
-"""What the frame around every page says: how fresh the mirror is, how large the log."""
+"""What the frame around every page says: how fresh the mirror is, how the log is."""
 
 from __future__ import annotations
 
@@ -7,12 +7,16 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 
+from audits.domain.log_wording import alarm_title
+from audits.log_health import open_alarms
 from audits.selectors import latest_checkpoint
 from registry.models import RegistrySource
 
 # Two walks may be missed before anybody is told.
 MISSED_WALKS = 2
 GRACE = timedelta(minutes=1)
+# For so long an alarm interrupts whoever listens to the page; then it is only there.
+NEW_ALARM = timedelta(minutes=15)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +26,27 @@ class MirrorAge:
     walked_at: datetime | None
     failure: str
     is_stale: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmNotice:
+    """An alarm that everybody is shown until it is cleared: what happened, and since when."""
+
+    title: str
+    raised_at: datetime
+    is_new: bool
+
+
+def alarm_notices(now: datetime) -> tuple[AlarmNotice, ...]:
+    """Return the open alarms, the oldest first."""
+    return tuple(
+        AlarmNotice(
+            alarm_title(alarm.code, alarm.message),
+            alarm.raised_at,
+            is_new=now - alarm.raised_at < NEW_ALARM,
+        )
+        for alarm in open_alarms()
+    )
 
 
 def mirror_age(now: datetime) -> MirrorAge:

@@ -11,7 +11,13 @@ from django.utils import timezone
 
 from accounts.models import User
 from registry.selectors.actions import promotions_awaiting
-from registry.selectors.frame import MirrorAge, log_tree_size, mirror_age
+from registry.selectors.frame import (
+    AlarmNotice,
+    MirrorAge,
+    alarm_notices,
+    log_tree_size,
+    mirror_age,
+)
 
 _SECTIONS = {
     "audits": "log",
@@ -63,6 +69,16 @@ class Frame:
     def mirror(self) -> MirrorAge:
         """Say how fresh the mirror is."""
         return mirror_age(timezone.now())
+
+    @cached_property
+    def alarms(self) -> tuple[AlarmNotice, ...]:
+        """List what is wrong with the log, for everybody to see."""
+        return alarm_notices(timezone.now())
+
+    @property
+    def has_new_alarm(self) -> bool:
+        """Tell whether an alarm is so new that it interrupts."""
+        return any(notice.is_new for notice in self.alarms)
 
     @cached_property
     def tree_size(self) -> int:

@@ -21,6 +21,7 @@ PAGES = [
     "/models/boston-mortgage/versions/3/",
     "/promotions/",
     "/log/",
+    "/log/health",
     "/policies/",
 ]
 

@@ -9,7 +9,9 @@ from urllib.parse import quote
 from django.test import Client
 from django.urls import reverse
 
+from audits.services.alarms import raise_alarm
 from tests.integration.web.forms import post, send, text_of
+from tests.integration.web.intruder import write_entry
 from tests.integration.web.world import (
     MODEL,
     PASSWORD,
@@ -70,6 +72,16 @@ def test_markup_in_texts_from_outside_is_only_text(world: World, enter: Enter) -
     engineer.save()
     if promotion.status == "in_review":
         world.sign(promotion, "reviewer", reason=ATTACK)
+    forged = write_entry(
+        ATTACK.encode(),
+        event=ATTACK[:60],
+        actor_id=ATTACK[:64],
+        subject_name=ATTACK,
+        subject_digest=ATTACK[:80],
+        predicate_type=ATTACK[:100],
+    )
+    world.sequence()
+    raise_alarm(ATTACK[:60], ATTACK, now=world.tick())
     client = enter("engineer")
     entry = evidence.entry.sha256
     pages = [
@@ -82,6 +94,13 @@ def test_markup_in_texts_from_outside_is_only_text(world: World, enter: Enter) -
         f"/evidence/{evidence.pk}/",
         "/log/",
         "/log/?model=" + quote(ATTACK),
+        "/log/?subject=" + quote(ATTACK),
+        "/log/?actor=" + quote(ATTACK),
+        "/log/?event=" + quote(ATTACK),
+        "/log/?from=" + quote(ATTACK) + "&to=" + quote(ATTACK) + "&state=" + quote(ATTACK),
+        "/log/?state=refused",
+        f"/log/entries/{forged.sha256}/",
+        "/log/health",
         f"/log/entries/{entry}/",
     ]
     for page in pages:

@@ -11,6 +11,7 @@ from audits.domain.actor import PREDICTIONS_AUDIT
 from audits.models import Evidence, LogEntry
 from audits.services.evidence import NewEvidence, record_evidence
 from audits.services.signing import keyring
+from muniment.attest.bundle import parse_bundle
 from muniment.attest.checkpoint import verify_checkpoint
 from muniment.attest.proof import TlogProof
 from registry.models import ModelAlias
@@ -46,12 +47,39 @@ def test_a_proof_and_envelope_from_the_page_verify_offline(world: World, enter: 
     assert verify_checkpoint(note.content, vkey) == checkpoint
 
 
+def test_a_bundle_from_the_page_holds_all_that_proves_an_entry(world: World, enter: Enter) -> None:
+    client = enter("auditor")
+    entry = LogEntry.objects.filter(event="evidence.recorded").order_by("id")[0]
+    answer = client.get(f"/log/entries/{entry.sha256}/bundle")
+    assert (
+        answer["Content-Disposition"] == f'attachment; filename="{entry.sha256[:16]}.bundle.json"'
+    )
+    bundle = parse_bundle(answer.content)
+    assert bundle.entries[0].envelope == bytes(entry.envelope)
+    for carried in bundle.entries:
+        TlogProof.parse(carried.proof).verify(carried.envelope, keyring().log.vkey)
+        assert TlogProof.parse(carried.proof).checkpoint == bundle.checkpoint
+    keys = [key.keyid for key in keyring().for_use("statement")]
+    assert len(bundle.entries) == 1 + len(keys)
+    page = text_of(client.get(f"/log/entries/{entry.sha256}/"))
+    assert f"muniment verify {entry.sha256[:16]}.bundle.json --vkey" in page
+
+
+def test_the_bundle_of_a_key_holds_it_once(world: World, enter: Enter) -> None:
+    entry = LogEntry.objects.get(subject_name__startswith="key:statement:")
+    answer = enter("auditor").get(f"/log/entries/{entry.sha256}/bundle")
+    assert [item.envelope for item in parse_bundle(answer.content).entries] == [
+        bytes(entry.envelope)
+    ]
+
+
 def test_a_waiting_entry_says_so_and_has_no_proof(world: World, enter: Enter) -> None:
     world.request(2)
     entry = LogEntry.objects.filter(event="promotion.requested").get()
     client = enter("auditor")
     assert "Waiting for a checkpoint" in text_of(client.get(f"/log/entries/{entry.sha256}/"))
-    assert client.get(f"/log/entries/{entry.sha256}/proof").status_code == 404
+    for what in ("proof", "bundle"):
+        assert client.get(f"/log/entries/{entry.sha256}/{what}").status_code == 404
     world.sequence()
     assert "In the log" in text_of(client.get(f"/log/entries/{entry.sha256}/"))
     assert client.get(f"/log/entries/{entry.sha256}/proof").status_code == 200

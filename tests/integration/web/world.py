@@ -23,7 +23,7 @@ from audits.domain.bias import (
     judge,
 )
 from audits.domain.measurements import AttributeMetrics, GroupMetrics, to_json
-from audits.models import Evidence, LogEntry
+from audits.models import Evidence, LogCheckpoint, LogEntry
 from audits.services.evidence import NewEvidence, record_evidence
 from audits.services.keys import enroll_keys
 from audits.services.sequencer import sequence_pending
@@ -418,8 +418,9 @@ def build_world() -> World:
 
 
 def load_world() -> World:
-    """Find the world in a copy of its database."""
-    fresh_log()
+    """Find the world in a copy of its database, with the checkpoint that it published."""
+    published = LogCheckpoint.objects.order_by("-tree_size")[0]
+    Path(settings.PUBLISHED_CHECKPOINT_FILE).write_bytes(bytes(published.note))
     newest = LogEntry.objects.order_by("-at").values_list("at", flat=True)[0]
     return World(
         now=newest,
