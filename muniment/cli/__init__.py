@@ -59,9 +59,11 @@ def _run(options: Namespace) -> int:
 
         return digest.run(options.paths, as_json=options.json)
     if options.command == "verify":
+        if len(options.things) > 2:
+            raise UsageError("muniment verify: one thing at a time, or two that belong together")
         from muniment.cli import verify
 
-        return verify.run(options.file, vkey=options.vkey, ca=options.ca, as_json=options.json)
+        return verify.run(options)
     from muniment.cli import gate
 
     return gate.run(
@@ -90,22 +92,7 @@ def _parser() -> argparse.ArgumentParser:
     digest.add_argument("paths", nargs="+", metavar="PATH")
     digest.add_argument("--json", action="store_true", help="print one JSON document")
 
-    verify = commands.add_parser(
-        "verify",
-        help="verify a signed report, offline",
-        description="Verify a signed report with no network, trusting only the log's key. "
-        "Exit status 0 only if all of it holds.",
-    )
-    verify.add_argument("file", metavar="FILE", help="the report, a PDF")
-    verify.add_argument(
-        "--vkey",
-        help="the log's verifier key: name+hash+key; by default the one in "
-        "$MUNIMENT_HOME/keys/keyring.json, where MUNIMENT_HOME is set",
-    )
-    verify.add_argument(
-        "--ca", metavar="FILE", help="PEM certificates the report's signer may chain to"
-    )
-    verify.add_argument("--json", action="store_true", help="print one JSON document")
+    _add_verify(commands)
 
     gate = commands.add_parser(
         "gate",
@@ -133,6 +120,58 @@ def _parser() -> argparse.ArgumentParser:
     )
     gate.add_argument("--json", action="store_true", help="print one JSON document")
     return parser
+
+
+def _add_verify(commands: argparse._SubParsersAction[_Parser]) -> None:
+    verify = commands.add_parser(
+        "verify",
+        help="verify a report, an entry, a whole log or two checkpoints",
+        description="Verify what is given, recognised by its content: a report (PDF); a log, as a "
+        "folder or an http(s) address; a bundle; an envelope and its inclusion proof; or two "
+        "checkpoints. Only the log's key is trusted, and no network is used but for the address of "
+        "a log. Exit status 0 only if all of it holds.",
+    )
+    verify.add_argument("things", nargs="+", metavar="THING", help="what to verify, one or two")
+    verify.add_argument(
+        "--vkey",
+        action="append",
+        default=[],
+        help="the log's verifier key: name+hash+key; repeat it for a log with several keys, one of "
+        "which is enough; by default those in $MUNIMENT_HOME/keys/keyring.json, where "
+        "MUNIMENT_HOME is set",
+    )
+    verify.add_argument(
+        "--policy",
+        metavar="FILE",
+        help="instead of --vkey: a C2SP tlog-policy, whose quorum of witnesses is demanded as well",
+    )
+    verify.add_argument(
+        "--log",
+        metavar="LOG",
+        help="a log's folder or address to hold a report, an entry or two checkpoints against; "
+        "$MUNIMENT_TOKEN is sent if the address is of the same origin as $MUNIMENT_URL",
+    )
+    verify.add_argument(
+        "--checkpoint",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="a checkpoint that you kept, which the log must begin with; may be repeated",
+    )
+    verify.add_argument(
+        "--tsa-ca",
+        metavar="FILE",
+        help="PEM certificates of the timestamp authorities, for the timestamps in a log's folder",
+    )
+    verify.add_argument(
+        "--hashes-only",
+        action="store_true",
+        help="of a log look at the entries' hashes and not at what they say",
+    )
+    verify.add_argument(
+        "--ca", metavar="FILE", help="PEM certificates the report's signer may chain to"
+    )
+    verify.add_argument("--json", action="store_true", help="print one JSON document")
 
 
 def _seconds(text: str) -> float:

@@ -1,69 +1,177 @@
-"""``muniment verify``: a report looked at, in words."""
+"""``muniment verify``: what was given looked at, in words."""
 
 from __future__ import annotations
 
 import os
+from argparse import Namespace
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from muniment.cli import UsageError
-from muniment.cli.output import print_json, printable, say
+from muniment.cli.output import Progress, print_json, printable, say
+
+if TYPE_CHECKING:
+    from muniment.verify import LogTrust, Verification
+
+_MAX_OWN_BYTES = 1_000_000
+_SUBJECTS = {
+    "report": "This report",
+    "bundle": "This bundle",
+    "entry": "This entry",
+    "checkpoints": "These checkpoints",
+    "log": "This log",
+}
+_OF_LOGS = (
+    ("checkpoint", "--checkpoint"),
+    ("tsa_ca", "--tsa-ca"),
+    ("hashes_only", "--hashes-only"),
+)
 
 
-def run(file: str, *, vkey: str | None, ca: str | None, as_json: bool) -> int:
+def run(options: Namespace) -> int:
     """Print what was looked at; return 0 only if all of it holds, else 1.
 
-    Args:
-        vkey: the log's verifier key; without one, that of the installation at ``MUNIMENT_HOME``,
-            and never one from the report.
+    Keys come from ``--vkey`` or ``--policy``, else from the installation at ``MUNIMENT_HOME``, and
+    never from what is verified.
 
     Raises:
-        UsageError: ``vkey`` is not a verifier key, or there is none.
+        UsageError: options that do not go together, a key, policy or file of the auditor's own
+            that cannot be read, or no key at all.
     """
-    from muniment.attest.errors import NoteError
-    from muniment.attest.note import parse_vkey
-    from muniment.verify import verify_report
+    from muniment.verify import GivenError, LogQuestion, recognise, verify_given
 
-    vkey, origin = (vkey, "--vkey") if vkey is not None else _installed_vkey()
+    trust, origin = _trust(options)
+    kept = [(name, _own_file(name, "--checkpoint")) for name in options.checkpoint]
+    tsa_ca = None if options.tsa_ca is None else _own_file(options.tsa_ca, "--tsa-ca")
     try:
-        parse_vkey(vkey)
-    except NoteError as error:
-        raise UsageError(f"muniment verify: {origin}: {error.message}") from error
-    verification = verify_report(file, vkey, ca)
+        given = recognise(options.things)
+    except GivenError as error:
+        return _show(_unknown(options.things, error), trust, origin, as_json=options.json)
+    _require_fitting(options, given.kind)
+    place = given.places[0] if given.kind == "log" else options.log
+    with Progress("muniment verify: entries") as progress:
+        log = (
+            None
+            if place is None
+            else LogQuestion(place, os.environ, tsa_ca, options.hashes_only, progress.tell)
+        )
+        verification = verify_given(given, trust, ca=options.ca, log=log, kept=kept)
+    return _show(verification, trust, origin, as_json=options.json)
+
+
+def _show(verification: Verification, trust: LogTrust, origin: str, *, as_json: bool) -> int:
+    status = 0 if verification.holds else 1
     if as_json:
-        print_json({**verification.as_mapping(), "vkey": vkey, "vkey_from": origin})
-        return 0 if verification.holds else 1
-    say(f"{printable(file)}")
-    if origin != "--vkey":
-        say(f"  No --vkey was given; the log's key is {printable(vkey)}, from {printable(origin)}.")
+        keys = {"vkey": trust.vkeys[0], "vkeys": list(trust.vkeys), "vkey_from": origin}
+        print_json({**verification.as_mapping(), **keys})
+        return status
+    say(printable(verification.file))
+    if verification.log not in (None, verification.file):
+        say(f"  held against the log {printable(verification.log)}")
+    if origin not in ("--vkey", "--policy"):
+        say(
+            f"  No --vkey was given; the log's key is {printable(trust.vkeys[0])}, from "
+            f"{printable(origin)}."
+        )
     for finding in verification.findings:
         say(f"  {'ok    ' if finding.holds else 'FAILED'}  {printable(finding.title)}")
         if finding.detail:
             say(f"          {printable(finding.detail)}")
-    say("This report alone cannot show:")
+    subject = _SUBJECTS.get(verification.kind, "This")
+    if verification.limits:
+        with_log = "" if verification.log in (None, verification.file) else " with this log"
+        say(f"{subject}{with_log or ' alone'} cannot show:")
     for limit in verification.limits:
-        say(f"  -  {limit}")
+        say(f"  -  {printable(limit)}")
+    if verification.holds and "leaf_index" in verification.facts:
+        say(_said(verification.facts))
     failed = sum(not finding.holds for finding in verification.findings)
     say(
         "All of it holds."
         if verification.holds
-        else f"DO NOT RELY ON THIS REPORT: {failed} of {len(verification.findings)} failed."
+        else f"DO NOT RELY ON {subject.upper()}: {failed} of {len(verification.findings)} failed."
     )
-    return 0 if verification.holds else 1
+    return status
 
 
-def _installed_vkey() -> tuple[str, str]:
-    """Return the key of the log that runs here, and the file that says so."""
+def _said(facts: Mapping[str, object]) -> str:
+    """Return in words which statement it was; only what was proven is told."""
+    what = facts.get("event") or facts.get("predicate_type")
+    place = f"Leaf {facts['leaf_index']} of {facts['origin']}"
+    of_stream = ""
+    if "stream_seq" in facts:
+        of_stream = f", number {facts['stream_seq']} of its stream"
+    at = f", at {facts['at']}" if facts.get("at") else ""
+    return printable(f"{place} says {what} about {facts.get('subject')}{of_stream}{at}.")
+
+
+def _unknown(things: Sequence[str], error: Exception) -> Verification:
+    from muniment.verify import Finding, GivenError, Verification
+
+    code = error.code if isinstance(error, GivenError) else None
+    finding = Finding("given.kind", "It is something to verify", False, str(error), code)
+    return Verification(" ".join(things), (finding,), (), {}, kind="unknown")
+
+
+def _require_fitting(options: Namespace, kind: str) -> None:
+    if kind == "log" and options.log is not None:
+        raise UsageError("muniment verify: --log is for what is held against a log, not for a log")
+    if kind != "report" and options.ca is not None:
+        raise UsageError("muniment verify: --ca is for reports")
+    is_whole = kind == "log" or (options.log is not None and kind != "checkpoints")
+    for name, option in _OF_LOGS:
+        if getattr(options, name) and not is_whole:
+            raise UsageError(f"muniment verify: {option} is for a whole log: give one, or --log")
+
+
+def _trust(options: Namespace) -> tuple[LogTrust, str]:
+    """Return what is trusted, and where it comes from."""
+    from muniment.attest.errors import AttestError
+    from muniment.verify import LogTrust
+
+    if options.policy is not None:
+        if options.vkey:
+            raise UsageError("muniment verify: give --vkey or --policy, not both")
+        content = _own_file(options.policy, "--policy")
+        try:
+            return LogTrust.of_policy(content), "--policy"
+        except AttestError as error:
+            raise UsageError(
+                f"muniment verify: --policy {options.policy}: {error.message}"
+            ) from error
+    vkeys, origin = (options.vkey, "--vkey") if options.vkey else _installed_vkeys()
+    try:
+        return LogTrust.of_keys(vkeys), origin
+    except AttestError as error:
+        raise UsageError(f"muniment verify: {origin}: {error.message}") from error
+
+
+def _own_file(path: str, option: str) -> bytes:
+    try:
+        with Path(path).open("rb") as stream:
+            content = stream.read(_MAX_OWN_BYTES + 1)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "not a path"
+        raise UsageError(f"muniment verify: {option}: cannot read {path}: {reason}") from error
+    if len(content) > _MAX_OWN_BYTES:
+        raise UsageError(f"muniment verify: {option}: {path} has more than {_MAX_OWN_BYTES} bytes")
+    return content
+
+
+def _installed_vkeys() -> tuple[Sequence[str], str]:
+    """Return the keys of the log that runs here, and the file that says so."""
     home = os.environ.get("MUNIMENT_HOME")
     if not home:
         raise UsageError(
-            "muniment verify: give the log's verifier key as --vkey, from anywhere but the report "
-            "(where Muniment runs, MUNIMENT_HOME is enough)"
+            "muniment verify: give the log's verifier key as --vkey, or a policy as --policy, from "
+            "anywhere but what is verified (where Muniment runs, MUNIMENT_HOME is enough)"
         )
     from muniment.attest.errors import AttestError
     from muniment.attest.keyring import Keyring
 
     path = Path(home, "keys", "keyring.json")
     try:
-        return Keyring.load(path).log.vkey, str(path)
+        return Keyring.load(path).log.vkeys, str(path)
     except AttestError as error:
         raise UsageError(f"muniment verify: no --vkey was given, and {error.message}") from error

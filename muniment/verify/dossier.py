@@ -68,13 +68,14 @@ def require_agreement(
     evidence: ReportEvidence,
     entries: Sequence[StreamEntry],
     checkpoint: Checkpoint,
-    vkey: str,
+    vkeys: Sequence[str],
     keys: EnrolledKeys,
 ) -> Agreement:
     """Accept a dossier only if it shows what the stream's statements say, all of it.
 
     Args:
         entries: the whole stream, in order, each proven and signed.
+        vkeys: the log's keys that the auditor brought; the one that is shown is one of them.
         keys: as the log's own entries enrol them.
 
     Raises:
@@ -88,7 +89,7 @@ def require_agreement(
     if not evidence.version_uri.startswith(f"{evidence.stream}/versions/"):
         raise differs("version_uri", "the version is not one of the stream's model")
     record = Record.of(evidence, entries)
-    _log(read_object(dossier.get("log"), "log"), evidence, entries, checkpoint, vkey, keys)
+    _log(read_object(dossier.get("log"), "log"), evidence, entries, checkpoint, vkeys, keys)
     _heading(dossier, record)
     _policy(dossier, record)
     limits = [UNSIGNED, *require_lineage(dossier.get("lineage"), record)]
@@ -113,12 +114,12 @@ def _log(
     evidence: ReportEvidence,
     entries: Sequence[StreamEntry],
     checkpoint: Checkpoint,
-    vkey: str,
+    vkeys: Sequence[str],
     keys: EnrolledKeys,
 ) -> None:
     expected = {
         "origin": checkpoint.origin,
-        "vkey": vkey,
+        "vkey": shown.get("vkey") if shown.get("vkey") in vkeys else vkeys[0],
         "checkpoint": evidence.checkpoint.decode("utf-8", "replace"),
         "tree_size": checkpoint.tree_size,
         "root_hash": checkpoint.root_hash.hex(),

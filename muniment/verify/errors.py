@@ -15,3 +15,15 @@ class PdfError(ReportError):
     """The PDF cannot be read, or its signature does not hold."""
 
     default_code = "pdf.invalid"
+
+
+class LogError(AttestError):
+    """A log is not the one that its checkpoints sign, or its entries do not hold."""
+
+    default_code = "log.invalid"
+
+
+class GivenError(AttestError):
+    """What was given cannot be read, or is nothing that can be verified."""
+
+    default_code = "given.unknown"

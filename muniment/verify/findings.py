@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 from muniment.attest.errors import AttestError
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,19 +42,24 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """Everything that was looked at in one report.
+    """Everything that was looked at.
 
     Attributes:
-        file: as it was named.
+        file: what was given, as it was named.
         findings: in the order they were made, never empty.
-        limits: what cannot be shown offline from this report alone, a sentence each.
-        facts: what the report is about, for people; only what was proven before it is told.
+        limits: what cannot be shown from what was given alone, a sentence each.
+        facts: what it is about, for people; only what was proven before it is told.
+        kind: ``report``, ``bundle``, ``entry``, ``checkpoints`` or ``log``; ``unknown`` for what
+            is none of them.
+        log: the log that it was held against; None without.
     """
 
     file: str
     findings: tuple[Finding, ...]
     limits: tuple[str, ...]
     facts: dict[str, object]
+    kind: str = "report"
+    log: str | None = None
 
     @property
     def holds(self) -> bool:
@@ -63,7 +70,9 @@ class Verification:
         """Return the verification as one JSON document."""
         return {
             "command": "verify",
+            "kind": self.kind,
             "file": self.file,
+            "log": self.log,
             "holds": self.holds,
             "findings": [finding.as_mapping() for finding in self.findings],
             "limits": list(self.limits),
@@ -99,6 +108,22 @@ class Look:
             return False
         self.made.append(Finding(self.id, self.title, False, error.message, error.code))
         return True
+
+
+def counted(number: int, one: str, several: str = "") -> str:
+    """Return ``1 tile``, ``2 tiles``; ``several`` is for words that do not take an s."""
+    return f"{number} {one if number == 1 else several or one + 's'}"
+
+
+def known(value: T | None, what: str) -> T:
+    """Return ``value``, or say that this could not be looked at because an earlier step failed.
+
+    Raises:
+        AttestError: ``value`` is None.
+    """
+    if value is None:
+        raise AttestError(f"not looked at: {what} did not hold", code="verify.not_reached")
+    return value
 
 
 @dataclass(slots=True)

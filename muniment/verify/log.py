@@ -73,7 +73,7 @@ def prove_entry(entry: LoggedEntry, checkpoint: Checkpoint, checkpoint_note: byt
             )
         if proof.checkpoint != checkpoint_note:
             raise ReportError(
-                "its proof is under another checkpoint than the report's",
+                "its proof is under another checkpoint than the one it came with",
                 code="report.other_checkpoint",
             )
         verify_inclusion(
@@ -85,9 +85,17 @@ def prove_entry(entry: LoggedEntry, checkpoint: Checkpoint, checkpoint_note: byt
         )
     except AttestError as error:
         raise ReportError(f"leaf {entry.leaf_index}: {error.message}", code=error.code) from error
+    return read_entry(entry.leaf_index, entry.envelope)
+
+
+def read_entry(leaf_index: int, envelope: bytes) -> ProvenEntry:
+    """Read what an entry says; that it stands in the log was proven before.
+
+    An envelope without a statement is no error: the entry holds the fault instead.
+    """
     statement, fault, payload_sha256 = None, None, ""
     try:
-        parsed = parse_envelope(entry.envelope)
+        parsed = parse_envelope(envelope)
         if parsed.payload_type != STATEMENT_PAYLOAD_TYPE:
             raise ReportError(f"the payload is {parsed.payload_type[:80]!r}, not a statement")
         statement = parse_statement(parsed.payload)
@@ -95,9 +103,9 @@ def prove_entry(entry: LoggedEntry, checkpoint: Checkpoint, checkpoint_note: byt
     except AttestError as error:
         fault = error
     return ProvenEntry(
-        entry.leaf_index,
-        entry.envelope,
-        hashlib.sha256(entry.envelope).hexdigest(),
+        leaf_index,
+        envelope,
+        hashlib.sha256(envelope).hexdigest(),
         payload_sha256,
         statement,
         fault,
@@ -115,14 +123,14 @@ def enrolled_keys(entries: Sequence[ProvenEntry]) -> EnrolledKeys:
             key, or one key enrolled twice.
     """
     enrolments = [
-        (_key_of(entry.leaf_index, entry.statement), entry)
+        (key_of(entry.leaf_index, entry.statement), entry)
         for entry in entries
         if entry.statement is not None and entry.statement.predicate_type == KEY
     ]
-    roots = [key for key, entry in enrolments if _signs_itself(key, entry)]
+    roots = [key for key, entry in enrolments if signs_itself(key, entry)]
     if not roots:
         raise ReportError(
-            "no statement key is enrolled in the log entries of this report",
+            "no statement key is enrolled in the log entries that were given",
             code="report.no_statement_key",
         )
     trusted = {roots[0].keyid: roots[0]}
@@ -181,14 +189,22 @@ def require_readable_statements(entries: Iterable[ProvenEntry]) -> int:
     return count
 
 
-def _key_of(leaf_index: int, statement: Statement) -> KeyEntry:
+def key_of(leaf_index: int, statement: Statement | None) -> KeyEntry:
+    """Return the key that a key statement enrols.
+
+    Raises:
+        ReportError: no key statement, or a malformed one; the message names the leaf.
+    """
     try:
+        if statement is None:
+            raise ReportError("no statement")
         return KeyEntry.from_statement(statement)
     except AttestError as error:
         raise ReportError(f"leaf {leaf_index}: {error.message}", code=error.code) from error
 
 
-def _signs_itself(key: KeyEntry, entry: ProvenEntry) -> bool:
+def signs_itself(key: KeyEntry, entry: ProvenEntry) -> bool:
+    """Whether the entry enrols a statement key and is signed by that same key."""
     if key.use != "statement":
         return False
     try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from muniment.attest.statement import Statement, StreamPosition
 from muniment.verify.errors import ReportError
@@ -67,11 +67,58 @@ def require_whole_stream(stream: str, entries: Sequence[StreamEntry]) -> list[St
     return ordered
 
 
+@dataclass(slots=True)
+class StreamHeads:
+    """Every stream of a log, followed along the log: only the last statement of each is kept.
+
+    Attributes:
+        lengths: the number of statements of each stream, by its URI.
+    """
+
+    lengths: dict[str, int] = field(default_factory=dict)
+    _last: dict[str, tuple[int, str]] = field(default_factory=dict)
+
+    def follow(self, entry: StreamEntry) -> None:
+        """Take the next entry that has a stream position, in log order.
+
+        After a refusal the stream goes on from the refused entry, so that one fault is told once.
+
+        Raises:
+            ReportError: a number left out (gap), a number again or another predecessor (fork).
+        """
+        position = entry.statement.position
+        if position is None:
+            return
+        stream, number = position.stream, position.stream_seq
+        expected = self.lengths.get(stream, 0)
+        before = self._last.get(stream)
+        self.lengths[stream] = number + 1
+        self._last[stream] = (entry.leaf_index, entry.sha256)
+        if number > expected:
+            raise ReportError(
+                f"gap: leaf {entry.leaf_index} is number {number} of {stream[:200]}, where "
+                f"number {expected} had to follow",
+                code="stream.gap",
+            )
+        if number < expected:
+            raise ReportError(
+                f"fork: leaf {entry.leaf_index} is number {number} of {stream[:200]} again, where "
+                f"number {expected} had to follow",
+                code="stream.fork",
+            )
+        if before is not None and (position.previous is None or position.previous.hex != before[1]):
+            raise ReportError(
+                f"fork: leaf {entry.leaf_index}, number {number} of {stream[:200]}, follows "
+                f"another envelope than the one before it (leaf {before[0]})",
+                code="stream.fork",
+            )
+
+
 def _require_follows(entry: StreamEntry, position: StreamPosition, before: StreamEntry) -> None:
     if position.previous is None or position.previous.hex != before.sha256:
         raise ReportError(
             f"fork: number {position.stream_seq} of the stream (leaf {entry.leaf_index}) follows "
-            f"another envelope than the one before it in this report (leaf {before.leaf_index})",
+            f"another envelope than the one before it (leaf {before.leaf_index})",
             code="stream.fork",
         )
     # It holds the digest of its predecessor's bytes, which must have been there first.
