@@ -1,7 +1,19 @@
 from __future__ import annotations
 
 from django.apps import AppConfig
+from django.core.exceptions import ImproperlyConfigured
+
+from audits.errors import AuditsError
 
 
 class AuditsConfig(AppConfig):
     name = "audits"
+
+    def ready(self) -> None:
+        """Refuse to start on a policy on witnesses that cannot be followed."""
+        from audits.independent import witness_policy
+
+        try:
+            witness_policy()
+        except AuditsError as error:
+            raise ImproperlyConfigured(str(error)) from error

@@ -95,7 +95,7 @@ def _read(file: str, where: str) -> bytes:
 def _require_address(url: str, where: str) -> None:
     try:
         parsed = httpx.URL(url)
-    except httpx.InvalidURL as error:
+    except (httpx.InvalidURL, ValueError) as error:
         raise SettingsRefused(f"{where} is not an address: {error}.") from error
     if parsed.scheme not in {"http", "https"} or not parsed.host:
         raise SettingsRefused(f"{where} is not an http or https address.")

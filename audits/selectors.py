@@ -4,14 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
 
 from django.db.models import QuerySet
 
+from audits.independent import witness_policy
 from audits.log_tree import tree_reader
 from audits.models import Evidence, Job, LogCheckpoint, LogEntry, LogLeaf, Report
 from muniment.attest.envelope import parse_envelope
+from muniment.attest.errors import NoteError
+from muniment.attest.log_policy import LogPolicy
+from muniment.attest.note import add_signatures
 from muniment.attest.proof import format_proof
 from muniment.attest.statement import Statement, parse_statement
+
+# How far back a checkpoint is looked for that reaches today's quorum.
+_MOST_REFUSED: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +33,46 @@ class ProvenEntry:
 
 
 def latest_checkpoint() -> LogCheckpoint | None:
-    """Return the newest signed tree head, or None before the first."""
-    return LogCheckpoint.objects.order_by("-tree_size").first()
+    """Return the newest signed tree head that may be handed out, or None before the first.
+
+    Where the policy on witnesses asks for a quorum, that is the newest that reached it. Its note
+    carries the cosignatures that there are.
+
+    Raises:
+        SettingsRefused: there is a policy on witnesses that cannot be followed.
+    """
+    policy = witness_policy()
+    checkpoints = LogCheckpoint.objects.order_by("-tree_size")
+    if policy is None:
+        return checkpoints.first()
+    if policy.quorum is not None:
+        checkpoints = checkpoints.filter(publication__isnull=False)
+    # Held to the policy of today; one that was made stricter may leave out the newest. Whoever can
+    # write to the database does not get past the witnesses by that.
+    for checkpoint in checkpoints[:_MOST_REFUSED]:
+        try:
+            checkpoint.note = cosigned_note(checkpoint, policy)
+            _require_quorum(policy, checkpoint.note)
+        except NoteError:
+            continue
+        return checkpoint
+    return None
+
+
+def cosigned_note(checkpoint: LogCheckpoint, policy: LogPolicy) -> bytes:
+    """Return a checkpoint's note with the stored cosignatures of the policy's witnesses.
+
+    Raises:
+        NoteError: what is stored are no signature lines.
+    """
+    lines = dict(checkpoint.cosignatures.values_list("vkey", "line"))
+    vkeys = [witness.verifier.vkey for witness in policy.witnesses]
+    return add_signatures(bytes(checkpoint.note), [lines[vkey] for vkey in vkeys if vkey in lines])
+
+
+@lru_cache(maxsize=64)
+def _require_quorum(policy: LogPolicy, note: bytes) -> None:
+    policy.open_checkpoint(note)
 
 
 def prove_entries(entries: Iterable[LogEntry], checkpoint: LogCheckpoint) -> list[ProvenEntry]:

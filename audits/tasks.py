@@ -9,6 +9,8 @@ from audits.errors import LogBehindCheckpoint
 from audits.services import alarms
 from audits.services.log_verification import verify_log
 from audits.services.sequencer import DATABASE, sequence_pending
+from audits.services.timestamps import timestamp_checkpoints
+from audits.services.witnesses import collect_cosignatures
 
 
 @shared_task
@@ -26,3 +28,15 @@ def sequence_log() -> None:
 def verify_whole_log() -> None:
     """Verify the whole log; what does not hold becomes an alarm."""
     verify_log(now=timezone.now(), clock=timezone.now)
+
+
+@shared_task
+def timestamp_log() -> None:
+    """Have new checkpoints stamped by an independent clock."""
+    timestamp_checkpoints(now=timezone.now())
+
+
+@shared_task
+def witness_log() -> None:
+    """Have the newest checkpoint cosigned by independent witnesses."""
+    collect_cosignatures(now=timezone.now())

@@ -27,6 +27,8 @@ app.conf.update(
     task_default_queue="default",
     task_routes={
         "audits.tasks.sequence_log": {"queue": "log"},
+        "audits.tasks.timestamp_log": {"queue": "default"},
+        "audits.tasks.witness_log": {"queue": "default"},
         "audits.tasks.*": {"queue": "audit"},
         "registry.tasks.audit_*": {"queue": "audit"},
         "registry.tasks.render_*": {"queue": "audit"},
@@ -55,4 +57,16 @@ app.conf.update(
         },
     },
 )
+if settings.TSA_URL:
+    app.conf.beat_schedule["timestamp the log"] = {
+        "task": "audits.tasks.timestamp_log",
+        "schedule": 2.0,
+        "options": {"expires": 2.0},
+    }
+if settings.WITNESS_POLICY_FILE:
+    app.conf.beat_schedule["have the log witnessed"] = {
+        "task": "audits.tasks.witness_log",
+        "schedule": 2.0,
+        "options": {"expires": 2.0},
+    }
 app.autodiscover_tasks()

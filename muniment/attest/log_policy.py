@@ -57,6 +57,11 @@ class PolicyWitness:
     verifier: NoteVerifier
     url: str | None = None
 
+    @property
+    def printed_name(self) -> str:
+        """The name for people, what is not UTF-8 in it replaced."""
+        return _printable(self.name)
+
 
 @dataclass(frozen=True, slots=True)
 class PolicyGroup:
@@ -155,8 +160,8 @@ class LogPolicy:
         )
         cosigners = {item.verifier for item in opened.signatures}
         if not self.is_satisfied(cosigners):
-            present = [w.name for w in self.witnesses if w.verifier in cosigners]
-            found = ", ".join(map(_printable, present)) or "none"
+            present = [w.printed_name for w in self.witnesses if w.verifier in cosigners]
+            found = ", ".join(present) or "none"
             raise NoteError(
                 f"too few witnesses cosigned the checkpoint over {checkpoint.tree_size} entries: "
                 f"needed {self.words}, found {found}",
