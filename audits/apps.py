@@ -4,6 +4,7 @@ from django.apps import AppConfig
 from django.core.exceptions import ImproperlyConfigured
 
 from audits.errors import AuditsError
+from muniment.attest.errors import AttestError
 
 
 class AuditsConfig(AppConfig):
@@ -15,5 +16,5 @@ class AuditsConfig(AppConfig):
 
         try:
             witness_policy()
-        except AuditsError as error:
+        except (AuditsError, AttestError) as error:
             raise ImproperlyConfigured(str(error)) from error

@@ -291,7 +291,10 @@ def test_one_run_at_a_time(tsa: Loopback) -> None:
         cursor.execute("SELECT pg_advisory_unlock(%s)", [0x6D756E69747361])
     assert timestamp_checkpoints(now=timezone.now()) == 1
     with connection.cursor() as cursor:
-        cursor.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'")
+        cursor.execute(
+            "SELECT count(*) FROM pg_locks JOIN pg_database ON pg_database.oid = database"
+            " WHERE locktype = 'advisory' AND datname = current_database()"
+        )
         assert cursor.fetchone() == (0,)
 
 

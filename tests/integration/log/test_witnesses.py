@@ -6,7 +6,6 @@ import base64
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -27,52 +26,13 @@ from audits.services.witnesses import collect_cosignatures
 from muniment.attest.errors import NoteError
 from muniment.attest.log_policy import LogPolicy
 from muniment.attest.proof import TlogProof
-from tests.integration.log.loopback import Loopback, Reply
+from tests.integration.log.loopback import Reply
+from tests.integration.log.ring import Ring
 from tests.integration.log.witness import Witness
 from tests.integration.log.writing import append, append_many, sequence_all
 
 LATER = timedelta(seconds=31)
 Responder = Callable[[str, bytes], Reply]
-
-
-@dataclass
-class Ring:
-    """Witnesses and the policy on them; each listens on a port of its own."""
-
-    folder: Path
-    settings: Any
-    stack: ExitStack
-    witnesses: dict[str, Witness] = field(default_factory=dict)
-    servers: dict[str, Loopback] = field(default_factory=dict)
-    policies: int = 0
-
-    def start(self, *names: str) -> None:
-        """Begin to answer; what a witness has seen before is in its folder."""
-        for name in names:
-            port = self.servers[name].port if name in self.servers else 0
-            self.witnesses[name] = Witness(
-                f"{name}.test/w", self.folder / name, *keyring().log.vkeys
-            )
-            self.servers[name] = Loopback(self.witnesses[name].respond, port)
-            self.stack.callback(self.servers[name].stop)
-
-    def stop(self, *names: str) -> None:
-        for name in names:
-            self.servers[name].stop()
-
-    def require(self, quorum: str) -> LogPolicy:
-        """Set the policy: the last lines of its file, after the witnesses'."""
-        lines = [f"log {keyring().log.vkey}"] + [
-            f"witness {name} {self.witnesses[name].vkey} {server.url}"
-            for name, server in self.servers.items()
-        ]
-        self.policies += 1
-        file = self.folder / f"policy-{self.policies}"
-        file.write_text("\n".join([*lines, quorum, ""]))
-        self.settings.WITNESS_POLICY_FILE = str(file)
-        policy = witness_policy()
-        assert policy is not None
-        return policy
 
 
 @pytest.fixture
@@ -487,7 +447,8 @@ def test_one_run_at_a_time(three: Ring) -> None:
         cursor.execute("SELECT pg_advisory_lock(%s)", [0x6D756E697769746E])
     assert collect_cosignatures(now=timezone.now()) == 0
     assert three.servers["north"].asked == 0
-    connections["owner"].close()
+    with connections["owner"].cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_unlock(%s)", [0x6D756E697769746E])
     assert collect_cosignatures(now=timezone.now()) == 3
 
 
