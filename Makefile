@@ -6,7 +6,7 @@ PYTHON_IN_VENV := .venv/bin/python
 unexport PYTHONDONTWRITEBYTECODE PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
-.PHONY: help demo stack test lint format clean
+.PHONY: help demo stack test lint bench format clean
 
 help: ## Show what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -22,6 +22,9 @@ test: ## Run every test: unit, integration, end to end (ARGS="-k name" for some)
 
 lint: ## Run every linter and type checker
 	@bin/set-up demo && exec bin/lint
+
+bench: ## Measure everything beside its peers; writes benchmarks/RESULTS.md
+	@bin/set-up demo && exec $(PYTHON_IN_VENV) -m benchmarks $(ARGS)
 
 format: ## Put the code into the house's format
 	@bin/set-up demo && .venv/bin/ruff check --fix-only --quiet . && .venv/bin/ruff format .

@@ -26,7 +26,7 @@ from audits.log_tree import extend_tiles, load_frontier, tree_reader
 from audits.models import LogCheckpoint
 from audits.services import alarms
 from audits.services.published import publish, published_checkpoint, published_file
-from audits.services.sequencing import Candidate, refusal_of
+from audits.services.sequencing import Candidate, refusals_of
 from audits.services.signing import keyring
 from muniment.attest.checkpoint import Checkpoint, sign_checkpoint
 from muniment.attest.merkle import leaf_hash
@@ -35,7 +35,8 @@ from muniment.attest.signers import load_note_signer
 from muniment.attest.tile_tree import Frontier
 
 DATABASE = "sequencer"
-BATCH = 1000
+# Verified, inserted and signed over together, within a fraction of a second.
+BATCH = 4000
 # Above this, leaves without tiles are taken in portions: after an upgrade there may be millions.
 CATCH_UP = 65_536
 _LOCK = 0x6D756E696C6F67  # "munilog": one sequencer at a time, cluster-wide
@@ -184,11 +185,9 @@ def _place_pending(frontier: Frontier, now: datetime) -> int:
     """Commit leaves for the oldest pending entries that may be sequenced, with their tiles."""
     with transaction.atomic(using=DATABASE, durable=True):
         candidates = _next_batch()
-        trusted = keyring()
-        keys = trusted.public_keys()
-        refusals = {item.entry_id: refusal_of(item, trusted, keys)[0] for item in candidates}
-        accepted = [item for item in candidates if refusals[item.entry_id] is None]
-        refused = [(entry_id, code) for entry_id, code in refusals.items() if code is not None]
+        judged = list(zip(candidates, refusals_of(candidates, keyring()), strict=True))
+        accepted = [item for item, code in judged if code is None]
+        refused = [(item.entry_id, code) for item, code in judged if code is not None]
         _insert_leaves(frontier, accepted)
         _refuse(refused, now)
     return len(accepted)

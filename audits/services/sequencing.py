@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+import multiprocessing
+import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from muniment.attest.envelope import PublicKey, verify_envelope
 from muniment.attest.errors import AttestError
@@ -63,3 +66,49 @@ def refusal_of(
         return "key_not_permitted", None
     previous = position.previous.hex if position and position.previous else None
     return None, previous
+
+
+# Below this, starting processes costs more than they save.
+_WORTH_SHARING = 512
+
+
+def refusals_of(entries: Sequence[Candidate], trusted: Keyring) -> list[str | None]:
+    """Return why each entry may not enter the log, None where it may; in the given order.
+
+    Verifying signatures is what sequencing spends its time on, so that many of them are shared
+    between the processor's cores. The processes are forked, see nothing of the database, and end
+    with the call, or with this process.
+    """
+    keys = trusted.public_keys()
+    cores = len(os.sched_getaffinity(0))
+    if len(entries) < _WORTH_SHARING or cores == 1:
+        return [refusal_of(entry, trusted, keys)[0] for entry in entries]
+    judge = _Judge(entries, trusted, keys, cores)
+    with multiprocessing.get_context("fork").Pool(cores, _Judge.inherit, (judge,)) as pool:
+        shares = pool.map(_Judge.share, range(cores), chunksize=1)
+    codes: list[str | None] = [None] * len(entries)
+    for first, share in enumerate(shares):
+        codes[first::cores] = share
+    return codes
+
+
+@dataclass(frozen=True, slots=True)
+class _Judge:
+    """What a forked process inherits, so that nothing is sent to it but its number."""
+
+    entries: Sequence[Candidate]
+    trusted: Keyring
+    keys: Mapping[str, PublicKey]
+    shares: int
+
+    inherited: ClassVar[_Judge]
+
+    @staticmethod
+    def inherit(judge: _Judge) -> None:
+        _Judge.inherited = judge
+
+    @staticmethod
+    def share(first: int) -> list[str | None]:
+        judge = _Judge.inherited
+        mine = judge.entries[first :: judge.shares]
+        return [refusal_of(entry, judge.trusted, judge.keys)[0] for entry in mine]
