@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+from pytest_django.fixtures import Settings
 
 from audits.models import LogCheckpoint, LogEntry
 from audits.services.log_archive import export_log
@@ -12,6 +15,7 @@ from audits.services.signing import keyring
 from muniment.attest.checkpoint import verify_checkpoint
 from muniment.attest.tile_tree import TileReader
 from muniment.attest.tiles import bundles_of, split_entries
+from tests import naive_log
 from tests.integration.log.writing import append_many, sequence_all, write_log
 
 SIZE = 530
@@ -60,3 +64,27 @@ def test_a_later_export_adds_what_is_new(tmp_path: Path) -> None:
 def test_nothing_is_left_half_written(tmp_path: Path) -> None:
     export_log(tmp_path)
     assert not list(tmp_path.rglob("*.new"))
+
+
+def verify(source: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "muniment", "verify", str(source)]
+    return subprocess.run(
+        [*command, "--vkey", keyring().log.vkey], capture_output=True, text=True, check=False
+    )
+
+
+def test_verifiers_that_share_no_code_accept_it(tmp_path: Path) -> None:
+    export_log(tmp_path)
+    assert naive_log.verify_log(tmp_path, keyring().log.vkey) == SIZE
+    ours = verify(tmp_path)
+    assert ours.returncode == 0, ours.stdout
+    assert f"{SIZE}" in ours.stdout
+
+
+def test_the_served_log_is_verified_over_http(live_url: str, settings: Settings) -> None:
+    refused = verify(f"{live_url}/log/")
+    assert refused.returncode == 1
+    assert "Traceback" not in refused.stderr
+    settings.LOG_ENTRIES_ARE_PUBLIC = True
+    accepted = verify(f"{live_url}/log/")
+    assert accepted.returncode == 0, accepted.stdout
