@@ -128,7 +128,7 @@ def look_at_log(
     head: Checkpoint | None = None
     with findings.look_at("log.head", "A trusted key signed the log's newest checkpoint") as note:
         source = open_source(question.place, question.environment)
-        head, note.detail = trust.open_checkpoint(source.checkpoint())
+        head, note.detail = _open_head(source, trust)
     opened = [(item, _open_kept(item, trust)) for item in kept]
     earlier = EarlierCheckpoints(source, trust)
     earlier.read()
@@ -208,6 +208,14 @@ def _look_at_statements(findings: Findings, said: LogStatements, *, is_hashed: b
         note.detail = (
             f"{counted(sum(lengths.values()), 'statement')} in {counted(len(lengths), 'stream')}"
         )
+
+
+def _open_head(source: LogSource, trust: LogTrust) -> tuple[Checkpoint, str]:
+    content = source.checkpoint()
+    try:
+        return trust.open_checkpoint(content)
+    except AttestError as error:
+        raise LogError(f"checkpoint: {error.message}", code=error.code) from error
 
 
 def _open_kept(item: Kept, trust: LogTrust) -> Checkpoint | AttestError:
