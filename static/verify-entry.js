@@ -380,6 +380,7 @@
 
   const verify = async () => {
     list.hidden = true;
+    verdict.replaceChildren();
     field.removeAttribute("aria-invalid");
     if (!(await isAble())) {
       showVerdict(

@@ -1,15 +1,25 @@
-"""One demo for all end-to-end tests: the real thing, started once."""
+"""One demo for all end-to-end tests, and a real browser on a small world for pages."""
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser, sync_playwright
+from pytest_django.fixtures import Settings
+from pytest_django.plugin import DjangoDbBlocker
 
+from config.embedded import EmbeddedStack
+from registry.models import Promotion
 from tests.e2e.demo import Demo
+from tests.integration.web.world import World, load_world
+from tests.integration.web.world_database import QUICK_HASHERS, world_database
+
+CHROMIUM = "/usr/bin/chromium"
 
 
 @pytest.fixture(scope="session")
@@ -22,3 +32,53 @@ def demo() -> Iterator[Demo]:
         status = up.stop()
         shutil.rmtree(folder)
     assert status == 0
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    # Playwright keeps an event loop in this thread, and Django's check for one takes every query
+    # of the fixtures for a mistake.
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(
+            executable_path=CHROMIUM,
+            args=[
+                "--no-sandbox",
+                "--disable-gpu",
+                "--disable-quic",
+                "--no-first-run",
+                "--disable-background-networking",
+                "--disable-component-update",
+                "--disable-sync",
+            ],
+        )
+        yield chromium
+        chromium.close()
+    del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
+
+
+@pytest.fixture(scope="session")
+def template_database(
+    postgres: EmbeddedStack,
+    redis: EmbeddedStack,
+    template_database: str,
+    django_db_blocker: DjangoDbBlocker,
+) -> Iterator[str]:
+    """For these tests a test's own database starts with the world in it."""
+    with world_database(postgres, template_database, django_db_blocker) as name:
+        yield name
+
+
+@pytest.fixture
+def world(committed_database: str, settings: Settings) -> World:
+    settings.PASSWORD_HASHERS = QUICK_HASHERS
+    return load_world()
+
+
+@pytest.fixture
+def reviewed(world: World) -> Promotion:
+    """v1 was denied and v2 is in review, with one of two approvals."""
+    promotion = world.request(2, note="Fairer than v1, at the same accuracy.")
+    world.sign(promotion, "reviewer2", reason="The gap by race is gone, and accuracy held.")
+    world.sequence()
+    return promotion

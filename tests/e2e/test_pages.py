@@ -2,97 +2,29 @@
 
 from __future__ import annotations
 
-import os
 import re
-from collections.abc import Iterator
-from pathlib import Path
+from datetime import timedelta
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from django.utils import timezone
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
-from pytest_django.fixtures import Settings
-from pytest_django.plugin import DjangoDbBlocker
+from playwright.sync_api import Browser, expect
 
 from accounts.models import User
 from accounts.services.people import actor_of
 from audits.models import Evidence, LogEntry
-from config.embedded import EmbeddedStack
+from audits.services.alarms import LOG_NOT_SEQUENCED, LOG_NOT_VERIFIED, clear_alarm, raise_alarm
+from audits.services.log_verification import verify_log
 from registry.models import Policy, Promotion
 from registry.services.reports import request_report
-from tests.integration.web.world import PASSWORD, World, load_world
-from tests.integration.web.world_database import QUICK_HASHERS, world_database
-
-CHROMIUM = "/usr/bin/chromium"
-# Pictures of every page are left here where this names a folder.
-PICTURES = os.environ.get("PAGE_PICTURES", "")
-SERIOUS = ("serious", "critical")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    # Playwright keeps an event loop in this thread, and Django's check for one takes every query
-    # of the fixtures for a mistake.
-    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(
-            executable_path=CHROMIUM,
-            args=[
-                "--no-sandbox",
-                "--disable-gpu",
-                "--disable-quic",
-                "--no-first-run",
-                "--disable-background-networking",
-                "--disable-component-update",
-                "--disable-sync",
-            ],
-        )
-        yield chromium
-        chromium.close()
-    del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
-
-
-@pytest.fixture(scope="session")
-def template_database(
-    postgres: EmbeddedStack,
-    redis: EmbeddedStack,
-    template_database: str,
-    django_db_blocker: DjangoDbBlocker,
-) -> Iterator[str]:
-    """For these tests a test's own database starts with the world in it."""
-    with world_database(postgres, template_database, django_db_blocker) as name:
-        yield name
-
-
-@pytest.fixture
-def world(committed_database: str, settings: Settings) -> World:
-    settings.PASSWORD_HASHERS = QUICK_HASHERS
-    return load_world()
-
-
-@pytest.fixture
-def reviewed(world: World) -> Promotion:
-    """v1 was denied and v2 is in review, with one of two approvals."""
-    promotion = world.request(2, note="Fairer than v1, at the same accuracy.")
-    world.sign(promotion, "reviewer2", reason="The gap by race is gone, and accuracy held.")
-    world.sequence()
-    return promotion
-
-
-def enter(context: BrowserContext, url: str, username: str) -> Page:
-    """Sign in as a person does."""
-    page = context.new_page()
-    page.goto(f"{url}/sign-in")
-    page.get_by_label("User name").fill(username)
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Sign in").click()
-    expect(page.get_by_role("heading", name="Models", exact=True)).to_be_visible()
-    return page
+from tests.e2e.browsing import enter, keep_picture, violations
+from tests.integration.web.intruder import write_entry
+from tests.integration.web.world import PASSWORD, World
 
 
 def addresses(promotion: Promotion) -> dict[str, str]:
     bias = Evidence.objects.get(version_uri=promotion.version.uri, kind="bias")
     entry = LogEntry.objects.filter(event="approval.given").get()
+    refused = LogEntry.objects.get(event="alias.moved")
     auditor = actor_of(User.objects.get(username="auditor"))
     report = request_report(version=promotion.version, actor=auditor, now=timezone.now())
     return {
@@ -104,12 +36,35 @@ def addresses(promotion: Promotion) -> dict[str, str]:
         "review": f"/promotions/{promotion.pk}/",
         "evidence": f"/evidence/{bias.pk}/",
         "log": "/log/",
+        "log-nothing": "/log/?subject=nobody&from=2026-02-30",
+        "log-refused": "/log/?state=refused",
+        "log-health": "/log/health",
         "entry": f"/log/entries/{entry.sha256}/",
+        "entry-refused": f"/log/entries/{refused.sha256}/",
         "policies": "/policies/",
         "policy": f"/policies/{policy_hex()}/",
         "report": f"/reports/jobs/{report.pk}/",
         "missing": "/no-such-page",
     }
+
+
+@pytest.fixture
+def troubled(world: World, reviewed: Promotion) -> None:
+    """Somebody wrote into the log's table; two alarms are open, and one that is over."""
+    write_entry(event="alias.moved", actor_id="nightly-job", actor_kind="service")
+    world.sequence()
+    now = timezone.now()
+    started = now - timedelta(hours=2)
+    verify_log(now=started, clock=lambda: started + timedelta(seconds=4))
+    raise_alarm(
+        LOG_NOT_SEQUENCED, "No entry got a place for 4 minutes.", now=now - timedelta(days=2)
+    )
+    clear_alarm(LOG_NOT_SEQUENCED, now=now - timedelta(days=1))
+    raise_alarm(
+        LOG_NOT_VERIFIED,
+        "The log does not verify: the leaf hash of leaf 7 is not that of its entry's bytes.",
+        now=now - timedelta(minutes=3),
+    )
 
 
 def policy_hex() -> str:
@@ -118,7 +73,12 @@ def policy_hex() -> str:
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_pages_are_accessible_and_fit_in_both_themes(
-    browser: Browser, live_url: str, world: World, reviewed: Promotion, theme: str
+    browser: Browser,
+    live_url: str,
+    world: World,
+    reviewed: Promotion,
+    troubled: None,
+    theme: str,
 ) -> None:
     complaints: list[str] = []
     # axe is put into the page as a script, which our policy refuses: bypassed for axe alone.
@@ -135,11 +95,8 @@ def test_pages_are_accessible_and_fit_in_both_themes(
             )
             if overflow > 0:
                 complaints.append(f"{name} at {width} px is {overflow} px too wide")
-            if PICTURES:
-                folder = Path(PICTURES)
-                folder.mkdir(parents=True, exist_ok=True)
-                page.screenshot(path=folder / f"{name}-{width}-{theme}.png", full_page=True)
-        page.evaluate("document.querySelectorAll('details.fold').forEach(d => d.open = true)")
+            keep_picture(page, f"{name}-{width}-{theme}")
+        page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
         widths = (360, 1280) if name == "review" else (1280,)
         for width in widths:
             page.set_viewport_size({"width": width, "height": 900})
@@ -148,18 +105,8 @@ def test_pages_are_accessible_and_fit_in_both_themes(
     assert complaints == []
 
 
-def violations(page: Page) -> list[str]:
-    """Return what axe finds serious or critical, with the element and the reason."""
-    return [
-        " ".join([item["id"], node["html"][:160], *(why["message"] for why in node["any"][:1])])
-        for item in Axe().run(page).response["violations"]
-        if item["impact"] in SERIOUS
-        for node in item["nodes"][:3]
-    ]
-
-
 def test_no_page_breaks_the_content_security_policy(
-    browser: Browser, live_url: str, world: World, reviewed: Promotion
+    browser: Browser, live_url: str, world: World, reviewed: Promotion, troubled: None
 ) -> None:
     said: list[str] = []
     context = browser.new_context()
