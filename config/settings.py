@@ -253,7 +253,7 @@ LOG_KEY_URIS = env.list("MUNIMENT_LOG_KEYS", default=[])
 # The newest checkpoint that the log signed, kept outside the database: what is restored from a
 # backup cannot take it back.
 PUBLISHED_CHECKPOINT_FILE = env.str("MUNIMENT_PUBLISHED_CHECKPOINT", default="")
-GRANT_KEY_FILE = env.str("MUNIMENT_GRANT_KEY_FILE", default="")
+GRANT_KEY_URI = env.str("MUNIMENT_GRANT_KEY", default="")
 PDF_KEY_FILE = env.str("MUNIMENT_PDF_KEY_FILE", default="")
 PDF_CERT_FILE = env.str("MUNIMENT_PDF_CERT_FILE", default="")
 GRANT_TTL_SECONDS = 60

@@ -15,9 +15,13 @@ from audits.services.signing import keyring
 
 @transaction.atomic(durable=True)
 def enroll_keys(*, now: datetime) -> list[LogEntry]:
-    """State every key of the keyring that the log does not know yet; return the new entries."""
+    """State every key of the keyring that the log does not know yet; return the new entries.
+
+    The log's own keys come last, so that whoever trusts one of them learns of the others.
+    """
     entries = []
-    for key in keyring().keys:
+    ring = keyring()
+    for key in (*ring.keys, *ring.log.keys):
         name = key.subject.name
         if LogEntry.objects.filter(subject_name=name, event=Event.KEY_ENROLLED).exists():
             continue

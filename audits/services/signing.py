@@ -10,7 +10,7 @@ from django.conf import settings
 
 from audits.errors import KeyUnavailable
 from muniment.attest.keyring import Keyring
-from muniment.attest.keys import load_file_signer
+from muniment.attest.signers import load_signer
 
 if TYPE_CHECKING:
     from muniment.attest.envelope import EnvelopeSigner
@@ -37,7 +37,7 @@ def statement_signer() -> EnvelopeSigner:
     """
     if not settings.STATEMENT_KEY_URI:
         raise KeyUnavailable("MUNIMENT_STATEMENT_KEY is not set: this process signs nothing.")
-    return load_file_signer(settings.STATEMENT_KEY_URI)
+    return load_signer(settings.STATEMENT_KEY_URI)
 
 
 @cache
@@ -47,6 +47,6 @@ def grant_signer() -> EnvelopeSigner:
     Raises:
         KeyUnavailable: this process was not given the grant key.
     """
-    if not settings.GRANT_KEY_FILE:
-        raise KeyUnavailable("MUNIMENT_GRANT_KEY_FILE is not set: this process grants nothing.")
-    return load_file_signer(f"file2:{settings.GRANT_KEY_FILE}")
+    if not settings.GRANT_KEY_URI:
+        raise KeyUnavailable("MUNIMENT_GRANT_KEY is not set: this process grants nothing.")
+    return load_signer(settings.GRANT_KEY_URI)

@@ -26,9 +26,11 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from config.embedded.errors import HomeUnusable
 from config.embedded.home import create_private_file, write_private_file
 from muniment.attest.errors import AttestError
+from muniment.attest.key_uri import file_of
 from muniment.attest.keyring import KeyEntry, Keyring, LogKey
 from muniment.attest.note import NoteSigner
 from muniment.attest.predicates import PREDICATE_TYPES
+from muniment.attest.signers import load_note_signer
 
 _RSA_BITS: Final = 3072
 _CERTIFICATE_LIFE: Final = timedelta(days=5 * 365)
@@ -45,8 +47,13 @@ class InstanceKeys:
 
     @property
     def log(self) -> Path:
-        """Ed25519, signs checkpoints; only the sequencer is told of it."""
+        """Ed25519, signs checkpoints until another takes over; only the sequencer is told."""
         return self.folder / "log.pem"
+
+    @property
+    def log_keys(self) -> Path:
+        """Which keys sign checkpoints, once that is not `log` alone: a file or URI a line."""
+        return self.folder / "log-keys"
 
     @property
     def statement(self) -> Path:
@@ -84,14 +91,35 @@ class InstanceKeys:
         return self.folder / "published-checkpoint"
 
     @property
-    def log_uri(self) -> str:
-        """The log key as a signer URI."""
-        return f"file2:{self.log}"
+    def log_lines(self) -> list[str]:
+        """What `log_keys` holds: the key in use, and after it the one that is to take over."""
+        if not self.log_keys.exists():
+            return [self.log.name]
+        return self.log_keys.read_text(encoding="utf-8").splitlines()
+
+    @property
+    def log_uris(self) -> list[str]:
+        """The keys that sign checkpoints, all of them, as signer URIs."""
+        return [self.uri_of(line) for line in self.log_lines]
 
     @property
     def statement_uri(self) -> str:
         """The statement key as a securesystemslib signer URI."""
         return f"file2:{self.statement}"
+
+    @property
+    def grant_uri(self) -> str:
+        """The grant key as a securesystemslib signer URI."""
+        return f"file2:{self.grant}"
+
+    @property
+    def origin(self) -> str:
+        """The log's name."""
+        return (self.folder / "origin").read_text(encoding="utf-8")
+
+    def uri_of(self, line: str) -> str:
+        """Return a line of `log_keys` as a URI: what has no scheme is a file of this folder."""
+        return line if ":" in line else f"file2:{self.folder / line}"
 
 
 def make_keys(folder: Path, *, now: datetime, host: str = "muniment.localhost") -> InstanceKeys:
@@ -112,43 +140,53 @@ def make_keys(folder: Path, *, now: datetime, host: str = "muniment.localhost") 
 
 
 def _make_keys(keys: InstanceKeys, now: datetime, host: str) -> InstanceKeys:
-    for path in (keys.log, keys.statement, keys.grant):
-        create_private_file(path, _ed25519_pem)
+    if not keys.log_keys.exists():  # else an old log key may have been destroyed by now
+        create_private_file(keys.log, make_ed25519_pem)
+    for path in (keys.statement, keys.grant):
+        create_private_file(path, make_ed25519_pem)
     create_private_file(keys.grant_public, lambda: _public_pem(keys.grant))
     if create_private_file(keys.pdf, _rsa_pem) or not keys.pdf_certificate.exists():
         create_private_file(keys.pdf_certificate, _certificate(keys.pdf, now))
     origin = f"{host}/{secrets.token_hex(4)}"
     create_private_file(keys.folder / "origin", origin.encode)
-    keyring = _keyring(keys)
+    entries = _entries(keys)
     if not keys.keyring.exists():
-        content = json.dumps(keyring.as_mapping(), indent=1) + "\n"
-        write_private_file(keys.keyring, content.encode())
-    elif Keyring.load(keys.keyring).log != keyring.log:
-        raise HomeUnusable(f"{keys.keyring} is not about the log key beside it")
+        log = load_note_signer(keys.origin, keys.log_uris[0])
+        write_keyring(keys, Keyring(LogKey(log.vkey, log.name), entries))
+    else:
+        _require_log_keys(keys, Keyring.load(keys.keyring).log)
     return keys
 
 
-def _keyring(keys: InstanceKeys) -> Keyring:
-    origin = (keys.folder / "origin").read_text(encoding="utf-8")
-    return Keyring(
-        log=LogKey(NoteSigner.from_file(origin, keys.log).vkey, origin),
-        keys=(
-            KeyEntry.for_key(
-                "statement",
-                _public_pem(keys.statement).decode(),
-                predicate_types=PREDICATE_TYPES,
-            ),
-            KeyEntry.for_key("grant", _public_pem(keys.grant).decode()),
-            KeyEntry.for_key(
-                "pdf",
-                _public_pem(keys.pdf).decode(),
-                certificate_pem=keys.pdf_certificate.read_text(encoding="utf-8"),
-            ),
+def write_keyring(keys: InstanceKeys, keyring: Keyring) -> None:
+    """Replace the keyring's file in one step."""
+    content = json.dumps(keyring.as_mapping(), indent=1) + "\n"
+    write_private_file(keys.keyring, content.encode())
+
+
+def _require_log_keys(keys: InstanceKeys, log: LogKey) -> None:
+    """Refuse key files that the keyring does not know; a token is not asked here."""
+    for path in filter(None, map(file_of, keys.log_uris)):
+        if NoteSigner.from_file(keys.origin, path).vkey not in log.vkeys:
+            raise HomeUnusable(f"{keys.keyring} is not about the log key beside it, {path.name}")
+
+
+def _entries(keys: InstanceKeys) -> tuple[KeyEntry, ...]:
+    return (
+        KeyEntry.for_key(
+            "statement", _public_pem(keys.statement).decode(), predicate_types=PREDICATE_TYPES
+        ),
+        KeyEntry.for_key("grant", _public_pem(keys.grant).decode()),
+        KeyEntry.for_key(
+            "pdf",
+            _public_pem(keys.pdf).decode(),
+            certificate_pem=keys.pdf_certificate.read_text(encoding="utf-8"),
         ),
     )
 
 
-def _ed25519_pem() -> bytes:
+def make_ed25519_pem() -> bytes:
+    """Make a private key; return it as unencrypted PEM PKCS#8."""
     return _private_pem(Ed25519PrivateKey.generate())
 
 

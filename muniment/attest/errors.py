@@ -66,3 +66,9 @@ class TimestampError(AttestError):
     """A timestamp token is malformed, of other content, or of nobody who is trusted."""
 
     default_code = "timestamp.invalid"
+
+
+class TokenError(AttestError):
+    """A key in a PKCS#11 token cannot be used: the module, the PIN, the token or the key."""
+
+    default_code = "token.failed"

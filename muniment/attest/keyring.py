@@ -17,13 +17,21 @@ from cryptography.x509 import load_pem_x509_certificate
 
 from muniment.attest.digest import Digest
 from muniment.attest.errors import AttestError, StatementError
-from muniment.attest.keys import SIGNING_SCHEMES, PublicKey, keyid_of, scheme_of
-from muniment.attest.note import ED25519_TYPE, parse_vkey
+from muniment.attest.keys import (
+    ED25519,
+    SIGNING_SCHEMES,
+    PublicKey,
+    ed25519_pem,
+    keyid_of,
+    raw_ed25519_key,
+    scheme_of,
+)
+from muniment.attest.note import ED25519_TYPE, NoteVerifier, parse_vkey
 from muniment.attest.predicates import KEY, require_readable
 from muniment.attest.statement import Statement, Subject, build_statement
 from muniment.attest.strict_json import parse_object
 
-USES: Final = ("statement", "grant", "pdf")
+USES: Final = ("statement", "grant", "pdf", "log")
 MAX_KEYRING_BYTES: Final = 1_000_000
 
 
@@ -34,7 +42,7 @@ class KeyEntry:
     Law: ``KeyEntry.from_statement(parse_statement(entry.statement(...))) == entry``.
 
     Attributes:
-        use: ``statement``, ``grant`` or ``pdf``.
+        use: ``statement``, ``grant``, ``pdf`` or ``log``.
         keyid: ``keyid_of(public_key_pem)``, for a PDF key too.
         certificate_pem: of a PDF key, whose public key it certifies; None otherwise.
         predicate_types: empty for keys that sign no statements.
@@ -66,6 +74,8 @@ class KeyEntry:
                 raise _invalid("the certificate is for another key")
         elif scheme != self.scheme or scheme not in SIGNING_SCHEMES:
             raise _invalid(f"the {self.use} key is {scheme}, not {self.scheme[:40]!r}")
+        if self.use == "log" and scheme != ED25519:
+            raise _invalid(f"the log key is {scheme}, not {ED25519}")
         if self.predicate_types and self.use != "statement":
             raise _invalid(f"a {self.use} key signs no statements")
 
@@ -130,6 +140,16 @@ class KeyEntry:
         if statement.subjects != (entry.subject,):
             raise _invalid("the key statement's subject does not name its key")
         return entry
+
+    def vkey(self, origin: str) -> str:
+        """Return a log key as the verifier key of the log of that name.
+
+        Raises:
+            StatementError: not a log key.
+        """
+        if self.use != "log":
+            raise _invalid(f"a {self.use} key verifies no log")
+        return NoteVerifier(origin, raw_ed25519_key(self.public_key_pem)).vkey
 
     @property
     def public_key(self) -> PublicKey:
@@ -222,20 +242,31 @@ class LogKey:
         """Every key that the log signs with or signed with, the one in use first."""
         return (self.vkey, *self.others)
 
+    @property
+    def keys(self) -> tuple[KeyEntry, ...]:
+        """The same keys as the log states them, in the order of ``vkeys``."""
+        return tuple(
+            KeyEntry.for_key("log", ed25519_pem(parse_vkey(vkey).public_key)) for vkey in self.vkeys
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Keyring:
     """The keyring file: the log's verifier key and every other key in use.
 
     Attributes:
-        keys: in the file's order; no key twice, not even for two uses.
+        keys: all but the log's, in the file's order; no key twice, not even for two uses, the
+            log's included.
     """
 
     log: LogKey
     keys: tuple[KeyEntry, ...]
 
     def __post_init__(self) -> None:
-        if len({key.keyid for key in self.keys}) != len(self.keys):
+        if any(key.use == "log" for key in self.keys):
+            raise _invalid("a log key stands in the keyring's log, not among its keys")
+        every = (*self.keys, *self.log.keys)
+        if len({key.keyid for key in every}) != len(every):
             raise _invalid("one key stands in the keyring twice; each use has its own key")
 
     @classmethod

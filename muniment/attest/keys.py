@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final, Protocol, cast
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
@@ -23,7 +23,10 @@ from cryptography.hazmat.primitives.serialization import (
 from muniment.attest.errors import EnvelopeError
 
 if TYPE_CHECKING:
-    from securesystemslib.signer import CryptoSigner  # type: ignore[attr-defined] # no __all__
+    from securesystemslib.signer import (  # type: ignore[attr-defined] # it has no __all__
+        CryptoSigner,
+        SSlibKey,
+    )
 
 ED25519: Final = "ed25519"
 ECDSA_P256: Final = "ecdsa-sha2-nistp256"
@@ -102,6 +105,13 @@ class PublicKey:
             ) from error
 
 
+class HasPublicKey(Protocol):
+    """A securesystemslib Signer, as far as its public key goes."""
+
+    @property
+    def public_key(self) -> SSlibKey: ...
+
+
 def load_file_signer(uri: str) -> CryptoSigner:
     """Load the private key that a securesystemslib ``file2:`` URI names.
 
@@ -114,10 +124,7 @@ def load_file_signer(uri: str) -> CryptoSigner:
         EnvelopeError: another URI scheme, a file that cannot be read, or a key that does not
             sign envelopes. The message never holds key material.
     """
-    from securesystemslib.signer import (  # type: ignore[attr-defined] # it has no __all__
-        CryptoSigner,
-        SSlibKey,
-    )
+    from securesystemslib.signer import CryptoSigner  # type: ignore[attr-defined] # no __all__
 
     scheme, _, location = uri.partition(":")
     if scheme != "file2" or not location:
@@ -134,22 +141,48 @@ def load_file_signer(uri: str) -> CryptoSigner:
         raise EnvelopeError(
             f"{location} is not an unencrypted PEM private key", code="envelope.key_file"
         ) from error
-    public_key = private_key.public_key()
-    signing_scheme = _scheme(public_key)
-    if signing_scheme not in SIGNING_SCHEMES:
-        raise EnvelopeError(f"{signing_scheme} keys do not sign envelopes", code="envelope.scheme")
-    known = SSlibKey.from_crypto(public_key, _keyid(public_key), signing_scheme)
-    return CryptoSigner(private_key, known)
+    return CryptoSigner(private_key, sslib_key_of(private_key.public_key()))
 
 
-def public_key_pem_of(signer: CryptoSigner) -> str:
+def sslib_key_of(public_key: PublicKeyTypes) -> SSlibKey:
+    """Return the key as securesystemslib knows it, under our id.
+
+    Raises:
+        EnvelopeError: a key that does not sign envelopes.
+    """
+    from securesystemslib.signer import SSlibKey  # type: ignore[attr-defined] # no __all__
+
+    scheme = _scheme(public_key)
+    if scheme not in SIGNING_SCHEMES:
+        raise EnvelopeError(f"{scheme} keys do not sign envelopes", code="envelope.scheme")
+    return SSlibKey.from_crypto(public_key, _keyid(public_key), scheme)
+
+
+def public_key_pem_of(signer: HasPublicKey) -> str:
     """Return the PEM SubjectPublicKeyInfo of the key that ``signer`` signs with."""
     value = cast("str", signer.public_key.keyval["public"])
     if signer.public_key.scheme != ED25519:
         return value
     # securesystemslib keeps an Ed25519 key as the hexadecimal of its 32 raw bytes.
-    loaded = ed25519.Ed25519PublicKey.from_public_bytes(bytes.fromhex(value))
+    return ed25519_pem(bytes.fromhex(value))
+
+
+def ed25519_pem(raw: bytes) -> str:
+    """Return the PEM SubjectPublicKeyInfo of an Ed25519 key's 32 bytes."""
+    loaded = ed25519.Ed25519PublicKey.from_public_bytes(raw)
     return loaded.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+
+
+def raw_ed25519_key(public_key_pem: str | bytes) -> bytes:
+    """Return the 32 bytes of an Ed25519 public key: ``ed25519_pem`` the other way round.
+
+    Raises:
+        EnvelopeError: not a PEM public key, or of another kind.
+    """
+    loaded = _load_public_key(public_key_pem)
+    if not isinstance(loaded, ed25519.Ed25519PublicKey):
+        raise EnvelopeError("not an Ed25519 key", code="envelope.scheme")
+    return loaded.public_bytes_raw()
 
 
 def _load_public_key(public_key_pem: str | bytes) -> PublicKeyTypes:

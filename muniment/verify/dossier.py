@@ -119,7 +119,7 @@ def _log(
 ) -> None:
     expected = {
         "origin": checkpoint.origin,
-        "vkey": shown.get("vkey") if shown.get("vkey") in vkeys else vkeys[0],
+        "vkey": _vkey_of_log(shown.get("vkey"), checkpoint.origin, vkeys, keys),
         "checkpoint": evidence.checkpoint.decode("utf-8", "replace"),
         "tree_size": checkpoint.tree_size,
         "root_hash": checkpoint.root_hash.hex(),
@@ -140,6 +140,12 @@ def _log(
         }
         for name, value in enrolled.items():
             require_same(f"{path}.{name}", item.get(name), value)
+
+
+def _vkey_of_log(shown: object, origin: str, vkeys: Sequence[str], keys: EnrolledKeys) -> object:
+    """Return the shown key where it is trusted or the log enrols it; else one that is trusted."""
+    accepted = {*vkeys, *(key.vkey(origin) for key in keys.of_use("log"))}
+    return shown if isinstance(shown, str) and shown in accepted else vkeys[0]
 
 
 def _heading(dossier: Mapping[str, Any], record: Record) -> None:

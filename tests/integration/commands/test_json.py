@@ -29,7 +29,7 @@ def _add(username: str, role: str) -> dict[str, object]:
 
 
 def test_setting_up_by_commands_says_what_was_done() -> None:
-    assert len(_json("enroll_keys")["enrolled"]) == 3  # type: ignore[arg-type]
+    assert len(_json("enroll_keys")["enrolled"]) == 4  # type: ignore[arg-type]
     assert _json("enroll_keys") == {"enrolled": []}
     ada = _add("ada", "admin")
     assert ada["roles"] == ["admin"]

@@ -133,6 +133,7 @@ def test_keys_are_stated_once() -> None:
         "statement",
         "grant",
         "pdf",
+        "log",
     }
     assert enroll_keys(now=NOW) == []
 

@@ -116,6 +116,34 @@ def test_a_contradictory_keyring_is_refused(
         Keyring.parse(json.dumps(file).encode())
 
 
+def test_the_log_states_its_own_keys(keyring: Keyring) -> None:
+    newer = NoteSigner(LOG.name, Ed25519PrivateKey.from_private_bytes(b"\x02" * 32))
+    log = LogKey(LOG.vkey, LOG.name, (newer.vkey,))
+    for entry, vkey in zip(log.keys, log.vkeys, strict=True):
+        assert (entry.use, entry.predicate_types) == ("log", ())
+        read = KeyEntry.from_statement(parse_statement(entry.statement(at=AT, actor=SETUP)))
+        assert read == entry
+        assert read.vkey(LOG.name) == vkey
+        assert read.vkey("another.test/log") != vkey
+    with pytest.raises(StatementError, match="a statement key verifies no log"):
+        keyring.keys[0].vkey(LOG.name)
+
+
+def test_a_log_key_is_ed25519_and_signs_no_predicate() -> None:
+    with pytest.raises(StatementError, match="is ecdsa-sha2-nistp256, not ed25519"):
+        KeyEntry.for_key("log", public_pem(private_key("ecdsa-sha2-nistp256")))
+    with pytest.raises(StatementError, match="a log key signs no statements"):
+        KeyEntry.for_key("log", public_pem(private_key("ed25519")), predicate_types=[EVIDENCE])
+
+
+def test_a_log_key_has_no_other_use(keyring: Keyring) -> None:
+    (entry,) = keyring.log.keys
+    for use, types in (("statement", [EVIDENCE]), ("grant", []), ("log", [])):
+        stray = KeyEntry.for_key(use, entry.public_key_pem, predicate_types=types)
+        with pytest.raises(StatementError):
+            Keyring(keyring.log, (*keyring.keys, stray))
+
+
 def test_unknown_members_are_ignored(keyring: Keyring) -> None:
     file = json.loads(json.dumps(keyring.as_mapping()))
     file["later"] = file["log"]["later"] = file["keys"][0]["later"] = {"a": 1}

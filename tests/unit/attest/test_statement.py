@@ -226,7 +226,7 @@ def test_a_statement_about_a_model_has_its_place_in_the_stream(predicate_type: s
         (predicates.PROMOTION, {"status": "In Review"}),
         (predicates.REPORT, {"tree_size": -1}),
         (predicates.REPORT, {"sha256": f"sha256:{'a' * 64}"}),
-        (predicates.KEY, {"use": "log"}),
+        (predicates.KEY, {"use": "witness"}),
         (predicates.REGISTRY_EVENT, {"violation": "yes"}),
         (predicates.SLSA_PROVENANCE, {"runDetails": {}}),
     ],

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from config.embedded import OVERRIDE_NAMES
-from config.embedded.environments import _INHERITED, role_environment
+from config.embedded.environments import _INHERITED, TOKEN_SETTINGS, role_environment
 from config.embedded.roles import LOGIN_ROLES
 from muniment.mlflow import settings as gatekeeper
 from tests.instance import INSTANCE
@@ -69,6 +69,7 @@ def read_anywhere() -> set[str]:
         ),
         *OVERRIDE_NAMES,
         *_INHERITED,
+        *TOKEN_SETTINGS,
         "NO_PROXY",
         "SUPERUSER_DATABASE_URL",
         *(f"{role.upper()}_PASSWORD" for role in LOGIN_ROLES),
