@@ -1,6 +1,6 @@
 """How the log is: whole, current, looked at, and seen by others. Reads only.
 
-The number of queries is the same whatever the log holds.
+The number of queries is the same whatever the log holds; each witness adds one.
 """
 
 from __future__ import annotations
@@ -9,21 +9,18 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.conf import settings
 from django.db.models import Count, Min, Q
 
 from audits.models import (
     Alarm,
     LogCheckpoint,
-    LogCosignature,
     LogEntry,
     LogLeaf,
     LogPending,
-    LogPublication,
-    LogTimestamp,
     LogVerification,
 )
 from audits.services.signing import keyring
+from audits.witness_state import IndependentState, independent_state
 from muniment.attest.errors import NoteError
 from muniment.attest.note import parse_note, parse_vkey
 
@@ -73,22 +70,13 @@ class Refused:
 
 
 @dataclass(frozen=True, slots=True)
-class Cosigner:
-    """A witness that has cosigned a checkpoint: which last, and when, as it says itself."""
-
-    name: str
-    vkey: str
-    tree_size: int
-    cosigned_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
 class LogHealth:
     """How the log was at one moment.
 
     Attributes:
         waiting: entries without a place, or with one that no checkpoint covers yet.
         refused: the newest of the refused entries; `refused_count` counts all of them.
+        others: what witnesses and an independent clock said.
         recent_alarms: cleared within `ALARMS_REMEMBERED`, the newest first.
         vkeys: every verifier key of the log, the one in use first.
     """
@@ -102,11 +90,7 @@ class LogHealth:
     refused_count: int
     refused: tuple[Refused, ...]
     verification: LogVerification | None
-    has_tsa: bool
-    timestamp: LogTimestamp | None
-    has_witness_policy: bool
-    publication: LogPublication | None
-    cosigners: tuple[Cosigner, ...]
+    others: IndependentState
     open_alarms: tuple[Alarm, ...]
     recent_alarms: tuple[Alarm, ...]
 
@@ -150,11 +134,7 @@ def log_health(*, now: datetime) -> LogHealth:
             refused.select_related("entry").defer("entry__envelope").order_by("-entry_id")[:LISTED]
         ),
         verification=LogVerification.objects.order_by("-finished_at").first(),
-        has_tsa=bool(settings.TSA_URL),
-        timestamp=LogTimestamp.objects.defer("token").order_by("-stamped_at").first(),
-        has_witness_policy=bool(settings.WITNESS_POLICY_FILE),
-        publication=LogPublication.objects.defer("note").order_by("-checkpoint_id").first(),
-        cosigners=_cosigners(),
+        others=independent_state(),
         open_alarms=open_now,
         recent_alarms=tuple(reversed(cleared[-LISTED:])),
     )
@@ -201,12 +181,4 @@ def _refused(rows: Iterable[LogPending]) -> tuple[Refused, ...]:
             code=row.refused_code,
         )
         for row in rows
-    )
-
-
-def _cosigners() -> tuple[Cosigner, ...]:
-    newest = LogCosignature.objects.order_by("vkey", "-checkpoint_id").distinct("vkey")[:LISTED]
-    return tuple(
-        Cosigner(row.vkey.partition("+")[0], row.vkey, row.checkpoint_id, row.cosigned_at)
-        for row in newest
     )

@@ -131,6 +131,8 @@ def health_concerns(health: LogHealth) -> tuple[str, ...]:
             f"The last full verification is {duration_words(health.at - last.finished_at)} old; it "
             "should run every night. See that beat is running, or run manage.py log verify."
         )
+    if health.others.refusal:
+        found.append(f"Witnesses or timestamps cannot be used as set: {health.others.refusal}")
     return tuple(found)
 
 

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from django.conf import settings
 
 from audits.domain.log_wording import alarm_title
+from audits.errors import SettingsRefused
 from audits.log_health import open_alarms
 from audits.selectors import latest_checkpoint
 from registry.models import RegistrySource
@@ -66,6 +67,9 @@ def mirror_age(now: datetime) -> MirrorAge:
 
 
 def log_tree_size() -> int:
-    """Return the size of the newest signed tree, 0 before the first checkpoint."""
-    checkpoint = latest_checkpoint()
+    """Return the size of the newest signed tree, 0 while none may be handed out."""
+    try:
+        checkpoint = latest_checkpoint()
+    except SettingsRefused:  # pages stay readable, and the log's health says what is wrong
+        return 0
     return checkpoint.tree_size if checkpoint else 0

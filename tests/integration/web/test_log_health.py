@@ -4,14 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from django.db import connections
 from django.test import Client
 from django.utils import timezone
 from pytest_django.fixtures import Settings
 
 from audits.log_health import log_health
-from audits.models import Alarm, LogCheckpoint, LogCosignature, LogLeaf, LogTimestamp
+from audits.models import (
+    Alarm,
+    LogCheckpoint,
+    LogCosignature,
+    LogLeaf,
+    LogPublication,
+    LogTimestamp,
+)
 from audits.services.alarms import (
     LOG_ENTRIES_REFUSED,
     LOG_NOT_SEQUENCED,
@@ -21,6 +30,7 @@ from audits.services.alarms import (
 )
 from audits.services.log_verification import verify_log
 from audits.services.signing import keyring
+from muniment.attest.note import NoteSigner, add_signatures, parse_note
 from tests.integration.web.forms import text_of
 from tests.integration.web.intruder import write_entry
 from tests.integration.web.world import World
@@ -136,23 +146,59 @@ def test_refused_entries_are_listed_with_the_reason(world: World, enter: Enter) 
 
 
 def test_what_others_said_of_checkpoints_is_shown(
-    world: World, enter: Enter, settings: Settings
+    world: World, enter: Enter, settings: Settings, tmp_path: Path
 ) -> None:
-    settings.TSA_URL = "https://tsa.example/"
-    settings.WITNESS_POLICY_FILE = "/etc/muniment/witnesses"
+    witness = NoteSigner("witness.example", Ed25519PrivateKey.generate(), cosigns_at=1_790_000_000)
+    silent = NoteSigner("silent.example", Ed25519PrivateKey.generate(), cosigns_at=1_790_000_000)
+    policy = tmp_path / "witnesses"
+    policy.write_text(
+        f"log {keyring().log.vkey}\n"
+        f"witness north {witness.vkey} https://witness.example/\n"
+        f"witness south {silent.vkey} https://silent.example/\n"
+        "group any-of-them 1 north south\n"
+        "quorum any-of-them\n"
+    )
+    (tmp_path / "ca.pem").write_text("")
+    settings.TSA_URL = "https://somebody:secret@tsa.example/"
+    settings.TSA_CA_FILE = str(tmp_path / "ca.pem")
+    settings.WITNESS_POLICY_FILE = str(policy)
     client = enter("auditor")
     said = text_of(client.get("/log/health"))
-    assert "A timestamp authority is set, and has answered nothing yet" in said
-    assert "none has cosigned a checkpoint yet" in said
+    assert "tsa.example is asked for timestamps, and has given none yet" in said
+    assert "1 of north, south . None has reached that yet" in said
+    assert "north Has cosigned nothing yet" in said
     checkpoint = LogCheckpoint.objects.get()
     now = timezone.now()
     LogTimestamp.objects.create(checkpoint=checkpoint, token=b"token", stamped_at=now)
+    text = parse_note(bytes(checkpoint.note)).text
+    line = witness.signature_line(text)
     LogCosignature.objects.create(
-        checkpoint=checkpoint, vkey="witness.example+12345678+BA==", line="— w x\n", cosigned_at=now
+        checkpoint=checkpoint, vkey=witness.vkey, line=line, cosigned_at=now
     )
-    said = text_of(client.get("/log/health"))
-    assert f"The checkpoint over {checkpoint.tree_size} entries carries an RFC 3161" in said
-    assert f"witness.example Last saw {checkpoint.tree_size} entries" in said
+    note = add_signatures(bytes(checkpoint.note), [line])
+    LogPublication.objects.create(checkpoint=checkpoint, note=note, published_at=now)
+    answer = client.get("/log/health")
+    said = text_of(answer)
+    size = checkpoint.tree_size
+    assert f"The checkpoint over {size} entries carries an RFC 3161 timestamp" in said
+    assert f"The last that did covers {size} entries" in said
+    assert f"north Last saw {size} entries" in said
+    assert "south Has cosigned nothing yet" in said
+    assert "secret" not in answer.content.decode()
+
+
+def test_settings_that_cannot_be_followed_are_said_and_keep_no_page_away(
+    world: World, enter: Enter, settings: Settings
+) -> None:
+    settings.WITNESS_POLICY_FILE = "/no/such/file"
+    client = enter("auditor")
+    answer = client.get("/log/health")
+    assert answer.status_code == 200
+    said = text_of(answer)
+    assert "Needs attention" in said
+    assert "Witnesses or timestamps cannot be used as set" in said
+    assert "/no/such/file" in said
+    assert client.get("/").status_code == 200
 
 
 def test_an_alarm_is_on_every_page_until_it_is_over(world: World, enter: Enter) -> None:

@@ -28,7 +28,7 @@ FROZEN = {
     "/promotions/": 14,
     "/log/": 14,
     "/log/?subject=boston-mortgage&actor=Erin+Engel&from=2026-01-01": 16,
-    "/log/health": 15,
+    "/log/health": 13,
     "/policies/": 7,
 }
 
