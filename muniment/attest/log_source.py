@@ -183,6 +183,8 @@ class FolderSource(LogSource):
                         raise TileError(
                             f"{path}: more than {MAX_LISTED} names", code="tile.too_large"
                         )
+        except NotADirectoryError as error:
+            raise TileError(f"{path}: not a folder", code="tile.unreadable") from error
         except OSError as error:
             raise _unreadable(path, error) from error
         return sorted(found)
