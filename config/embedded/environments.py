@@ -19,6 +19,8 @@ _INHERITED: Final = (
     *("LD_LIBRARY_PATH", "FONTCONFIG_PATH", "OMP_NUM_THREADS", "OPENBLAS_CORETYPE"),
     *("PYTHONUNBUFFERED", "NUMBA_CACHE_DIR", "MPLCONFIGDIR"),
 )
+# How to reach keys in a token, for those who have a key at all.
+TOKEN_SETTINGS: Final = ("MUNIMENT_PKCS11_MODULE", "MUNIMENT_PKCS11_PIN_FILE")
 # Who says something of the log besides us, where the shell that started us names anybody.
 INDEPENDENT_SETTINGS: Final = (
     *("MUNIMENT_TSA_URL", "MUNIMENT_TSA_CA_FILE"),
@@ -96,27 +98,31 @@ def role_environment(
         role: `web`, `worker`, `sequencer`, `beat` or `migrate`.
     """
     everything = instance_environment(home, keys, addresses)
+    secrets = ("MUNIMENT_WEBHOOK_SECRET", "MUNIMENT_STATEMENT_KEY")
     withheld: dict[str, tuple[str, ...]] = {
-        "web": (),
-        "worker": ("MUNIMENT_WEBHOOK_SECRET",),
-        "sequencer": ("MUNIMENT_WEBHOOK_SECRET", "MUNIMENT_STATEMENT_KEY"),
-        "beat": ("MUNIMENT_WEBHOOK_SECRET", "MUNIMENT_STATEMENT_KEY"),
-        "migrate": ("MUNIMENT_WEBHOOK_SECRET", "MUNIMENT_STATEMENT_KEY"),
+        "web": ("MUNIMENT_PUBLISHED_CHECKPOINT",),
+        "worker": ("MUNIMENT_WEBHOOK_SECRET", "MUNIMENT_PUBLISHED_CHECKPOINT"),
+        "sequencer": secrets,
+        "beat": (*secrets, "MUNIMENT_PUBLISHED_CHECKPOINT"),
+        "migrate": (*secrets, "MUNIMENT_PUBLISHED_CHECKPOINT"),
     }
     granted: dict[str, dict[str, str]] = {
         "worker": {
-            "MUNIMENT_GRANT_KEY_FILE": str(keys.grant),
+            "MUNIMENT_GRANT_KEY": keys.grant_uri,
             "MUNIMENT_PDF_KEY_FILE": str(keys.pdf),
             "MUNIMENT_PDF_CERT_FILE": str(keys.pdf_certificate),
         },
         "sequencer": {
-            "MUNIMENT_LOG_KEYS": keys.log_uri,
+            "MUNIMENT_LOG_KEYS": ",".join(keys.log_uris),
             "SEQUENCER_DATABASE_URL": addresses.sequencer_database_url,
         },
         "migrate": {"MIGRATION_DATABASE_URL": addresses.migration_database_url},
     }
+    has_key = role in ("web", "worker", "sequencer")
+    token = {name: os.environ[name] for name in TOKEN_SETTINGS if has_key and name in os.environ}
     return {
         **common_environment(),
+        **token,
         "DJANGO_SETTINGS_MODULE": "config.settings",
         **{name: value for name, value in everything.items() if name not in withheld[role]},
         **granted.get(role, {}),
