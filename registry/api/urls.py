@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from django.urls import path
 
+from audits.api.log_health import LogHealthView
 from registry.api.gate import GateView
 from registry.api.grants import ConfirmGrantView, ReserveGrantView
 from registry.api.reports import ReportView
@@ -9,6 +10,7 @@ from registry.api.reports import ReportView
 urlpatterns = [
     path("grants/reserve", ReserveGrantView.as_view(), name="reserve-grant"),
     path("grants/confirm", ConfirmGrantView.as_view(), name="confirm-grant"),
+    path("log/health", LogHealthView.as_view(), name="log-health"),
     path("models/<path:name>/versions/<int:version>/gate", GateView.as_view(), name="gate"),
     path(
         "models/<path:name>/versions/<int:version>/report.pdf",
