@@ -23,7 +23,7 @@ from django.db import connections, transaction
 
 from audits.errors import KeyUnavailable, LogBehindCheckpoint
 from audits.log_tree import extend_tiles, load_frontier, tree_reader
-from audits.models import LogCheckpoint
+from audits.models import LogCheckpoint, LogPending
 from audits.services import alarms
 from audits.services.published import publish, published_checkpoint, published_file
 from audits.services.sequencing import Candidate, refusals_of
@@ -261,4 +261,11 @@ def _sign_head(
     LogCheckpoint.objects.using(DATABASE).create(
         tree_size=frontier.tree_size, root_hash=root, note=note, signed_at=now
     )
+    _clear_alarms(now)
+
+
+def _clear_alarms(now: datetime) -> None:
+    """Say what is over: the log was signed, and perhaps nothing is refused any more."""
     alarms.clear_alarm(alarms.LOG_BEHIND, now=now, using=DATABASE)
+    if not LogPending.objects.using(DATABASE).exclude(refused_code="").exists():
+        alarms.clear_alarm(alarms.LOG_ENTRIES_REFUSED, now=now, using=DATABASE)

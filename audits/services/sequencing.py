@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import multiprocessing
+import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import BinaryIO
 
 from muniment.attest.envelope import PublicKey, verify_envelope
 from muniment.attest.errors import AttestError
@@ -76,39 +76,46 @@ def refusals_of(entries: Sequence[Candidate], trusted: Keyring) -> list[str | No
     """Return why each entry may not enter the log, None where it may; in the given order.
 
     Verifying signatures is what sequencing spends its time on, so that many of them are shared
-    between the processor's cores. The processes are forked, see nothing of the database, and end
-    with the call, or with this process.
+    between the processor's cores.
+
+    Raises:
+        ChildProcessError: a process that verified its share did not finish.
     """
     keys = trusted.public_keys()
-    cores = len(os.sched_getaffinity(0))
-    if len(entries) < _WORTH_SHARING or cores == 1:
-        return [refusal_of(entry, trusted, keys)[0] for entry in entries]
-    judge = _Judge(entries, trusted, keys, cores)
-    with multiprocessing.get_context("fork").Pool(cores, _Judge.inherit, (judge,)) as pool:
-        shares = pool.map(_Judge.share, range(cores), chunksize=1)
+    cores = len(os.sched_getaffinity(0)) if len(entries) >= _WORTH_SHARING else 1
+
+    def judge(first: int) -> list[str | None]:
+        return [refusal_of(entry, trusted, keys)[0] for entry in entries[first::cores]]
+
+    shares = [_judge_apart(judge, first) for first in range(1, cores)]
     codes: list[str | None] = [None] * len(entries)
-    for first, share in enumerate(shares):
-        codes[first::cores] = share
+    codes[0::cores] = judge(0)
+    for first, (pid, answer) in enumerate(shares, 1):
+        with answer:
+            content = answer.read()
+        status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        if status != 0:
+            raise ChildProcessError(f"a process that verified signatures ended with {status}")
+        codes[first::cores] = json.loads(content)
     return codes
 
 
-@dataclass(frozen=True, slots=True)
-class _Judge:
-    """What a forked process inherits, so that nothing is sent to it but its number."""
+def _judge_apart(judge: Callable[[int], list[str | None]], first: int) -> tuple[int, BinaryIO]:
+    """Fork a process that judges one share; return its id, and where its answer can be read.
 
-    entries: Sequence[Candidate]
-    trusted: Keyring
-    keys: Mapping[str, PublicKey]
-    shares: int
-
-    inherited: ClassVar[_Judge]
-
-    @staticmethod
-    def inherit(judge: _Judge) -> None:
-        _Judge.inherited = judge
-
-    @staticmethod
-    def share(first: int) -> list[str | None]:
-        judge = _Judge.inherited
-        mine = judge.entries[first :: judge.shares]
-        return [refusal_of(entry, judge.trusted, judge.keys)[0] for entry in mine]
+    Not multiprocessing: Celery's workers may have no children of that kind. The process touches
+    nothing but what it judges, and ends with the pipe if this one is killed.
+    """
+    answer, out = os.pipe()
+    pid = os.fork()
+    if pid:
+        os.close(out)
+        return pid, os.fdopen(answer, "rb")
+    status = 1
+    try:
+        os.close(answer)
+        with os.fdopen(out, "wb") as pipe:
+            pipe.write(json.dumps(judge(first)).encode())
+        status = 0
+    finally:
+        os._exit(status)

@@ -13,10 +13,11 @@ from django.conf import settings
 from django.db import connections, transaction
 
 from audits.errors import LogBehindCheckpoint, NotInTransaction
-from audits.models import LogCheckpoint, LogEntry, LogLeaf, Stream
+from audits.models import Alarm, LogCheckpoint, LogEntry, LogLeaf, LogPending, Stream
 from audits.selectors import latest_checkpoint, prove_entries
+from audits.services.alarms import LOG_ENTRIES_REFUSED, raise_alarm
 from audits.services.keys import enroll_keys
-from audits.services.sequencer import sequence_pending
+from audits.services.sequencer import _reconsider_refused, sequence_pending
 from audits.services.signing import keyring
 from muniment.attest.envelope import verify_envelope
 from muniment.attest.errors import StatementError
@@ -160,3 +161,47 @@ def test_a_database_behind_its_published_checkpoint_signs_nothing(
     with pytest.raises(LogBehindCheckpoint, match="already published"):
         sequence_pending(now=NOW)
     assert LogCheckpoint.objects.count() == 1
+
+
+def test_a_large_batch_is_verified_on_every_core_with_the_same_result() -> None:
+    with transaction.atomic():
+        good = [append(after={"n": n}) for n in range(700)]
+    forged = [
+        LogEntry(
+            envelope=bytes(entry.envelope).replace(b'"sig":"', b'"sig":"AA'),
+            sha256=hashlib.sha256(str(n).encode()).hexdigest(),
+            predicate_type=entry.predicate_type,
+            event=entry.event,
+            actor_kind=entry.actor_kind,
+            actor_id=entry.actor_id,
+            subject_name=entry.subject_name,
+            subject_digest=entry.subject_digest,
+            at=NOW,
+        )
+        for n, entry in enumerate(good[::7])
+    ]
+    LogEntry.objects.bulk_create(forged)
+    assert sequence_pending(now=NOW) == 700
+    refused = LogPending.objects.exclude(refused_code="")
+    assert set(refused.values_list("entry_id", flat=True)) == {entry.pk for entry in forged}
+    leaves = LogLeaf.objects.order_by("leaf_index").values_list("entry_id", flat=True)
+    assert list(leaves) == [entry.pk for entry in good]
+    alarm = Alarm.objects.get(code=LOG_ENTRIES_REFUSED, cleared_at=None)
+    assert "refuses 100 entries" in alarm.message
+
+
+def test_entries_refused_before_are_judged_again_by_a_new_process() -> None:
+    """A keyring that was put right, read by a sequencer that starts with it."""
+    with transaction.atomic():
+        entry = append()
+    with connections["owner"].cursor() as cursor:
+        cursor.execute(
+            "UPDATE audits_log_pending"
+            " SET refused_code = 'envelope.unknown_key', refused_at = now()"
+        )
+    raise_alarm(LOG_ENTRIES_REFUSED, "One is refused.", now=NOW)
+    assert sequence_pending(now=NOW) == 0
+    _reconsider_refused.cache_clear()
+    assert sequence_pending(now=NOW) == 1
+    assert LogLeaf.objects.get().entry_id == entry.pk
+    assert not Alarm.objects.filter(cleared_at=None).exists()
