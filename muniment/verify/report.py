@@ -93,6 +93,8 @@ def verify_report(
 
     proven = look_at_entries(findings, evidence, checkpoint)
     keys = look_at_keys(findings, proven)
+    if keys is not None and checkpoint is not None:
+        facts["log_vkeys"] = [key.vkey(checkpoint.origin) for key in keys.of_use("log")]
     _look_at_certificate(findings, pdf, keys, ca)
     are_signed = look_at_statements(findings, proven, keys)
     seen = _look_at_model(
