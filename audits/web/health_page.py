@@ -11,6 +11,10 @@ from audits.log_health import LogHealth
 from audits.models import Alarm, LogVerification
 from audits.web.names import subject_words
 
+# How a verification begins the detail of what it was not given the means to look at.
+NOT_LOOKED_AT = "Not looked at"
+_STATES = ("fails", "skipped", "holds")
+
 
 @dataclass(frozen=True, slots=True)
 class RefusedRow:
@@ -37,9 +41,9 @@ class AlarmRow:
 
 @dataclass(frozen=True, slots=True)
 class FindingRow:
-    """One thing that a verification looked at."""
+    """One thing that a verification looked at, or could not look at: then `state` is `skipped`."""
 
-    holds: bool
+    state: str
     title: str
     detail: str
 
@@ -140,13 +144,18 @@ def findings_of(verification: LogVerification) -> tuple[FindingRow, ...]:
     """Return what a verification looked at, what does not hold first."""
     listed = verification.findings if isinstance(verification.findings, list) else []
     rows = [
-        FindingRow(
-            bool(item.get("holds")), str(item.get("title") or ""), str(item.get("detail") or "")
-        )
+        FindingRow(_state(item), str(item.get("title") or ""), str(item.get("detail") or ""))
         for item in listed
         if isinstance(item, Mapping)
     ]
-    return tuple(sorted(rows, key=lambda row: row.holds))
+    return tuple(sorted(rows, key=lambda row: _STATES.index(row.state)))
+
+
+def _state(finding: Mapping[str, object]) -> str:
+    """Return a state that never takes what nobody looked at for what holds."""
+    if not finding.get("holds"):
+        return "fails"
+    return "skipped" if str(finding.get("detail") or "").startswith(NOT_LOOKED_AT) else "holds"
 
 
 def _alarm(alarm: Alarm) -> AlarmRow:

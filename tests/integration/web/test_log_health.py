@@ -85,6 +85,20 @@ def test_an_old_verification_asks_for_attention(world: World, enter: Enter) -> N
     assert "The last full verification is 37 hours old" in said
 
 
+def test_what_could_not_be_looked_at_is_not_said_to_hold(
+    world: World, enter: Enter, settings: Settings
+) -> None:
+    checkpoint = LogCheckpoint.objects.get()
+    LogTimestamp.objects.create(checkpoint=checkpoint, token=b"token", stamped_at=timezone.now())
+    settings.TSA_CA_FILE = ""
+    verify(world)
+    answer = enter("auditor").get("/log/health")
+    states = {row.title: row.state for row in answer.context["page"].findings}
+    assert states["Every timestamp is one of its checkpoint"] == "skipped"
+    assert states["Every cosignature verifies"] == "holds"
+    assert "Not looked at Every timestamp is one of its checkpoint" in text_of(answer)
+
+
 def test_a_tampered_log_is_found_and_shown_to_everybody(world: World, enter: Enter) -> None:
     verify(world, hours=1)
     with connections["owner"].cursor() as cursor:
