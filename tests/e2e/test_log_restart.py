@@ -76,7 +76,7 @@ def test_a_kill_in_the_middle_of_sequencing_loses_nothing(
     stack: EmbeddedStack, killed: str
 ) -> None:
     before = count(stack, "audits_log_leaf")
-    append(stack, 9000)
+    append(stack, 6000)
     entries = count(stack, "audits_log_entry")
     leaves = await_leaves(stack, before)
     os.kill(stack.pids[killed], signal.SIGKILL)

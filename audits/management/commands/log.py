@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import argparse
 from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,8 @@ class Command(JsonCommand):
             help="put back published entries that a restored database lacks, from an export",
         )
         restore.add_argument("folder", metavar="DIR", type=Path)
+        for command in commands.choices.values():
+            command.add_argument("--json", action="store_true", default=argparse.SUPPRESS)
 
     def perform(self, **options: Any) -> dict[str, Any]:
         match options["what"]:
