@@ -24,7 +24,7 @@ from audits.outbound import Answer, NoAnswer, Post, post_all
 from audits.selectors import cosigned_note, latest_checkpoint
 from audits.services import alarms
 from muniment.attest.encoding import encode_base64
-from muniment.attest.errors import NoteError
+from muniment.attest.errors import NoteError, TileError
 from muniment.attest.log_policy import LogPolicy, PolicyWitness
 from muniment.attest.note import parse_note
 
@@ -89,7 +89,17 @@ def collect_cosignatures(*, now: datetime) -> int:
         checkpoint = LogCheckpoint.objects.order_by("-tree_size").first()
         if not is_only or checkpoint is None:
             return 0
-        return _collect(policy, checkpoint, now)
+        try:
+            return _collect(policy, checkpoint, now)
+        except (NoteError, TileError) as error:
+            alarms.raise_alarm(
+                alarms.LOG_NOT_WITNESSED,
+                f"The checkpoint over {checkpoint.tree_size} entries cannot be witnessed: "
+                f"{error.message}. What the database holds is not what was signed: run `manage.py "
+                "log verify`.",
+                now=now,
+            )
+            return 0
 
 
 def _collect(policy: LogPolicy, checkpoint: LogCheckpoint, now: datetime) -> int:

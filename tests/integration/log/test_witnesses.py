@@ -415,6 +415,34 @@ def test_writing_to_the_database_does_not_replace_witnesses(three: Ring) -> None
     assert _shown_size() == 1
 
 
+def test_a_database_that_was_tampered_with_is_an_alarm(three: Ring) -> None:
+    append_many(range(3))
+    sequence_all(timezone.now())
+    collect_cosignatures(now=timezone.now())
+    _entry()
+    with connections["owner"].cursor() as cursor:
+        cursor.execute("CREATE TABLE kept AS SELECT * FROM audits_log_tile")
+        cursor.execute("DELETE FROM audits_log_tile")
+    assert collect_cosignatures(now=timezone.now()) == 0
+    assert "cannot be witnessed: tile/0/000.p/4 is not in the database" in _open_alarm()
+    with connections["owner"].cursor() as cursor:
+        cursor.execute("INSERT INTO audits_log_tile SELECT * FROM kept")
+    newest = LogCheckpoint.objects.latest("tree_size")
+    LogCosignature.objects.create(
+        checkpoint=newest,
+        vkey=three.witnesses["east"].vkey,
+        line="no line",
+        cosigned_at=timezone.now(),
+    )
+    assert collect_cosignatures(now=timezone.now()) == 0
+    assert "cannot be witnessed" in _open_alarm()
+    assert _shown_size() == 3
+    _entry()
+    assert collect_cosignatures(now=timezone.now()) == 3
+    assert _shown_size() == 5
+    assert _open_alarm() == ""
+
+
 def test_a_cosignature_is_a_fact(three: Ring) -> None:
     _entry()
     collect_cosignatures(now=timezone.now())
