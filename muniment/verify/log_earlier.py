@@ -112,6 +112,12 @@ class EarlierCheckpoints:
         try:
             checkpoint = self._trust.open_earlier(source.read(path, MAX_NOTE_BYTES))
         except AttestError as error:
+            if error.code == "note.unknown_key":
+                raise LogError(
+                    f"{path}: {error.message}; if the log had another key then, give that as "
+                    "--vkey as well",
+                    code=error.code,
+                ) from error
             raise _at(path, error) from error
         if checkpoint.tree_size != int(name):
             raise LogError(

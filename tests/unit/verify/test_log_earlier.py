@@ -113,6 +113,18 @@ def test_an_earlier_checkpoint_that_does_not_fit_is_found_and_named(
     assert "checkpoints/" in detail(found, "log.checkpoints")
 
 
+def test_a_log_that_changed_its_key_needs_both_for_what_it_signed_before(
+    log: Path, many: World
+) -> None:
+    older = NoteSigner(many.log.name, LOG.private_key)
+    write(log, "checkpoints/14", checkpoint(many.leaves, older, 14))
+    question = LogQuestion(str(log), hashes_only=True)
+    assert verify_log(question, LogTrust.of_keys([many.log.vkey, older.vkey])).holds
+    found = verify_log(question, LogTrust.of_keys([many.log.vkey]))
+    assert failures(found) == {"log.checkpoints": "note.unknown_key"}
+    assert "give that as --vkey as well" in detail(found, "log.checkpoints")
+
+
 def test_what_a_writer_has_not_finished_is_no_checkpoint(log: Path, look_at: LookAtLog) -> None:
     write(log, "checkpoints/.601.new", b"half")
     assert look_at(log, hashes_only=True).holds
