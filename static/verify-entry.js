@@ -187,7 +187,11 @@
       );
       isSigned = true;
     }
-    require(isSigned, "Your key did not sign this checkpoint.");
+    require(
+      isSigned,
+      "Your key did not sign this checkpoint. If the log has got a new key since you noted yours, " +
+        "docs/keys.md says how to follow it.",
+    );
   };
 
   // ---------------------------------------------------------------- envelopes and their keys

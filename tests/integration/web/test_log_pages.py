@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from django.conf import settings
 from django.test import Client
 
 from audits.domain.actor import PREDICTIONS_AUDIT
@@ -13,6 +19,7 @@ from audits.services.evidence import NewEvidence, record_evidence
 from audits.services.signing import keyring
 from muniment.attest.bundle import parse_bundle
 from muniment.attest.checkpoint import verify_checkpoint
+from muniment.attest.note import NoteSigner
 from muniment.attest.proof import TlogProof
 from registry.models import ModelAlias
 from tests.integration.web.forms import text_of
@@ -27,6 +34,7 @@ from tests.integration.web.world import (
 )
 
 Enter = Callable[[str], Client]
+OTHER_VKEY = NoteSigner("other.example", Ed25519PrivateKey.generate()).vkey
 
 
 def test_a_proof_and_envelope_from_the_page_verify_offline(world: World, enter: Enter) -> None:
@@ -47,7 +55,9 @@ def test_a_proof_and_envelope_from_the_page_verify_offline(world: World, enter: 
     assert verify_checkpoint(note.content, vkey) == checkpoint
 
 
-def test_a_bundle_from_the_page_holds_all_that_proves_an_entry(world: World, enter: Enter) -> None:
+def test_a_bundle_from_the_page_holds_all_that_proves_an_entry(
+    world: World, enter: Enter, tmp_path: Path
+) -> None:
     client = enter("auditor")
     entry = LogEntry.objects.filter(event="evidence.recorded").order_by("id")[0]
     answer = client.get(f"/log/entries/{entry.sha256}/bundle")
@@ -62,7 +72,19 @@ def test_a_bundle_from_the_page_holds_all_that_proves_an_entry(world: World, ent
     keys = [key.keyid for key in keyring().for_use("statement")]
     assert len(bundle.entries) == 1 + len(keys)
     page = text_of(client.get(f"/log/entries/{entry.sha256}/"))
-    assert f"muniment verify {entry.sha256[:16]}.bundle.json --vkey" in page
+    name = f"{entry.sha256[:16]}.bundle.json"
+    assert f"muniment verify {name} --vkey '{keyring().log.vkey}'" in page
+    (tmp_path / name).write_bytes(answer.content)
+    for vkey, status in ((keyring().log.vkey, 0), (OTHER_VKEY, 1)):
+        done = subprocess.run(
+            [sys.executable, "-m", "muniment", "verify", name, "--vkey", vkey],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(settings.BASE_DIR)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == status, done.stdout + done.stderr
 
 
 def test_the_bundle_of_a_key_holds_it_once(world: World, enter: Enter) -> None:
