@@ -9,12 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 from pytest_django.fixtures import Settings
 from pytest_django.plugin import DjangoDbBlocker
 
 from config.embedded import EmbeddedStack
 from registry.models import Promotion
+from tests.e2e.browsing import enter
 from tests.e2e.demo import Demo
 from tests.integration.web.world import World, load_world
 from tests.integration.web.world_database import QUICK_HASHERS, world_database
@@ -82,3 +83,11 @@ def reviewed(world: World) -> Promotion:
     world.sign(promotion, "reviewer2", reason="The gap by race is gone, and accuracy held.")
     world.sequence()
     return promotion
+
+
+@pytest.fixture
+def page(browser: Browser, live_url: str, world: World) -> Iterator[Page]:
+    """A tab in which an auditor is signed in."""
+    context = browser.new_context()
+    yield enter(context, live_url, "auditor")
+    context.close()
