@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,10 @@ from muniment.attest.merkle import leaf_hash, root_hash
 from muniment.attest.predicates import KEY, require_readable
 from muniment.attest.proof import TlogProof
 from muniment.attest.statement import parse_statement
-from muniment.verify import verify_report
+from muniment.verify import LogQuestion, LogTrust, verify_report
+from muniment.verify.whole_log import verify_log
+from tests.unit.attest.test_note import LOG
+from tests.unit.verify.log_folder import write_log
 
 VECTORS = Path(__file__).parents[2] / "vectors"
 VERSIONS = sorted(path.name for path in VECTORS.glob("v[0-9]*"))
@@ -46,6 +50,18 @@ def test_the_log_still_verifies(version: str) -> None:
     assert checkpoint.root_hash == root_hash([leaf_hash(leaf) for leaf in leaves])
     proof = TlogProof.parse((folder / "leaf-3.tlog-proof").read_bytes())
     assert proof.verify(leaves[3], vkey) == checkpoint
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_the_whole_log_still_verifies(version: str, tmp_path: Path) -> None:
+    folder = VECTORS / version
+    vkey = (folder / "vkey").read_text().strip()
+    write_log(tmp_path, leaves_of(folder), LOG)
+    shutil.rmtree(tmp_path / "checkpoints")
+    shutil.copy(folder / "checkpoint", tmp_path / "checkpoint")
+    verification = verify_log(LogQuestion(str(tmp_path)), LogTrust.of_keys([vkey]))
+    assert [finding for finding in verification.findings if not finding.holds] == []
+    assert verification.holds
 
 
 @pytest.mark.parametrize("version", VERSIONS)
