@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from django.db import connection
+from django.db import connections
 
 
 @contextmanager
-def try_advisory_lock(key: int) -> Iterator[bool]:
+def try_advisory_lock(key: int, *, using: str = "default") -> Iterator[bool]:
     """Hold a lock if nobody else does; say whether.
 
     It ends with the connection, however that ends.
     """
+    connection = connections[using]
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_lock(%s)", [key])
         is_held = bool(cursor.fetchone()[0])

@@ -27,6 +27,12 @@ class LogUnverified(AuditsError):
     code = "log_unverified"
 
 
+class NotLookedAt(AuditsError):
+    """This process was not given what it needs to look at a part of the log."""
+
+    code = "not_looked_at"
+
+
 class LogRestoreRefused(AuditsError):
     """What is to be restored is not what the database lacks."""
 

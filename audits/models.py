@@ -51,6 +51,9 @@ class LogEntry(models.Model):
             models.Index(fields=["subject_name", "-id"], name="log_entry_subject"),
             models.Index(fields=["actor_id", "-id"], name="log_entry_actor"),
             models.Index(fields=["at", "-id"], name="log_entry_at"),
+            models.Index(
+                fields=["-id"], condition=Q(is_violation=True), name="log_entry_violation"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -149,6 +152,7 @@ class LogCosignature(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["checkpoint", "vkey"], name="log_cosignature_once")
         ]
+        indexes = [models.Index(fields=["vkey", "-checkpoint"], name="log_cosignature_newest")]
 
 
 class LogPublication(models.Model):

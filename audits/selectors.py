@@ -108,11 +108,6 @@ def stream_entries(stream: str) -> QuerySet[LogEntry]:
     return LogEntry.objects.filter(stream=stream).order_by("stream_seq")
 
 
-def pending_entries() -> QuerySet[LogEntry]:
-    """Return the entries that no checkpoint covers yet."""
-    return LogEntry.objects.filter(leaf__isnull=True)
-
-
 def current_evidence(version_uri: str) -> list[Evidence]:
     """Return the newest evidence of each kind about a version; the newer supersedes the older."""
     rows = Evidence.objects.filter(version_uri=version_uri).select_related("entry__leaf")

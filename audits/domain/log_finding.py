@@ -14,13 +14,21 @@ class LogFinding:
         title: what must hold, as a sentence.
         holds: whether it does; False also where it could not be looked at.
         detail: what was seen, or what differs and where.
+        is_skipped: it holds only in that nothing was found, for it could not be looked at here.
     """
 
     id: str
     title: str
     holds: bool
     detail: str
+    is_skipped: bool = False
 
     def as_mapping(self) -> dict[str, object]:
         """Return the finding as JSON."""
-        return {"id": self.id, "title": self.title, "holds": self.holds, "detail": self.detail}
+        return {
+            "id": self.id,
+            "title": self.title,
+            "holds": self.holds,
+            "detail": self.detail,
+            "is_skipped": self.is_skipped,
+        }

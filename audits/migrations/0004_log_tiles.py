@@ -212,6 +212,10 @@ class Migration(migrations.Migration):
             model_name="logtimestamp",
             index=models.Index(fields=["-stamped_at"], name="log_timestamp_newest"),
         ),
+        migrations.AddIndex(
+            model_name="logcosignature",
+            index=models.Index(fields=["vkey", "-checkpoint"], name="log_cosignature_newest"),
+        ),
         append_only("audits_log_timestamp_record"),
         append_only("audits_log_cosignature_record"),
         append_only("audits_log_publication_record"),

@@ -1,4 +1,4 @@
-"""Indexes for the log's filters by actor and by time, built while the log is written to."""
+"""Indexes for the log's filters by actor, time and violation, built while the log is written to."""
 
 from __future__ import annotations
 
@@ -14,4 +14,12 @@ class Migration(migrations.Migration):
             "logentry", models.Index(fields=["actor_id", "-id"], name="log_entry_actor")
         ),
         AddIndexConcurrently("logentry", models.Index(fields=["at", "-id"], name="log_entry_at")),
+        AddIndexConcurrently(
+            "logentry",
+            models.Index(
+                fields=["-id"],
+                condition=models.Q(is_violation=True),
+                name="log_entry_violation",
+            ),
+        ),
     ]

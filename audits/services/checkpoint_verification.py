@@ -6,7 +6,7 @@ from pathlib import Path
 
 from django.conf import settings
 
-from audits.errors import LogUnverified
+from audits.errors import LogUnverified, NotLookedAt
 from audits.log_tree import tree_reader
 from audits.models import LogCosignature, LogTimestamp
 from audits.services.published import published_checkpoint
@@ -18,11 +18,12 @@ def require_published(tree_size: int) -> str:
     """Accept the file outside the database only if this tree begins with what it covers.
 
     Raises:
+        NotLookedAt: this process was not told where the file is.
         AuditsError: the file covers more than the database, or other entries.
         AttestError: it does not hold a checkpoint of this log.
     """
     if not settings.PUBLISHED_CHECKPOINT_FILE:
-        return "Not looked at: MUNIMENT_PUBLISHED_CHECKPOINT is not set for this process."
+        raise NotLookedAt("MUNIMENT_PUBLISHED_CHECKPOINT is not set for this process.")
     published = published_checkpoint()
     if published is None:
         if tree_size:
@@ -42,13 +43,14 @@ def require_timestamps(ca_file: str) -> str:
     """Accept tokens only of the checkpoints that they stand beside.
 
     Raises:
+        NotLookedAt: this process has no certificates to verify them with.
         LogUnverified: a token that is not one over its checkpoint's note, with its place.
     """
     stamps = LogTimestamp.objects.select_related("checkpoint").order_by("stamped_at")
     if not stamps.exists():
         return "There are none."
     if not ca_file:
-        return "Not looked at: MUNIMENT_TSA_CA_FILE is not set for this process."
+        raise NotLookedAt("MUNIMENT_TSA_CA_FILE is not set for this process.")
     from muniment.attest.timestamp import verify_timestamp
 
     ca_pem = Path(ca_file).read_bytes()
@@ -67,7 +69,7 @@ def require_timestamps(ca_file: str) -> str:
                 f"{stamp.stamped_at}."
             )
         count += 1
-    return f"{count} timestamps."
+    return f"{count} of them."
 
 
 def require_cosignatures() -> str:
@@ -88,4 +90,4 @@ def require_cosignatures() -> str:
                 f"{error.message}."
             ) from error
         count += 1
-    return f"{count} cosignatures."
+    return f"{count} of them."

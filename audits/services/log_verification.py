@@ -15,7 +15,7 @@ from django.db.models import Max
 from django.db.models.functions import Coalesce
 
 from audits.domain.log_finding import LogFinding
-from audits.errors import AuditsError, LogUnverified
+from audits.errors import AuditsError, LogUnverified, NotLookedAt
 from audits.log_tree import read_tile
 from audits.models import LogCheckpoint, LogEntry, LogLeaf, LogTile, LogVerification
 from audits.services import alarms
@@ -45,6 +45,8 @@ class _Findings:
         detail: list[str] = []
         try:
             yield detail
+        except NotLookedAt as error:
+            self.made.append(LogFinding(finding_id, title, True, str(error), is_skipped=True))
         except (AttestError, AuditsError) as error:
             self.made.append(LogFinding(finding_id, title, False, str(error)))
         else:
@@ -71,14 +73,14 @@ def verify_log(
         "log.tree", "Every entry, leaf, tile and checkpoint belongs to one tree"
     ) as detail:
         checkpoints = _require_one_tree(tree_size)
-        detail.append(f"{tree_size} entries, {checkpoints} checkpoints.")
+        detail.append(f"Entries: {tree_size}. Checkpoints: {checkpoints}.")
     if not hashes_only:
         with findings.look_at(
             "log.statements", "A permitted key signed every entry, and no stream has a gap"
         ) as detail:
-            detail.append(f"{_require_statements(tree_size)} streams.")
+            detail.append(f"Streams: {_require_statements(tree_size)}.")
     with findings.look_at("log.pending", "Every entry has its leaf, or waits for one") as detail:
-        detail.append(f"{_require_nothing_lost()} wait or are refused.")
+        detail.append(f"Waiting or refused: {_require_nothing_lost()}.")
     with findings.look_at(
         "log.published", "The file outside the database holds a checkpoint of this tree"
     ) as detail:

@@ -11,8 +11,8 @@ finds what was done and goes on from there.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -21,6 +21,7 @@ import structlog
 from django.conf import settings
 from django.db import connections, transaction
 
+from audits.advisory_lock import try_advisory_lock
 from audits.errors import KeyUnavailable, LogBehindCheckpoint
 from audits.log_tree import extend_tiles, load_frontier, tree_reader
 from audits.models import LogCheckpoint, LogPending
@@ -96,19 +97,9 @@ def _log_signers() -> tuple[NoteSigner, ...]:
     return signers
 
 
-@contextmanager
-def only_sequencer() -> Iterator[bool]:
-    """Hold the lock of the one sequencer; it ends with the connection, however that ends."""
-    with connections[DATABASE].cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s)", [_LOCK])
-        is_only = bool(cursor.fetchone()[0])
-    try:
-        yield is_only
-    finally:
-        # A broken connection has given the lock back already, and can say nothing more.
-        if is_only and connections[DATABASE].is_usable():
-            with connections[DATABASE].cursor() as cursor:
-                cursor.execute("SELECT pg_advisory_unlock(%s)", [_LOCK])
+def only_sequencer() -> AbstractContextManager[bool]:
+    """Be the one sequencer, or learn that there is another at work."""
+    return try_advisory_lock(_LOCK, using=DATABASE)
 
 
 @cache

@@ -12,7 +12,7 @@ from typing import BinaryIO
 from muniment.attest.envelope import PublicKey, verify_envelope
 from muniment.attest.errors import AttestError
 from muniment.attest.keyring import Keyring
-from muniment.attest.statement import parse_statement
+from muniment.attest.statement import parse_statement, require_own_stream
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +43,7 @@ def refusal_of(
     try:
         verified = verify_envelope(entry.envelope, keys)
         statement = parse_statement(verified.payload)
+        require_own_stream(statement)
     except AttestError as error:
         return error.code, None
     position = statement.position

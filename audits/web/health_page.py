@@ -11,8 +11,6 @@ from audits.log_health import LogHealth
 from audits.models import Alarm, LogVerification
 from audits.web.names import subject_words
 
-# How a verification begins the detail of what it was not given the means to look at.
-NOT_LOOKED_AT = "Not looked at"
 _STATES = ("fails", "skipped", "holds")
 
 
@@ -155,7 +153,7 @@ def _state(finding: Mapping[str, object]) -> str:
     """Return a state that never takes what nobody looked at for what holds."""
     if not finding.get("holds"):
         return "fails"
-    return "skipped" if str(finding.get("detail") or "").startswith(NOT_LOOKED_AT) else "holds"
+    return "skipped" if finding.get("is_skipped") else "holds"
 
 
 def _alarm(alarm: Alarm) -> AlarmRow:

@@ -18,6 +18,7 @@ from muniment.attest.strict_json import parse_object
 STATEMENT_TYPE: Final = "https://in-toto.io/Statement/v1"
 MAX_STATEMENT_BYTES: Final = 1_000_000
 STREAM_KEYS: Final = ("stream", "stream_seq", "previous")
+_MODEL_PREFIX: Final = "muniment://"
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", re.ASCII)
 
 
@@ -49,7 +50,7 @@ class StreamPosition:
     previous: Digest | None
 
     def __post_init__(self) -> None:
-        if not self.stream.startswith("muniment://"):
+        if not self.stream.startswith(_MODEL_PREFIX):
             raise StatementError(f"not a model URI: {self.stream[:200]!r}", code="statement.stream")
         if self.stream_seq < 0 or (self.stream_seq == 0) != (self.previous is None):
             raise StatementError(
@@ -157,6 +158,25 @@ def parse_statement(content: bytes) -> Statement:
         raise StatementError("a predicate is a JSON object")
     subjects = tuple(_parse_subject(item) for item in listed)
     return Statement(subjects, predicate_type, predicate, _parse_position(predicate))
+
+
+def require_own_stream(statement: Statement) -> None:
+    """Accept a statement about a registered model, or a version of one, only in its stream.
+
+    Otherwise it would stand in the log and be missed by whoever follows the stream.
+
+    Raises:
+        StatementError: no stream, or another's.
+    """
+    for subject in statement.subjects:
+        if not subject.name.startswith(_MODEL_PREFIX):
+            continue
+        stream = statement.position.stream if statement.position else None
+        if stream is None or not f"{subject.name}/".startswith(f"{stream}/"):
+            where = "in no stream" if stream is None else f"in the stream {stream[:200]}"
+            raise StatementError(
+                f"a statement about {subject.name[:200]} stands {where}", code="statement.stray"
+            )
 
 
 def format_time(at: datetime) -> str:

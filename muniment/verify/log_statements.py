@@ -13,6 +13,7 @@ from typing import Final
 from muniment.attest.errors import AttestError
 from muniment.attest.keyring import KeyEntry
 from muniment.attest.predicates import KEY
+from muniment.attest.statement import Statement, require_own_stream
 from muniment.verify.errors import LogError
 from muniment.verify.log import (
     EnrolledKeys,
@@ -54,6 +55,13 @@ class Faults:
             return
         more = f" (and {self.count - 1} more)" if self.count > 1 else ""
         raise LogError(f"{self.first.message}{more}", code=self.first.code)
+
+
+def _require_own_stream(leaf_index: int, statement: Statement) -> None:
+    try:
+        require_own_stream(statement)
+    except AttestError as error:
+        raise LogError(f"leaf {leaf_index}: {error.message}", code=error.code) from error
 
 
 @dataclass(slots=True)
@@ -108,6 +116,7 @@ class LogStatements:
         if statement is None:
             return  # said once, among the signatures
         self.shapes.look(lambda: require_readable_statements([entry]))
+        self.streams.look(lambda: _require_own_stream(entry.leaf_index, statement))
         if statement.position is not None:
             placed = StreamEntry(entry.leaf_index, entry.sha256, entry.payload_sha256, statement)
             self.streams.look(lambda: self.heads.follow(placed))

@@ -101,17 +101,17 @@ def flip(table: str, column: str, where: str, how: str = FLIP) -> str:
             "tile/0/002",
         ),
         (
-            flip("audits_log_checkpoint", "note", "tree_size = 100"),
-            "checkpoint over 100 entries",
+            flip("audits_log_checkpoint", "note", "tree_size = 101"),
+            "checkpoint over 101 entries",
         ),
         (
-            flip("audits_log_checkpoint", "root_hash", "tree_size = 100", FLIP_HASH),
-            "checkpoint over 100 entries has other columns",
+            flip("audits_log_checkpoint", "root_hash", "tree_size = 101", FLIP_HASH),
+            "checkpoint over 101 entries has other columns",
         ),
         ("DELETE FROM audits_log_leaf WHERE leaf_index = 79", "Leaf 79 is missing"),
         (
             "DELETE FROM audits_log_leaf WHERE leaf_index >= 290",
-            "covers 294 entries, the database holds 290 leaves",
+            "covers 295 entries, the database holds 290 leaves",
         ),
         (
             (
@@ -144,7 +144,7 @@ def test_an_entry_and_its_leaf_changed_together_are_found(tamper: Tamper) -> Non
         " FROM changed WHERE entry_id = changed.id"
     )
     rebuild_tiles()
-    assert "an entry before leaf 100 was changed" in failure()
+    assert "an entry before leaf 101 was changed" in failure()
 
 
 def test_an_entry_removed_from_the_queue_is_found(tamper: Tamper) -> None:
