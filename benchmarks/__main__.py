@@ -50,7 +50,7 @@ def main() -> None:
             (
                 f"Written by `make bench` on {datetime.now(UTC):%Y-%m-%d}: {os.cpu_count()} cores, "
                 f"Python {platform.python_version()}, {platform.system()} {platform.machine()}. "
-                "What each peer is stands at the head of its module. `ratio` is ours over the other."
+                "What a peer is stands at the head of its module. `ratio` is ours over the peer."
             ),
             "",
             "| benchmark | workload | ours | peer | unit | ratio |",
