@@ -65,7 +65,7 @@ def independent_state() -> IndependentState:
         refusals.append(str(error))
     is_enforced = policy is not None and policy.quorum is not None
     shown = latest_checkpoint() if is_enforced else None
-    stamp = LogTimestamp.objects.order_by("-stamped_at").first()
+    stamp = LogTimestamp.objects.order_by("-stamped_at", "-checkpoint").first()
     return IndependentState(
         quorum=policy.words if policy is not None and is_enforced else "",
         quorum_size=None if shown is None else shown.tree_size,

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from muniment.attest.encoding import decode_base64, encode_base64
 from muniment.attest.errors import AttestError, BundleError
-from muniment.attest.note import MAX_NOTE_BYTES
+from muniment.attest.limits import MAX_NOTE_BYTES
 from muniment.attest.strict_json import parse_object
 from muniment.attest.tiles import MAX_ENTRY_BYTES
 

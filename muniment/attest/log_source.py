@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import IO, Final
 
 from muniment.attest.errors import TileError
+from muniment.attest.limits import MAX_NOTE_BYTES
 from muniment.attest.merkle import HASH_BYTES
-from muniment.attest.note import MAX_NOTE_BYTES
 from muniment.attest.tile_tree import TileCache, TileReader
 from muniment.attest.tiles import (
     MAX_BUNDLE_BYTES,

@@ -18,11 +18,11 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from muniment.attest.encoding import decode_base64, encode_base64
 from muniment.attest.errors import NoteError
+from muniment.attest.limits import MAX_NOTE_BYTES
 
 ED25519_TYPE: Final = b"\x01"
 COSIGNATURE_TYPE: Final = b"\x04"
 _TYPE_NAMES: Final = {ED25519_TYPE: "Ed25519 (0x01)", COSIGNATURE_TYPE: "cosignature (0x04)"}
-MAX_NOTE_BYTES: Final = 1_000_000
 MAX_SIGNATURES: Final = 64
 MAX_TIMESTAMP: Final = 2**63 - 1
 _SIGNATURE_PREFIX = "— "

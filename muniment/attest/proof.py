@@ -13,8 +13,8 @@ from typing import Final
 from muniment.attest.checkpoint import Checkpoint, verify_checkpoint
 from muniment.attest.encoding import decode_base64, encode_base64
 from muniment.attest.errors import ProofError
+from muniment.attest.limits import MAX_NOTE_BYTES
 from muniment.attest.merkle import HASH_BYTES, leaf_hash, verify_inclusion
-from muniment.attest.note import MAX_NOTE_BYTES
 
 HEADER: Final = "c2sp.org/tlog-proof@v1"
 # A tree of 2^63 leaves has paths of 63 hashes.

@@ -8,8 +8,8 @@ from typing import Final
 
 from muniment.attest.checkpoint import Checkpoint
 from muniment.attest.errors import AttestError
+from muniment.attest.limits import MAX_NOTE_BYTES
 from muniment.attest.log_source import FolderSource, LogSource
-from muniment.attest.note import MAX_NOTE_BYTES
 from muniment.verify.errors import LogError
 from muniment.verify.findings import Findings, counted, known
 from muniment.verify.log_hashes import HashedLog
