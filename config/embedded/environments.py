@@ -101,7 +101,7 @@ def role_environment(
     secrets = ("MUNIMENT_WEBHOOK_SECRET", "MUNIMENT_STATEMENT_KEY")
     withheld: dict[str, tuple[str, ...]] = {
         "web": ("MUNIMENT_PUBLISHED_CHECKPOINT",),
-        "worker": ("MUNIMENT_WEBHOOK_SECRET", "MUNIMENT_PUBLISHED_CHECKPOINT"),
+        "worker": ("MUNIMENT_WEBHOOK_SECRET",),
         "sequencer": secrets,
         "beat": (*secrets, "MUNIMENT_PUBLISHED_CHECKPOINT"),
         "migrate": (*secrets, "MUNIMENT_PUBLISHED_CHECKPOINT"),

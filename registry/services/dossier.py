@@ -233,7 +233,7 @@ def _number(measured: Mapping[str, object], name: str) -> float | None:
 
 def _log(checkpoint: bytes, stream: str, leaves: Leaves) -> said.Log:
     ring = keyring()
-    head = verify_checkpoint(checkpoint, ring.log.vkey)
+    head = verify_checkpoint(checkpoint, ring.log.vkeys)
     enrolled = {
         entry.subject_name: entry.pk for entry in LogEntry.objects.filter(event="key.enrolled")
     }
