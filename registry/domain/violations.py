@@ -3,24 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from enum import StrEnum
 from typing import Any, Final
 
 from registry.domain.mirror import Change, ChangeKind
-
-
-class ViolationStatus(StrEnum):
-    """Where a violation stands; only an open one alarms and blocks.
-
-    `undone`: MLflow is as it was. `accepted`: a person answers for it. `superseded`: a later
-    change of the same thing took its place.
-    """
-
-    OPEN = "open"
-    UNDONE = "undone"
-    ACCEPTED = "accepted"
-    SUPERSEDED = "superseded"
-
 
 PROMPT_TAG: Final = "mlflow.prompt.is_prompt"
 _GOVERNED_PREFIX: Final = "muniment."
