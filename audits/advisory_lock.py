@@ -25,3 +25,17 @@ def try_advisory_lock(key: int, *, using: str = "default") -> Iterator[bool]:
         if is_held and connection.is_usable():
             with connection.cursor() as cursor:
                 cursor.execute("SELECT pg_advisory_unlock(%s)", [key])
+
+
+@contextmanager
+def advisory_lock(key: int, *, using: str = "default") -> Iterator[None]:
+    """Hold a lock, after waiting for whoever holds it. It ends with the connection."""
+    connection = connections[using]
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_lock(%s)", [key])
+    try:
+        yield
+    finally:
+        if connection.is_usable():
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_advisory_unlock(%s)", [key])

@@ -233,6 +233,8 @@ CACHES = {
     "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}
 }
 MIRROR_WALK_SECONDS = env.int("MUNIMENT_MIRROR_WALK_SECONDS", default=300)
+# MLflow away for so long is an alarm that everybody sees.
+MIRROR_ALARM_SECONDS = env.int("MUNIMENT_MIRROR_ALARM_SECONDS", default=1800)
 
 # --- MLflow -----------------------------------------------------------------------------------
 

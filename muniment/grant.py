@@ -2,8 +2,9 @@
 
 A grant is a DSSE envelope (payload type :data:`PAYLOAD_TYPE`) signed by the grant key, carried
 base64url without padding in the HTTP header :data:`HEADER` of the MLflow request that makes the
-change. What it says can be trusted when :func:`read_grant` returns; that it was not used before
-only Muniment knows, who is asked to reserve it.
+change. What it says can be trusted when :func:`read_grant` returns. That it was not used before
+only Muniment knows, who is asked to reserve it; of a rollback grant, which is for the hour when
+Muniment is down, the registry's own database knows it.
 """
 
 from __future__ import annotations
@@ -17,15 +18,25 @@ from datetime import UTC, datetime
 from typing import Final
 from uuid import UUID
 
-from muniment.attest.envelope import EnvelopeSigner, PublicKey, sign_envelope, verify_envelope
+from muniment.attest.envelope import (
+    EnvelopeSigner,
+    PublicKey,
+    parse_envelope,
+    sign_envelope,
+    verify_envelope,
+)
 from muniment.attest.errors import AttestError, EnvelopeError
 from muniment.attest.strict_json import parse_object
 
 HEADER: Final = "Muniment-Grant"
 PAYLOAD_TYPE: Final = "application/vnd.muniment.grant+json"
-OPERATIONS: Final = frozenset({"set_alias"})
+SET_ALIAS: Final = "set_alias"
+ROLLBACK_ALIAS: Final = "rollback_alias"
+OPERATIONS: Final = frozenset({SET_ALIAS, ROLLBACK_ALIAS})
 # Servers and proxies begin to refuse headers at 8 KiB.
 MAX_TOKEN_CHARACTERS: Final = 8_000
+# A registered model's tag of this name and a grant's id says that the rollback was carried out.
+ROLLBACK_TAG_PREFIX: Final = "muniment.rollback."
 
 _TOKEN = re.compile(r"[A-Za-z0-9_-]+")
 _VERSION = re.compile(r"[1-9][0-9]{0,17}", re.ASCII)
@@ -64,6 +75,8 @@ class Grant:
         alias: lower case.
         expires_at: with a UTC offset; from this instant on the grant is worth nothing.
         promotion_url: the page that says why the grant exists.
+        from_version: of a rollback, the other version, which the alias must hold when it is moved;
+            None for every other operation.
 
     Raises:
         GrantError: ``grant.malformed``, from the constructor, naming the member.
@@ -77,6 +90,7 @@ class Grant:
     alias: str
     expires_at: datetime
     promotion_url: str
+    from_version: str | None = None
 
     def __post_init__(self) -> None:
         for member in ("source", "model", "alias"):
@@ -86,6 +100,12 @@ class Grant:
             raise GrantError("the grant's version is not a positive decimal number")
         if self.operation not in OPERATIONS:
             raise GrantError(f"the grant's operation {self.operation[:40]!r} is not known")
+        if (self.from_version is not None) != (self.operation == ROLLBACK_ALIAS):
+            raise GrantError("a rollback names from_version, and no other operation does")
+        if self.from_version is not None and _VERSION.fullmatch(self.from_version) is None:
+            raise GrantError("the grant's from_version is not a positive decimal number")
+        if self.from_version == self.version:
+            raise GrantError("the grant's from_version and version are the same")
         if self.alias != self.alias.lower():
             raise GrantError("the grant's alias is not in lower case")
         if self.expires_at.utcoffset() is None:
@@ -114,6 +134,41 @@ class Grant:
         return None
 
 
+@dataclass(frozen=True, slots=True)
+class RollbackUse:
+    """What the registry itself remembers of a rollback that was carried out: a tag's value.
+
+    Attributes:
+        from_version: where the alias was.
+        to_version: where it was moved.
+        at: when, by the clock of the MLflow server; with a UTC offset.
+    """
+
+    from_version: int
+    to_version: int
+    at: datetime
+
+    def to_tag_value(self) -> str:
+        """Law: ``RollbackUse.parse(use.to_tag_value()) == use``."""
+        return f'{{"from":{self.from_version},"to":{self.to_version},"at":"{_written(self.at)}"}}'
+
+    @classmethod
+    def parse(cls, value: str) -> RollbackUse | None:
+        """Read a tag's value; None for one that the store did not write."""
+        try:
+            members = json.loads(value)
+            at = datetime.fromisoformat(members["at"])
+            use = cls(members["from"], members["to"], at)
+            return use if use.to_tag_value() == value else None
+        except (ValueError, TypeError, KeyError, RecursionError):
+            return None
+
+
+def rollback_tag(grant_id: UUID) -> str:
+    """Return the key of the tag by which a registry remembers that a grant was used."""
+    return f"{ROLLBACK_TAG_PREFIX}{grant_id}"
+
+
 def issue_grant(grant: Grant, signer: EnvelopeSigner) -> str:
     """Sign ``grant`` and return its token, the value of the HTTP header.
 
@@ -131,9 +186,11 @@ def issue_grant(grant: Grant, signer: EnvelopeSigner) -> str:
         "version": grant.version,
         "operation": grant.operation,
         "alias": grant.alias,
-        "expires_at": grant.expires_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+        "expires_at": _written(grant.expires_at),
         "promotion_url": grant.promotion_url,
     }
+    if grant.from_version is not None:
+        payload["from_version"] = grant.from_version
     encoded = json.dumps(payload, sort_keys=True, separators=(",", ":")).encode()
     envelope = sign_envelope(encoded, signer, PAYLOAD_TYPE)
     token = _token_of(envelope)
@@ -161,14 +218,7 @@ def read_grant(token: str, public_key_pem: str | bytes, *, now: datetime) -> Gra
         EnvelopeError: ``public_key_pem`` is not a public key.
     """
     key = PublicKey.from_pem(public_key_pem)
-    if len(token) > MAX_TOKEN_CHARACTERS or _TOKEN.fullmatch(token) is None:
-        raise GrantError("the token is not base64url without padding")
-    try:
-        envelope = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))
-    except binascii.Error as error:
-        raise GrantError("the token is not base64url without padding") from error
-    if _token_of(envelope) != token:
-        raise GrantError("the token is not base64url in its one canonical spelling")
+    envelope = _envelope_of(token)
     try:
         verified = verify_envelope(envelope, {key.keyid: key}, PAYLOAD_TYPE)
     except EnvelopeError as error:
@@ -185,6 +235,39 @@ def read_grant(token: str, public_key_pem: str | bytes, *, now: datetime) -> Gra
     return grant
 
 
+def read_unverified_grant(token: str) -> Grant:
+    """Return what a token says, whoever signed it and however long ago.
+
+    For whoever only carries a grant to the one who verifies it: nothing may be let through for it.
+
+    Raises:
+        GrantError: ``grant.malformed``.
+    """
+    try:
+        parsed = parse_envelope(_envelope_of(token))
+    except EnvelopeError as error:
+        raise GrantError(f"the token is not an envelope: {error}") from error
+    if parsed.payload_type != PAYLOAD_TYPE:
+        raise GrantError("the token is an envelope, but not of a grant")
+    return _parse_grant(parsed.payload)
+
+
+def _envelope_of(token: str) -> bytes:
+    if len(token) > MAX_TOKEN_CHARACTERS or _TOKEN.fullmatch(token) is None:
+        raise GrantError("the token is not base64url without padding")
+    try:
+        envelope = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))
+    except binascii.Error as error:
+        raise GrantError("the token is not base64url without padding") from error
+    if _token_of(envelope) != token:
+        raise GrantError("the token is not base64url in its one canonical spelling")
+    return envelope
+
+
+def _written(instant: datetime) -> str:
+    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
 def _token_of(envelope: bytes) -> str:
     return base64.urlsafe_b64encode(envelope).rstrip(b"=").decode("ascii")
 
@@ -193,10 +276,12 @@ def _parse_grant(payload: bytes) -> Grant:
     members = parse_object(
         payload, error=GrantError, what="the grant", max_bytes=MAX_TOKEN_CHARACTERS
     )
-    if set(members) != set(_MEMBERS):
-        odd = sorted(set(members).symmetric_difference(_MEMBERS))
+    is_rollback = members.get("operation") == ROLLBACK_ALIAS
+    known = (*_MEMBERS, "from_version") if is_rollback else _MEMBERS
+    if set(members) != set(known):
+        odd = sorted(set(members).symmetric_difference(known))
         raise GrantError(f"the grant has members missing or unknown: {', '.join(odd)[:200]}")
-    for member in _MEMBERS:
+    for member in known:
         if not isinstance(members[member], str):
             raise GrantError(f"the grant's {member} is not a string")
     try:
@@ -215,4 +300,5 @@ def _parse_grant(payload: bytes) -> Grant:
         alias=members["alias"],
         expires_at=expires_at.astimezone(UTC),
         promotion_url=members["promotion_url"],
+        from_version=members.get("from_version"),
     )

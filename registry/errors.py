@@ -98,3 +98,9 @@ class WithdrawalNotAllowed(RegistryError):
 
     code = "withdrawal_not_allowed"
     status = HTTPStatus.FORBIDDEN
+
+
+class SourceUnusable(RegistryError):
+    """A registry source cannot be reached as it is described."""
+
+    code = "source_unusable"

@@ -13,20 +13,20 @@ from django.utils import timezone
 
 from audits.models import Job
 from audits.services.evidence import LOST_AFTER
-from lineage.errors import LineageError, MlflowUnavailable
+from lineage.errors import MlflowUnavailable
 from lineage.mlflow import MlflowClient
-from registry.domain.mirror import Walk
-from registry.models import Promotion
+from registry.models import Promotion, RegistrySource
 from registry.services.execution import Progress, execute_promotion
 from registry.services.lineage import record_version_lineage
-from registry.services.mirror import apply_walk, ensure_source, record_walk_failure
+from registry.services.mirror import walk_source
+from registry.services.pace import pace_of
 from registry.services.predictions import audit_version
 from registry.services.reports import issue_report
-from registry.services.walk import walk_mlflow
+from registry.services.sources import client_of, default_source
 from registry.services.work import send_job, send_promotion
 
 # A hint that came while a walk was queued is served by that walk; one that came later is not.
-_WALK_WANTED = "registry:walk-wanted"
+_WALK_WANTED = "registry:walk-wanted:{}"
 _RETRY: dict[str, Any] = {
     "autoretry_for": (MlflowUnavailable,),
     "retry_backoff": 2,
@@ -40,28 +40,27 @@ _RETRY: dict[str, Any] = {
 MAX_POLLS = 15
 
 
-def _client() -> MlflowClient:
-    return MlflowClient(settings.MLFLOW_TRACKING_URI)
+def _client_for(version_uri: str) -> MlflowClient:
+    """Return a client of the source that a version is from; its files are read at its pace."""
+    source = RegistrySource.objects.get(registeredmodel__versions__uri=version_uri)
+    return client_of(source, pace=pace_of(source))
 
 
-def request_walk() -> None:
-    """Have the registry walked soon; many requests in a row are one walk."""
-    if cache.add(_WALK_WANTED, True, timeout=60):
-        walk_registry.delay()
+def request_walk(source_name: str | None = None) -> None:
+    """Have a source walked soon, every source without one; many requests in a row are one walk."""
+    if cache.add(_WALK_WANTED.format(source_name or "*"), True, timeout=60):
+        walk_registry.delay(source_name)
 
 
 @shared_task(**_RETRY)
-def walk_registry() -> None:
-    """Bring the mirror to what MLflow says."""
-    cache.delete(_WALK_WANTED)
-    source = ensure_source(name=settings.MUNIMENT_SOURCE, uri=settings.MLFLOW_TRACKING_URI)
-    started_at = timezone.now()
-    try:
-        walk: Walk = walk_mlflow(_client())
-    except LineageError as error:
-        record_walk_failure(source=source, failure=str(error), now=timezone.now())
-        raise
-    apply_walk(source=source, walk=walk, started_at=started_at, now=timezone.now())
+def walk_registry(source_name: str | None = None) -> None:
+    """Bring the mirror to what a source says; without a name, have every source walked."""
+    cache.delete(_WALK_WANTED.format(source_name or "*"))
+    default_source()
+    if source_name is None:
+        for other in RegistrySource.objects.exclude(name=settings.MUNIMENT_SOURCE):
+            walk_registry.delay(other.name)
+    walk_source(source_name=source_name or settings.MUNIMENT_SOURCE, clock=timezone.now)
 
 
 @shared_task
@@ -77,13 +76,15 @@ def take_up_open_work() -> None:
 @shared_task(**_RETRY)
 def record_lineage(job_id: str) -> None:
     """Record what a version was made of."""
-    record_version_lineage(job_id=UUID(job_id), client=_client(), clock=timezone.now)
+    job = Job.objects.get(pk=job_id)
+    record_version_lineage(job_id=job.pk, client=_client_for(job.version_uri), clock=timezone.now)
 
 
 @shared_task(**_RETRY)
 def audit_predictions_of_version(job_id: str) -> None:
     """Audit the predictions that were logged with a version."""
-    audit_version(job_id=UUID(job_id), client=_client(), clock=timezone.now)
+    job = Job.objects.get(pk=job_id)
+    audit_version(job_id=job.pk, client=_client_for(job.version_uri), clock=timezone.now)
 
 
 @shared_task
@@ -97,8 +98,11 @@ def render_report_of_version(job_id: str, polls: int = 0) -> None:
 @shared_task(bind=True, **_RETRY)
 def run_promotion(self: Task[..., None], promotion_id: str, polls: int = 0) -> None:
     """Take an approved promotion to its end."""
+    promotion = Promotion.objects.select_related("version").get(pk=promotion_id)
     progress = execute_promotion(
-        promotion_id=UUID(promotion_id), client=_client(), clock=timezone.now
+        promotion_id=promotion.pk,
+        client=_client_for(promotion.version.uri),
+        clock=timezone.now,
     )
     if progress is Progress.WAITING and polls < MAX_POLLS:
         run_promotion.apply_async((promotion_id, polls + 1), countdown=1)

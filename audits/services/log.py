@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -35,6 +36,24 @@ def lock_stream(stream: str) -> Stream:
     return Stream.objects.select_for_update().get(pk=stream)
 
 
+@dataclass(frozen=True, slots=True)
+class NewStatement:
+    """A statement about to be appended.
+
+    Attributes:
+        predicate: the body without `event`, `at`, `actor` and the stream's fields.
+        stream: the model URI, or None for what is not about a registered model.
+    """
+
+    event: str
+    predicate_type: str
+    subject_name: str
+    subject_digest: Digest
+    predicate: Mapping[str, Any]
+    stream: str | None
+    is_violation: bool = False
+
+
 def append_statement(
     *,
     event: str,
@@ -49,57 +68,94 @@ def append_statement(
 ) -> LogEntry:
     """Sign a statement and insert its exact bytes as a pending entry of the log.
 
-    The caller's transaction holds the fact and its entry together: neither stands without the
-    other. With a `stream`, the next `stream_seq` and the digest of the stream's last envelope are
-    assigned under the stream's row lock.
-
     Args:
-        predicate: the body without `event`, `at`, `actor` and the stream's fields.
-        stream: the model URI, or None for what is not about a registered model.
+        predicate: as in `NewStatement`, which the others are of too.
+
+    Raises:
+        As `append_statements`.
+    """
+    statement = NewStatement(
+        event=event,
+        predicate_type=predicate_type,
+        subject_name=subject_name,
+        subject_digest=subject_digest,
+        predicate=predicate,
+        stream=stream,
+        is_violation=is_violation,
+    )
+    return append_statements([statement], actor=actor, now=now)[0]
+
+
+def append_statements(
+    statements: Sequence[NewStatement], *, actor: Actor, now: datetime
+) -> list[LogEntry]:
+    """Sign statements and insert their exact bytes as pending entries, in the order given.
+
+    The caller's transaction holds the facts and their entries together: neither stands without
+    the other. Where there is a stream, the next `stream_seq` and the digest of the stream's last
+    envelope are assigned under the stream's row lock. Four queries, however many statements.
 
     Raises:
         NotInTransaction: there is no transaction to join.
-        EnvelopeError: the envelope would have more than 65,535 bytes.
-        StatementError: the predicate does not fit its schema.
+        EnvelopeError: an envelope would have more than 65,535 bytes.
+        StatementError: a predicate does not fit its schema.
         KeyUnavailable: this process was not given the statement key.
     """
     if not connection.in_atomic_block:
-        raise NotInTransaction(f"{event} must be appended in the transaction of what it states")
-    head = position = None
-    if stream is not None:
-        head = lock_stream(stream)
+        events = ", ".join(sorted({statement.event for statement in statements}))
+        raise NotInTransaction(f"{events} must be appended in the transaction of what it states")
+    heads = _lock_streams({statement.stream for statement in statements if statement.stream})
+    entries = [_signed(statement, heads, actor=actor, now=now) for statement in statements]
+    LogEntry.objects.bulk_create(entries)
+    Stream.objects.bulk_update(heads.values(), ["next_seq", "last_sha256"], batch_size=1000)
+    return entries
+
+
+def _lock_streams(names: Set[str]) -> dict[str, Stream]:
+    # In one order, or two that append to the same streams could each hold what the other needs.
+    ordered = sorted(names)
+    Stream.objects.bulk_create([Stream(stream=name) for name in ordered], ignore_conflicts=True)
+    locked = Stream.objects.select_for_update().filter(pk__in=ordered).order_by("pk")
+    return {head.stream: head for head in locked} if ordered else {}
+
+
+def _signed(
+    statement: NewStatement, heads: Mapping[str, Stream], *, actor: Actor, now: datetime
+) -> LogEntry:
+    """Sign a statement as the next of its stream, whose head moves on."""
+    head = heads[statement.stream] if statement.stream else None
+    position = None
+    if head is not None:
         position = StreamPosition(
-            stream=stream,
+            stream=head.stream,
             stream_seq=head.next_seq,
             previous=Digest("sha256", head.last_sha256) if head.last_sha256 else None,
         )
-    body = dict(predicate)
-    if predicate_type != SLSA_PROVENANCE:
-        body |= {"event": event, "at": format_time(now), "actor": actor.to_mapping()}
+    body = dict(statement.predicate)
+    if statement.predicate_type != SLSA_PROVENANCE:
+        body |= {"event": statement.event, "at": format_time(now), "actor": actor.to_mapping()}
     payload = build_statement(
-        subjects=[Subject(subject_name, subject_digest)],
-        predicate_type=predicate_type,
+        subjects=[Subject(statement.subject_name, statement.subject_digest)],
+        predicate_type=statement.predicate_type,
         predicate=body,
         position=position,
     )
     envelope = sign_envelope(payload, statement_signer())
     sha256 = hashlib.sha256(envelope).hexdigest()
-    entry = LogEntry.objects.create(
-        envelope=envelope,
-        sha256=sha256,
-        predicate_type=predicate_type,
-        event=event,
-        actor_kind=actor.kind,
-        actor_id=actor.id,
-        subject_name=subject_name,
-        subject_digest=str(subject_digest),
-        stream=stream,
-        stream_seq=position.stream_seq if position else None,
-        is_violation=is_violation,
-        at=now,
-    )
     if head is not None:
         head.next_seq += 1
         head.last_sha256 = sha256
-        head.save(update_fields=["next_seq", "last_sha256"])
-    return entry
+    return LogEntry(
+        envelope=envelope,
+        sha256=sha256,
+        predicate_type=statement.predicate_type,
+        event=statement.event,
+        actor_kind=actor.kind,
+        actor_id=actor.id,
+        subject_name=statement.subject_name,
+        subject_digest=str(statement.subject_digest),
+        stream=statement.stream,
+        stream_seq=position.stream_seq if position else None,
+        is_violation=statement.is_violation,
+        at=now,
+    )

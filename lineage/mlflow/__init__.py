@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from lineage.mlflow.client import MlflowClient
-from lineage.mlflow.transport import Patience
+from lineage.mlflow.transport import Access, Patience
 
-__all__ = ["MlflowClient", "Patience"]
+__all__ = ["Access", "MlflowClient", "Patience"]

@@ -21,8 +21,9 @@ MAX_ARTIFACT_BYTES: Final = 64 * 1024**3
 class ArtifactProxy:
     """The artifact routes of one MLflow server. Nothing is read from anywhere else."""
 
-    def __init__(self, transport: Transport) -> None:
+    def __init__(self, transport: Transport, pace: Callable[[int], None] | None = None) -> None:
         self._transport = transport
+        self._pace = pace
 
     def list_artifacts(self, artifact_uri: str, folder: str = "") -> tuple[ArtifactEntry, ...]:
         """Return what a folder of artifacts holds, not deeper; names are not trusted yet.
@@ -102,7 +103,9 @@ class ArtifactProxy:
         names = self._proxy_path(artifact_uri, path)
         route = f"/mlflow-artifacts/artifacts/{quote_path(names)}"
         try:
-            return self._transport.read(route, consume, max_bytes=max_bytes)
+            return self._transport.read(
+                route, lambda chunks: consume(self._paced(chunks)), max_bytes=max_bytes
+            )
         except MlflowMissing as error:
             raise ArtifactMissing(f"The artifact {path!r} is not there.") from error
         except ArtifactRefused as error:
@@ -111,3 +114,9 @@ class ArtifactProxy:
             if error.status == 400:
                 raise ArtifactRefused(f"MLflow does not give the artifact {path!r}.") from error
             raise
+
+    def _paced(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
+        for chunk in chunks:
+            if self._pace is not None:
+                self._pace(len(chunk))
+            yield chunk

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,7 +18,7 @@ from lineage.domain.rows import (
 from lineage.errors import ArtifactMissing, MlflowGarbage, MlflowMissing, MlflowRefused
 from lineage.mlflow import parsing
 from lineage.mlflow.artifact_proxy import MAX_ARTIFACT_BYTES, ArtifactProxy
-from lineage.mlflow.transport import Patience, Transport
+from lineage.mlflow.transport import Access, Patience, Transport
 from lineage.mlflow.walk import pages, walk
 from muniment.grant import HEADER as GRANT_HEADER
 
@@ -37,13 +37,21 @@ class MlflowClient(ArtifactProxy):
 
     Args:
         tracking_uri: ``http(s)://…``; a path and credentials in it are kept.
+        pace: told the size of every piece of an artifact as it comes; it may wait.
 
     Raises:
-        ValueError: another scheme, or no host.
+        ValueError: another scheme, or no host. OSError: the CA bundle cannot be read.
     """
 
-    def __init__(self, tracking_uri: str, *, patience: Patience | None = None) -> None:
-        super().__init__(Transport(tracking_uri, patience or Patience()))
+    def __init__(
+        self,
+        tracking_uri: str,
+        *,
+        patience: Patience | None = None,
+        access: Access | None = None,
+        pace: Callable[[int], None] | None = None,
+    ) -> None:
+        super().__init__(Transport(tracking_uri, patience or Patience(), access), pace)
 
     # The registry, in whole.
 

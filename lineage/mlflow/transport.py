@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import random
+import ssl
 import time
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, Final, TypeVar
 
@@ -50,10 +51,31 @@ class Patience:
     answer_seconds: float = 600.0
 
 
-class Transport:
-    """Asks one server. Safe to share between threads; closes its connections when dropped."""
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What a server asks of its clients; empty where it asks nothing.
 
-    def __init__(self, tracking_uri: str, patience: Patience) -> None:
+    Attributes:
+        token: a bearer token; with one, name and password are not used.
+        ca_bundle: a PEM file of the authorities that the server's certificate is checked
+            against, instead of the public ones.
+    """
+
+    username: str = ""
+    password: str = field(default="", repr=False)
+    token: str = field(default="", repr=False)
+    ca_bundle: str = ""
+
+
+class Transport:
+    """Asks one server. Safe to share between threads; closes its connections when dropped.
+
+    Raises:
+        ValueError: no URL of a server. OSError: the CA bundle cannot be read.
+    """
+
+    def __init__(self, tracking_uri: str, patience: Patience, access: Access | None = None) -> None:
+        access = access or Access()
         url = httpx.URL(tracking_uri)
         if url.scheme not in ("http", "https") or not url.host:
             raise ValueError("an MLflow tracking URI of a server begins with http:// or https://")
@@ -71,7 +93,19 @@ class Transport:
             # What the environment says about proxies is not about a server beside us.
             trust_env=False,
             # Bytes are hashed as they lie there, and a small answer cannot unpack to a large one.
-            headers={"Accept-Encoding": "identity", "User-Agent": "muniment"},
+            headers={
+                "Accept-Encoding": "identity",
+                "User-Agent": "muniment",
+                **({"Authorization": f"Bearer {access.token}"} if access.token else {}),
+            },
+            auth=(
+                httpx.BasicAuth(access.username, access.password)
+                if access.username and not access.token
+                else None
+            ),
+            verify=(
+                ssl.create_default_context(cafile=access.ca_bundle) if access.ca_bundle else True
+            ),
         )
         weakref.finalize(self, self._http.close)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from muniment.grant import Grant, GrantError, read_grant
+from muniment.grant import ROLLBACK_ALIAS, Grant, GrantError, read_grant
 from muniment.mlflow.reservation import GrantLedger, GrantRefused, MunimentUnreachable
 from muniment.mlflow.rules import (
     GrantNeeded,
@@ -30,17 +30,28 @@ class ChangeRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Permit:
-    """A verified grant for exactly the call at hand, and the token that it came in."""
+    """A verified grant for exactly the call at hand, and the token that it came in.
+
+    Attributes:
+        admitted_at: the instant at which it was found valid.
+    """
 
     grant: Grant
     token: str
+    admitted_at: datetime
+
+    @property
+    def is_rollback(self) -> bool:
+        """Say whether the grant is counted in MLflow's own database, and nobody is asked."""
+        return self.grant.operation == ROLLBACK_ALIAS
 
 
 class Gatekeeper:
     """Lets a registry call through, or says why not.
 
     Law: no call that needs a grant gets through without one that the grant key signed for it,
-    that has not expired, and that Muniment has reserved for this one call.
+    that has not expired, and that is used up by this one call: reserved at Muniment, or, of a
+    rollback, counted in the transaction that makes the change.
 
     Args:
         settings: the server's.
@@ -97,6 +108,10 @@ class Gatekeeper:
             why = f"Muniment cannot be reached to reserve its grant ({error})"
             raise self._refused(call, Refusal(what, why), permit) from error
 
+    def refuse_rollback(self, call: RegistryCall, permit: Permit, why: str) -> ChangeRefused:
+        """Return the refusal of a rollback that its own transaction found impossible."""
+        return self._refused(call, Refusal(set_alias_clause(call), why), permit)
+
     def confirm(self, permit: Permit) -> None:
         """Tell Muniment that the change was made.
 
@@ -119,22 +134,24 @@ class Gatekeeper:
         if self._settings.public_key_pem is None:
             # Found at start, too; repeated here so that whoever meets it knows whom to ask.
             raise self._refused(call, Refusal(what, self._settings.key_problem))
+        now = self._clock()
         try:
-            grant = read_grant(token, self._settings.public_key_pem, now=self._clock())
+            grant = read_grant(token, self._settings.public_key_pem, now=now)
         except GrantError as error:
             why = {
                 "grant.expired": f"its grant is not valid: {error.message}",
                 "grant.bad_signature": "its grant was not signed by Muniment's grant key",
             }.get(error.code, "its grant is malformed")
             raise self._refused(call, Refusal(what, why)) from error
+        fits = grant.operation in needed.operations
         other = grant.differs_in(
             source=self._settings.source,
             model=call.name,
             version=call.version,
-            operation=needed.operation,
+            operation=grant.operation if fits else needed.operations[0],
             alias=call.alias,
         )
-        permit = Permit(grant, token)
+        permit = Permit(grant, token, now)
         if other is not None:
             raise self._refused(call, Refusal(what, f"its grant is for another {other}"), permit)
         return permit

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+from muniment.grant import ROLLBACK_ALIAS, SET_ALIAS
 from muniment.mlflow.names import PROMPT_TAG, GovernedNames, is_governed_tag, is_prompt_tag
 
 MAX_SHOWN_CHARACTERS = 256  # MLflow's longest model name
@@ -67,9 +68,9 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class GrantNeeded:
-    """A call that a matching grant lets through; without one, ``refusal`` holds."""
+    """A call that a matching grant for one of ``operations`` lets through; else ``refusal``."""
 
-    operation: str
+    operations: tuple[str, ...]
     refusal: Refusal
 
 
@@ -105,7 +106,7 @@ def _set_alias(
     if not governed.covers_alias(call.alias) or kind_of_name(call.name) is NameKind.PROMPT:
         return None
     return GrantNeeded(
-        "set_alias",
+        (SET_ALIAS, ROLLBACK_ALIAS),
         Refusal(
             set_alias_clause(call),
             "Muniment governs this alias and the request carries no grant",

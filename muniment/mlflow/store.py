@@ -31,9 +31,10 @@ from mlflow.store.model_registry.dbmodels.models import (
 from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore
 
 from muniment.grant import HEADER
-from muniment.mlflow.gatekeeper import ChangeRefused, Gatekeeper
+from muniment.mlflow.gatekeeper import ChangeRefused, Gatekeeper, Permit
 from muniment.mlflow.methods import JUDGED, TESTED_MLFLOW_VERSIONS, unclassified_methods
 from muniment.mlflow.names import PROMPT_TAG
+from muniment.mlflow.rollback import NotAsGranted, move_back
 from muniment.mlflow.rules import NameKind, RegistryCall
 from muniment.mlflow.settings import Settings, SettingsError
 
@@ -161,6 +162,8 @@ def _judged(method: Callable[..., Any], gatekeeper: Gatekeeper) -> Callable[...,
                 return method(*bound.args, **bound.kwargs)
             # MLflow's own "not found" comes before the grant is used up.
             self.get_model_version(call.name, call.version)
+            if permit.is_rollback:
+                return _roll_back(self, call, permit, gatekeeper)
             gatekeeper.reserve(call, permit)
         except ChangeRefused as refusal:
             # 403: the client repeats 408, 429 and 5xx, and this answer will not change.
@@ -170,6 +173,15 @@ def _judged(method: Callable[..., Any], gatekeeper: Gatekeeper) -> Callable[...,
         return outcome
 
     return judged
+
+
+def _roll_back(store: Any, call: RegistryCall, permit: Permit, gatekeeper: Gatekeeper) -> None:
+    try:
+        move_back(store, permit.grant, now=permit.admitted_at)
+    except NotAsGranted as error:
+        raise gatekeeper.refuse_rollback(call, permit, error.message) from error
+    # A warning, because MLflow's logging shows nothing below it for other packages.
+    logger.warning("rollback grant %s was carried out", permit.grant.grant_id)
 
 
 def _refused(name: str, reason: str) -> Callable[..., Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -52,6 +53,20 @@ class Walk:
 
     models: tuple[ModelRow, ...]
     versions: tuple[VersionRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """What is known of a living model, as hashes: enough to see that nothing about it changed.
+
+    Attributes:
+        versions: the living ones, number → row hash.
+    """
+
+    creation_timestamp_ms: int
+    row_hash: str
+    aliases: Mapping[str, int]
+    versions: Mapping[int, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +145,12 @@ class MirrorPlan:
     torn: tuple[Torn, ...]
 
 
+# As `canonical_json` writes.
+_ENCODER = json.JSONEncoder(
+    sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+)
+
+
 def row_mapping(row: ModelRow | VersionRow) -> dict[str, Any]:
     """Give a row as the JSON-able mapping that the mirror stores and the log shows.
 
@@ -155,8 +176,12 @@ def row_mapping(row: ModelRow | VersionRow) -> dict[str, Any]:
 
 
 def row_hash(row: ModelRow | VersionRow) -> str:
-    """Hash a row's mapping: 64 hex digits of SHA-256, equal exactly when the mappings are."""
-    return mapping_hash(row_mapping(row))
+    """Hash a row's mapping: 64 hex digits of SHA-256, equal exactly when the mappings are.
+
+    Law: ``row_hash(row) == mapping_hash(row_mapping(row))``. A row holds texts and whole numbers
+    only, which every walk hashes by the ten thousand, so they are not looked through again.
+    """
+    return hashlib.sha256(_ENCODER.encode(row_mapping(row)).encode()).hexdigest()
 
 
 def mapping_hash(mapping: Mapping[str, Any]) -> str:

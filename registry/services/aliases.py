@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from fnmatch import fnmatchcase
 
 from django.conf import settings
 
 from audits.domain.actor import Actor
 from audits.domain.log import Event
+from registry.domain.violations import ViolationStatus
 from registry.models import (
     AliasChange,
     Grant,
@@ -17,8 +17,11 @@ from registry.models import (
     ModelVersion,
     Promotion,
     RegisteredModel,
+    Violation,
 )
 from registry.services.facts import state_registry_event
+from registry.services.modes import watch_of
+from registry.services.violations import open_of, record_violation, settle_restored
 
 # A grant that the store may have used: it was sent, or it was reserved and settled.
 _EXPLAINING = (Grant.Status.WRITTEN, Grant.Status.RESERVED, Grant.Status.CONFIRMED)
@@ -29,9 +32,9 @@ def governed_aliases() -> tuple[str, ...]:
     return tuple(name.lower() for name in settings.GOVERNED_ALIASES)
 
 
-def is_governed_model(name: str) -> bool:
-    """Say whether MLflow's registry store guards a model of this name, whatever its case."""
-    return any(fnmatchcase(name.casefold(), glob.casefold()) for glob in settings.GOVERNED_MODELS)
+def is_governed_alias(alias: str) -> bool:
+    """Say whether an alias is governed, whatever its letter case."""
+    return alias.lower() in governed_aliases()
 
 
 def record_alias(
@@ -46,7 +49,8 @@ def record_alias(
     """Bring the mirror to what MLflow says of one alias, with a fact; None where it was there.
 
     Call it with the model's row locked. A change of a governed alias that no grant explains is a
-    violation, unless the mirror was not watching yet.
+    violation, unless the mirror was not watching yet, the model is only observed, or the move
+    brings back what a violation took away.
 
     Args:
         version: where the alias points now; None when it was removed.
@@ -61,15 +65,25 @@ def record_alias(
     if before == version:
         return None
     promotion = _explaining_promotion(version, alias) if version else None
-    is_governed = alias.lower() in governed_aliases() and is_governed_model(registered_model.name)
-    is_violation = is_governed and promotion is None and not preexisting
+    is_unexplained = promotion is None and not preexisting and is_governed_alias(alias)
+    restored = _restored_violation(registered_model, alias, version) if is_unexplained else None
+    is_violation = (
+        is_unexplained
+        and restored is None
+        and watch_of(registered_model.source_id).makes_violations(registered_model.name)
+    )
     detail: dict[str, str | bool] = {"alias": alias}
     if promotion:
         detail["promotion_id"] = str(promotion.pk)
     if preexisting:
         detail["preexisting"] = True
+    if restored:
+        detail["restores"] = restored.entry.sha256
+    elif is_unexplained and not is_violation:
+        detail["unexplained"] = True
+    event = _event(before, version)
     entry = state_registry_event(
-        event=_event(before, version),
+        event=event,
         registered_model=registered_model,
         version=version or before,
         before=_named(before),
@@ -87,6 +101,22 @@ def record_alias(
             alias=alias,
             defaults={"version": version, "since": now},
         )
+    if is_violation:
+        record_violation(
+            entry=entry,
+            event=event,
+            registered_model=registered_model,
+            version=version or before,
+            alias=alias,
+            before=_named(before),
+            after=_named(version),
+            now=now,
+        )
+    settle_restored(registered_model=registered_model, now=now)
+    if promotion is not None:
+        open_of(registered_model, alias=alias).update(
+            status=ViolationStatus.SUPERSEDED, settled_at=now
+        )
     return AliasChange.objects.create(
         registered_model=registered_model,
         alias=alias,
@@ -97,6 +127,14 @@ def record_alias(
         at=now,
         entry=entry,
     )
+
+
+def _restored_violation(
+    registered_model: RegisteredModel, alias: str, version: ModelVersion | None
+) -> Violation | None:
+    """Return the open violation that this move brings back to where it began, if there is one."""
+    found = open_of(registered_model, alias=alias).select_related("entry").first()
+    return found if found is not None and found.before == _named(version) else None
 
 
 def _explaining_promotion(version: ModelVersion, alias: str) -> Promotion | None:

@@ -39,8 +39,8 @@ def state_registry_event(
     """
     subject = version or registered_model
     predicate: dict[str, Any] = {
-        "before": _stated(before),
-        "after": _stated(after),
+        "before": stated_row(before),
+        "after": stated_row(after),
         "violation": is_violation,
     }
     if detail:
@@ -58,7 +58,8 @@ def state_registry_event(
     )
 
 
-def _stated(row: Mapping[str, Any] | None) -> dict[str, Any] | None:
+def stated_row(row: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """Return a row as a statement holds it: large values by their digest where it is too large."""
     if row is None or len(canonical_json(dict(row))) <= MAX_ROW_BYTES:
         return None if row is None else dict(row)
     return {key: _shortened(value) for key, value in row.items()}

@@ -1,4 +1,4 @@
-"""What MLflow says (mirror), and what may happen to it (policies, promotions, grants)."""
+"""What may happen to a version: policies, promotions, decisions, approvals and grants."""
 
 from __future__ import annotations
 
@@ -9,133 +9,8 @@ from django.db import models
 from django.db.models import F, Q
 
 from audits.models import LogEntry
-from registry.domain.identity import ModelIdentity, model_uri
 from registry.domain.promotion import OPEN_STATUSES, PromotionStatus
-
-
-class RegistrySource(models.Model):
-    """One MLflow server, and how fresh our picture of it is."""
-
-    name = models.SlugField(primary_key=True)
-    uri = models.URLField()
-    walked_at = models.DateTimeField(null=True)
-    failed_at = models.DateTimeField(null=True)
-    failure = models.TextField(blank=True)
-
-
-class RegisteredModel(models.Model):
-    """A registered model, by the identity that survives renaming and reuse of its name."""
-
-    source = models.ForeignKey(RegistrySource, on_delete=models.PROTECT)
-    creation_timestamp_ms = models.BigIntegerField()
-    first_seen_name = models.CharField(max_length=256)
-    name = models.CharField(max_length=256)
-    row = models.JSONField()  # what MLflow said last, as `row_mapping` writes it
-    row_hash = models.CharField(max_length=64)
-    first_seen_at = models.DateTimeField()
-    gone_at = models.DateTimeField(null=True)
-
-    class Meta:
-        constraints = [
-            models.UniqueConstraint(
-                fields=["source", "creation_timestamp_ms", "first_seen_name"],
-                name="registered_model_identity",
-            ),
-            models.UniqueConstraint(
-                fields=["source", "name"],
-                condition=Q(gone_at__isnull=True),
-                name="registered_model_living_name",
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return self.name
-
-    @property
-    def identity(self) -> ModelIdentity:
-        return ModelIdentity(self.creation_timestamp_ms, self.first_seen_name)
-
-    @property
-    def uri(self) -> str:
-        """The model URI: the stream of everything that is said about this model."""
-        return model_uri(self.source_id, self.identity)
-
-    @property
-    def tags(self) -> dict[str, str]:
-        return dict(self.row["tags"])
-
-    @property
-    def description(self) -> str:
-        return str(self.row["description"])
-
-
-class ModelVersion(models.Model):
-    registered_model = models.ForeignKey(
-        RegisteredModel, on_delete=models.PROTECT, related_name="versions"
-    )
-    version = models.PositiveIntegerField()
-    uri = models.CharField(max_length=500, unique=True)
-    creation_timestamp_ms = models.BigIntegerField()
-    run_id = models.CharField(max_length=64, blank=True)
-    source_uri = models.TextField(blank=True)
-    stage = models.CharField(max_length=40, blank=True)
-    row = models.JSONField()  # what MLflow said last, as `row_mapping` writes it
-    row_hash = models.CharField(max_length=64)
-    first_seen_at = models.DateTimeField()
-    gone_at = models.DateTimeField(null=True)
-
-    class Meta:
-        constraints = [
-            models.UniqueConstraint(
-                fields=["registered_model", "version"], name="model_version_number"
-            )
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.registered_model.name} v{self.version}"
-
-    @property
-    def tags(self) -> dict[str, str]:
-        return dict(self.row["tags"])
-
-    @property
-    def description(self) -> str:
-        return str(self.row["description"])
-
-
-class ModelAlias(models.Model):
-    """Where an alias points in MLflow now. Its history is in the log."""
-
-    registered_model = models.ForeignKey(
-        RegisteredModel, on_delete=models.PROTECT, related_name="aliases"
-    )
-    alias = models.CharField(max_length=256)
-    version = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, related_name="aliases")
-    since = models.DateTimeField()
-
-    class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=["registered_model", "alias"], name="model_alias_once")
-        ]
-
-
-class AliasChange(models.Model):
-    """One move of an alias, seen or made: who was champion when is answered from these."""
-
-    registered_model = models.ForeignKey(
-        RegisteredModel, on_delete=models.PROTECT, related_name="alias_changes"
-    )
-    alias = models.CharField(max_length=256)
-    before = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, null=True, related_name="+")
-    after = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, null=True, related_name="+")
-    promotion = models.ForeignKey("Promotion", on_delete=models.PROTECT, null=True)
-    is_violation = models.BooleanField()
-    at = models.DateTimeField()
-    entry = models.OneToOneField(LogEntry, on_delete=models.PROTECT)
-
-    class Meta:
-        db_table = "registry_alias_record"
-        indexes = [models.Index(fields=["registered_model", "alias", "-id"], name="alias_history")]
+from registry.models.mirror import ModelVersion, RegisteredModel
 
 
 class Policy(models.Model):
@@ -312,10 +187,3 @@ class Grant(models.Model):
                 name="one_living_grant",
             )
         ]
-
-
-class WebhookDelivery(models.Model):
-    """A delivery id that was already seen; a replay is ignored."""
-
-    delivery_id = models.UUIDField(primary_key=True)
-    received_at = models.DateTimeField()

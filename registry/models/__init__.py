@@ -1,0 +1,41 @@
+"""What MLflow says (mirror), and what may happen to it (policies, promotions, grants)."""
+
+from __future__ import annotations
+
+from registry.models.mirror import (
+    AliasChange,
+    ModelAlias,
+    ModelVersion,
+    ModeRule,
+    RegisteredModel,
+    RegistrySource,
+    Violation,
+    WebhookDelivery,
+)
+from registry.models.promotions import (
+    Approval,
+    Decision,
+    Dismissal,
+    Grant,
+    Policy,
+    PolicyBinding,
+    Promotion,
+)
+
+__all__ = [
+    "AliasChange",
+    "Approval",
+    "Decision",
+    "Dismissal",
+    "Grant",
+    "ModeRule",
+    "ModelAlias",
+    "ModelVersion",
+    "Policy",
+    "PolicyBinding",
+    "Promotion",
+    "RegisteredModel",
+    "RegistrySource",
+    "Violation",
+    "WebhookDelivery",
+]

@@ -1,0 +1,143 @@
+"""Adopting what a source held before Muniment watched it: one statement a model, in bulk."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from audits.domain.actor import MIRROR
+from audits.domain.log import Event
+from audits.services.log import NewStatement, append_statements, predicate_type
+from muniment.attest.digest import Digest, canonical_json
+from registry.domain.identity import ModelIdentity, model_uri, version_uri
+from registry.domain.mirror import Change, ChangeKind
+from registry.models import AliasChange, ModelAlias, ModelVersion, RegisteredModel, RegistrySource
+from registry.services.facts import stated_row
+
+# Versions in one statement; signed and encoded it stays well below a log entry's 65,535 bytes.
+MAX_VERSION_BYTES = 24_000
+
+
+@dataclass
+class _Found:
+    """All that a walk found of one model."""
+
+    model: Change
+    versions: list[Change] = field(default_factory=list)
+    aliases: dict[str, int] = field(default_factory=dict)
+
+
+def adopt_models(
+    *, source: RegistrySource, changes: Iterable[Change], now: datetime
+) -> list[RegisteredModel]:
+    """Write models that the mirror did not know, with a fact that says they were there before.
+
+    Nothing of it is a violation: who moved what before Muniment watched, it cannot know. Lineage
+    is not ordered here: `backlog` takes the versions up, champions first.
+
+    Args:
+        changes: of models that appear, with their versions and aliases, from a plan.
+    """
+    found = _by_model(changes)
+    models = [
+        RegisteredModel(
+            source=source,
+            creation_timestamp_ms=identity.creation_timestamp_ms,
+            first_seen_name=identity.first_seen_name,
+            first_seen_at=now,
+            name=one.model.model_name,
+            row=dict(one.model.row or {}),
+            row_hash=one.model.row_hash or "",
+        )
+        for identity, one in found.items()
+    ]
+    RegisteredModel.objects.bulk_create(models)
+    versions: dict[tuple[ModelIdentity, int], ModelVersion] = {}
+    for known, one in zip(models, found.values(), strict=True):
+        for change in one.versions:
+            version = ModelVersion(
+                registered_model=known,
+                version=change.version or 0,
+                uri=version_uri(source.name, known.identity, change.version or 0),
+                first_seen_at=now,
+            )
+            version.show_row(change.row or {}, change.row_hash or "")
+            versions[known.identity, version.version] = version
+    ModelVersion.objects.bulk_create(versions.values())
+    statements: list[NewStatement] = []
+    first: list[int] = []
+    for identity, one in found.items():
+        first.append(len(statements))
+        statements += _statements(source.name, identity, one)
+    entries = append_statements(statements, actor=MIRROR, now=now)
+    held = [
+        (known, alias, versions[known.identity, number], entries[index])
+        for known, one, index in zip(models, found.values(), first, strict=True)
+        for alias, number in one.aliases.items()
+    ]
+    ModelAlias.objects.bulk_create(
+        ModelAlias(registered_model=known, alias=alias, version=version, since=now)
+        for known, alias, version, _ in held
+    )
+    AliasChange.objects.bulk_create(
+        AliasChange(
+            registered_model=known,
+            alias=alias,
+            after=version,
+            is_violation=False,
+            at=now,
+            entry=entry,
+        )
+        for known, alias, version, entry in held
+    )
+    return models
+
+
+def _by_model(changes: Iterable[Change]) -> dict[ModelIdentity, _Found]:
+    found: dict[ModelIdentity, _Found] = {}
+    for change in changes:
+        if change.kind is ChangeKind.MODEL_APPEARED:
+            found[change.identity] = _Found(change)
+        elif change.kind is ChangeKind.VERSION_APPEARED:
+            found[change.identity].versions.append(change)
+        else:
+            number = (change.after or {})["version"]
+            found[change.identity].aliases[change.alias or ""] = number
+    return found
+
+
+def _statements(source_name: str, identity: ModelIdentity, one: _Found) -> Iterator[NewStatement]:
+    uri = model_uri(source_name, identity)
+    for part, rows in enumerate(_in_parts([change.row or {} for change in one.versions])):
+        after: dict[str, Any] = {"versions": rows}
+        if part == 0:
+            after |= {"model": stated_row(one.model.row), "aliases": dict(one.aliases)}
+        yield NewStatement(
+            event=Event.MODEL_ADOPTED,
+            predicate_type=predicate_type("registry-event"),
+            subject_name=uri,
+            subject_digest=Digest("sha256", one.model.row_hash or ""),
+            predicate={
+                "before": None,
+                "after": after,
+                "detail": {"preexisting": True},
+                "violation": False,
+            },
+            stream=uri,
+        )
+
+
+def _in_parts(rows: Sequence[Mapping[str, Any]]) -> Iterator[list[dict[str, Any] | None]]:
+    """Yield the rows in parts that each fit one statement; one part at least."""
+    part: list[dict[str, Any] | None] = []
+    size = 0
+    for row in rows:
+        length = len(canonical_json(dict(row)))
+        if part and size + length > MAX_VERSION_BYTES:
+            yield part
+            part, size = [], 0
+        part.append(stated_row(row))
+        size += min(length, MAX_VERSION_BYTES)
+    yield part
