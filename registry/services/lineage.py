@@ -17,6 +17,7 @@ from lineage.mlflow import MlflowClient
 from lineage.services.collect import CollectedLineage, collect_lineage
 from lineage.services.record import record_lineage
 from registry.models import ModelVersion, PolicyBinding
+from registry.services.backlog import order_backlog
 from registry.services.decisions import decide_open_promotions
 from registry.services.work import order_job
 
@@ -50,10 +51,13 @@ def record_version_lineage(
     job = claim_job(job_id=job_id, now=clock())
     if job is None:
         return None
-    version = ModelVersion.objects.select_related("registered_model").get(uri=job.version_uri)
+    version = ModelVersion.objects.select_related("registered_model__source").get(
+        uri=job.version_uri
+    )
     with releasing_on_failure(job, clock, passing=(MlflowUnavailable,)):
         collected = collect_lineage(client, snapshot_of(version), row=version.row)
         _record(job, version, collected, now=clock())
+    order_backlog(source=version.registered_model.source, now=clock())
     return version
 
 

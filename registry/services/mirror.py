@@ -22,6 +22,7 @@ from registry.domain.mirror_plan import plan_changes
 from registry.errors import SourceUnusable
 from registry.models import RegistrySource
 from registry.services.adoption import adopt_models
+from registry.services.backlog import order_backlog
 from registry.services.decisions import decide_open_promotions
 from registry.services.mirror_state import fingerprints_of, states_of
 from registry.services.mirror_writer import ChangeWriter
@@ -67,7 +68,9 @@ def walk_source(*, source_name: str, clock: Callable[[], datetime]) -> tuple[Cha
         except (LineageError, SourceUnusable) as error:
             record_walk_failure(source=source, failure=str(error), now=clock())
             raise
-        return apply_walk(source=source, walk=walk, started_at=started_at, now=clock())
+        changes = apply_walk(source=source, walk=walk, started_at=started_at, now=clock())
+    order_backlog(source=source, now=clock())
+    return changes
 
 
 def apply_walk(

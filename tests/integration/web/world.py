@@ -51,9 +51,10 @@ from registry.services.approvals import sign_review
 from registry.services.bindings import bind_policy
 from registry.services.evaluation import evaluate_version
 from registry.services.lineage import snapshot_of
-from registry.services.mirror import apply_walk, ensure_source
+from registry.services.mirror import apply_walk
 from registry.services.policies import publish_policy
 from registry.services.promotions import request_promotion
+from registry.services.sources import ensure_source
 
 ROOT = Path(__file__).resolve().parents[3]
 PASSWORD = "correct horse battery staple"

@@ -1,0 +1,51 @@
+"""The versions whose lineage nobody has recorded yet, taken up a few at a time, champions first."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models.functions import Lower
+
+from audits.models import Job
+from lineage.models import LineageRecord
+from registry.models import ModelAlias, ModelVersion, RegistrySource
+from registry.services.aliases import governed_aliases
+from registry.services.work import order_job
+
+# So few are queued at a time that a version registered meanwhile never waits behind thousands.
+MAX_QUEUED = 20
+_REFILL_BELOW = 5
+
+
+def backlog_of(source: RegistrySource) -> QuerySet[ModelVersion]:
+    """Return the living versions without a lineage record or job, in the order of their turn.
+
+    Those that a governed alias names come first, then the newest. Adoption leaves all of a
+    registry here; a version that appears later has its job from the start.
+    """
+    recorded = LineageRecord.objects.filter(version_uri=OuterRef("uri"))
+    ordered = Job.objects.filter(kind=Job.Kind.LINEAGE, version_uri=OuterRef("uri"))
+    named = ModelAlias.objects.annotate(lower=Lower("alias")).filter(
+        version=OuterRef("pk"), lower__in=governed_aliases()
+    )
+    return (
+        ModelVersion.objects.filter(registered_model__source=source, gone_at__isnull=True)
+        .filter(~Exists(recorded), ~Exists(ordered))
+        .annotate(is_named=Exists(named))
+        .order_by("-is_named", "-creation_timestamp_ms", "pk")
+    )
+
+
+def order_backlog(*, source: RegistrySource, now: datetime) -> int:
+    """Order the lineage of the next versions of the backlog; return of how many.
+
+    None while enough are queued: whoever finishes one calls again.
+    """
+    queued = Job.objects.filter(kind=Job.Kind.LINEAGE, status=Job.Status.QUEUED).count()
+    if queued >= _REFILL_BELOW:
+        return 0
+    taken = list(backlog_of(source).values_list("uri", flat=True)[: MAX_QUEUED - queued])
+    for uri in taken:
+        order_job(kind=Job.Kind.LINEAGE, version_uri=uri, requested_by=None, now=now)
+    return len(taken)
