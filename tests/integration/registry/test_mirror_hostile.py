@@ -40,6 +40,7 @@ NAMES = [
 
 
 def test_models_of_any_name_are_mirrored(live: LiveRegistry) -> None:
+    live.walk()
     for name in NAMES:
         live.new_model(name)
         live.new_version(name)
@@ -56,7 +57,7 @@ def test_names_too_long_for_a_uri_are_left_out_and_stop_nobody(live: LiveRegistr
         live.new_model(name)
         live.new_version(name)
     live.new_model("afterwards")
-    assert facts_of_walk(live) == {"model.appeared": 1}
+    assert facts_of_walk(live) == {"model.adopted": 1}
     assert RegisteredModel.objects.get().name == "afterwards"
 
 
@@ -84,6 +85,7 @@ def test_what_another_database_of_mlflow_lets_through_stops_nobody(world: World)
 
 def test_large_values_of_a_large_row_are_stated_by_their_digest(live: LiveRegistry) -> None:
     tags = [{"key": f"note-{number}", "value": "long " * 1_000} for number in range(20)]
+    live.walk()
     live.new_model(description="word " * 1_000, tags=tags)
     live.new_version(tags=tags, description="word " * 1_000)
     facts = live.walk()
@@ -124,5 +126,5 @@ def test_a_run_with_more_parameters_than_fit_is_recorded(live: LiveRegistry) -> 
 
 def test_a_prompt_is_mirrored_like_a_model(live: LiveRegistry) -> None:
     live.new_model("greeting", tags=[{"key": "mlflow.prompt.is_prompt", "value": "true"}])
-    assert facts_of_walk(live) == {"model.appeared": 1}
+    assert facts_of_walk(live) == {"model.adopted": 1}
     assert RegisteredModel.objects.get().tags == {"mlflow.prompt.is_prompt": "true"}

@@ -13,7 +13,7 @@ from config.celery import app
 from lineage.errors import MlflowUnavailable
 from registry import tasks
 from registry.domain.mirror import Walk
-from registry.models import AliasChange, ModelAlias, RegistrySource
+from registry.models import AliasChange, ModelAlias, RegistrySource, Violation
 from registry.services.aliases import record_alias
 from registry.services.mirror import apply_walk
 from tests.integration.registry.live import (
@@ -52,16 +52,25 @@ def test_a_governed_alias_moved_back_around_the_store_is_a_violation_each_time(
         (fact,) = live.walk()
         assert fact.is_violation
     behind_the_back("DELETE FROM registered_model_aliases WHERE name = %s", MODEL)
-    (removed,) = live.walk()
-    assert (removed.event, removed.is_violation) == ("alias.removed", True)
-    assert AliasChange.objects.filter(is_violation=True).count() == 4
+    removed, undone = live.walk()
+    # Nothing was there when the first of them began: that is what it is brought back to.
+    assert (removed.event, removed.is_violation) == ("alias.removed", False)
+    assert undone.event == "violation.undone"
+    assert AliasChange.objects.filter(is_violation=True).count() == 3
+    assert sorted(Violation.objects.values_list("status", flat=True)) == [
+        "superseded",
+        "superseded",
+        "undone",
+    ]
 
 
 def test_a_champion_from_before_muniment_watched_is_no_violation(live: LiveRegistry) -> None:
     live.new_model()
     live.new_version()
     set_alias_behind_the_back("champion", 1)
-    assert [fact.is_violation for fact in live.walk()] == [False, False, False]
+    (adopted,) = live.walk()
+    assert (adopted.event, adopted.is_violation) == ("model.adopted", False)
+    assert not AliasChange.objects.get().is_violation
 
 
 def test_a_walk_that_began_before_an_alias_moved_does_not_move_it_back(world: World) -> None:
@@ -84,7 +93,7 @@ def test_a_walk_that_began_before_an_alias_moved_does_not_move_it_back(world: Wo
     # A later walk that still sees it there is the truth again.
     walk(world, [row_of_the_world()], rows_of_the_world())
     assert ModelAlias.objects.get().version == world.version(1)
-    assert AliasChange.objects.latest("pk").is_violation
+    assert Violation.objects.get().status == "undone"
 
 
 def test_mlflow_down_is_remembered_and_the_mirror_stays(live: LiveRegistry, settings: Any) -> None:

@@ -51,7 +51,7 @@ from registry.services.approvals import sign_review
 from registry.services.bindings import bind_policy
 from registry.services.evaluation import evaluate_version
 from registry.services.lineage import snapshot_of
-from registry.services.mirror import apply_walk
+from registry.services.mirror import apply_walk, one_walk_at_a_time
 from registry.services.policies import publish_policy
 from registry.services.promotions import request_promotion
 from registry.services.sources import ensure_source
@@ -155,7 +155,10 @@ def walk(world: World, models: Sequence[ModelRow], versions: Sequence[VersionRow
         name="default", uri="http://mlflow.example"
     )
     now = world.tick()
-    apply_walk(source=source, walk=Walk(tuple(models), tuple(versions)), started_at=now, now=now)
+    with one_walk_at_a_time(source):
+        apply_walk(
+            source=source, walk=Walk(tuple(models), tuple(versions)), started_at=now, now=now
+        )
 
 
 def model_row(name: str = MODEL, **values: Any) -> ModelRow:
