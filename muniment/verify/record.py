@@ -19,6 +19,8 @@ from muniment.verify.shown import object_in
 from muniment.verify.stream import StreamEntry
 
 DISMISSED = "approval.dismissed"
+# One statement for a model that was there before Muniment, with its versions and aliases.
+ADOPTED = "model.adopted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,19 +136,27 @@ class Record:
     @property
     def alias_moves(self) -> list[AliasMove]:
         """Every move of every alias of the model, in order."""
-        return [
-            _alias_move(entry)
-            for entry in self.entries
-            if entry.statement.predicate_type == REGISTRY_EVENT
-            and str(entry.statement.predicate["event"]).startswith("alias.")
-        ]
+        moves: list[AliasMove] = []
+        for entry in self.entries:
+            if entry.statement.predicate_type != REGISTRY_EVENT:
+                continue
+            event = str(entry.statement.predicate["event"])
+            if event == ADOPTED:
+                moves += _adopted_aliases(entry)
+            elif event.startswith("alias."):
+                moves.append(_alias_move(entry))
+        return moves
 
     def row_of(self, uri: str) -> dict[str, Any]:
         """Return the registry row of the model or a version, as its changes left it."""
         row: dict[str, Any] = {}
         for entry in self.entries:
             predicate = entry.statement.predicate
-            if entry.statement.predicate_type != REGISTRY_EVENT or not _subject_is(entry, uri):
+            if entry.statement.predicate_type != REGISTRY_EVENT:
+                continue
+            if predicate["event"] == ADOPTED:
+                row = dict(self._adopted_row(entry, uri)) or row
+            if not _subject_is(entry, uri):
                 continue
             _, _, change = str(predicate["event"]).partition(".")
             before, after = object_in(predicate, "before"), object_in(predicate, "after")
@@ -157,6 +167,17 @@ class Record:
             elif change in ("changed", "renamed"):
                 row = {key: value for key, value in row.items() if key not in before} | dict(after)
         return row
+
+    def _adopted_row(self, entry: StreamEntry, uri: str) -> Mapping[str, Any]:
+        """Return what an adoption says of the model or a version; empty where it says nothing."""
+        after = object_in(entry.statement.predicate, "after")
+        if uri == self.stream:
+            return object_in(after, "model")
+        rows = after.get("versions")
+        for row in rows if isinstance(rows, list) else []:
+            if isinstance(row, dict) and self.uri_of(str(row.get("version"))) == uri:
+                return row
+        return {}
 
     def _typed(self, predicate_type: str) -> list[StreamEntry]:
         return [entry for entry in self.about if entry.statement.predicate_type == predicate_type]
@@ -177,6 +198,14 @@ def _alias_move(entry: StreamEntry) -> AliasMove:
         after=_number(object_in(predicate, "after").get("version")),
         promotion_id=None if promotion is None else str(promotion),
     )
+
+
+def _adopted_aliases(entry: StreamEntry) -> list[AliasMove]:
+    aliases = object_in(object_in(entry.statement.predicate, "after"), "aliases")
+    return [
+        AliasMove(entry=entry, alias=alias, before=None, after=_number(number), promotion_id=None)
+        for alias, number in sorted(aliases.items())
+    ]
 
 
 def _number(version: object) -> str | None:

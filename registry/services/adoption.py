@@ -75,7 +75,7 @@ def adopt_models(
     held = [
         (known, alias, versions[known.identity, number], entries[index])
         for known, one, index in zip(models, found.values(), first, strict=True)
-        for alias, number in one.aliases.items()
+        for alias, number in sorted(one.aliases.items())
     ]
     ModelAlias.objects.bulk_create(
         ModelAlias(registered_model=known, alias=alias, version=version, since=now)

@@ -139,7 +139,7 @@ def test_events_are_offered_as_the_log_has_them(world: World, enter: Enter) -> N
     assert "promotion.review_opened" not in text_of(client.get("/log/"))
     world.request(2)
     page = client.get("/log/").content.decode()
-    for event in ("promotion", "promotion.requested", "promotion.review_opened", "alias.set"):
+    for event in ("promotion", "promotion.requested", "promotion.review_opened", "model.adopted"):
         assert f'<option value="{event}">' in page, event
     chosen = client.get("/log/?event=promotion.review_opened")
     assert [row.event for row in chosen.context["log"].rows] == ["promotion.review_opened"]
