@@ -50,6 +50,11 @@ app.conf.update(
             "schedule": float(settings.MIRROR_WALK_SECONDS),
             "options": {"expires": float(settings.MIRROR_WALK_SECONDS)},
         },
+        "hash artifacts again": {
+            "task": "registry.tasks.hash_again",
+            "schedule": 300.0,
+            "options": {"expires": 300.0},
+        },
         "take up what was left": {
             "task": "registry.tasks.take_up_open_work",
             "schedule": 20.0,

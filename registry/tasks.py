@@ -15,7 +15,8 @@ from audits.models import Job
 from audits.services.evidence import LOST_AFTER
 from lineage.errors import MlflowUnavailable
 from lineage.mlflow import MlflowClient
-from registry.models import Promotion, RegistrySource
+from registry.models import ModelVersion, Promotion, RegistrySource
+from registry.services.artifacts import due_versions, verify_artifacts
 from registry.services.execution import Progress, execute_promotion
 from registry.services.lineage import record_version_lineage
 from registry.services.mirror import walk_source
@@ -38,6 +39,9 @@ _RETRY: dict[str, Any] = {
 # Who waits for the log asks again every second for so long; then `take_up_open_work` does, or
 # every round of that would start one more that asks for ever.
 MAX_POLLS = 15
+# Twelve times an hour so many: 3,000 models' champions in half a day.
+HASH_AGAIN_SECONDS = 300
+MAX_HASHED_AT_ONCE = 30
 
 
 def _client_for(version_uri: str) -> MlflowClient:
@@ -85,6 +89,20 @@ def audit_predictions_of_version(job_id: str) -> None:
     """Audit the predictions that were logged with a version."""
     job = Job.objects.get(pk=job_id)
     audit_version(job_id=job.pk, client=_client_for(job.version_uri), clock=timezone.now)
+
+
+@shared_task
+def hash_again() -> None:
+    """Have the files of versions hashed again that were not looked at for long, a few at a time."""
+    for version in due_versions(now=timezone.now())[:MAX_HASHED_AT_ONCE]:
+        hash_version_again.apply_async((version.uri,), expires=HASH_AGAIN_SECONDS)
+
+
+@shared_task(**_RETRY)
+def hash_version_again(version_uri: str) -> None:
+    """Hash the files of a version again; others than those recorded are a violation."""
+    version = ModelVersion.objects.select_related("registered_model").get(uri=version_uri)
+    verify_artifacts(version=version, client=_client_for(version_uri), clock=timezone.now)
 
 
 @shared_task

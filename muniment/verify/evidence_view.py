@@ -3,7 +3,7 @@
 It is what reviewers sign and what a decision judged. The rules are those of
 ``https://muniment.dev/evidence-view/v1``: the newest item of a kind counts, except that what was
 reported never supersedes what was computed about the same bytes; a version is compared with the
-last other holder of the alias.
+last other holder of the alias. Violations that nothing undid are part of it.
 """
 
 from __future__ import annotations
@@ -13,10 +13,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from muniment.attest.digest import canonical_json
+from muniment.attest.predicates import REGISTRY_EVENT
 from muniment.verify.record import Record
 from muniment.verify.shown import object_in
 from muniment.verify.stream import StreamEntry
 
+UNDONE: Final = "violation.undone"
 FORMAT: Final = "https://muniment.dev/evidence-view/v1"
 
 
@@ -45,6 +47,8 @@ def evidence_digest(record: Record, *, policy_digest: str, alias: str) -> str:
         },
         "alias_ever_held": ever_held,
     }
+    if violations := _standing_violations(record):
+        shown["violations"] = violations
     return hashlib.sha256(canonical_json(shown)).hexdigest()
 
 
@@ -75,6 +79,28 @@ def counting_evidence(record: Record, version_uri: str) -> dict[str, StreamEntry
         if not is_outranked:
             counting[kind] = entry
     return counting
+
+
+def _standing_violations(record: Record) -> list[dict[str, str]]:
+    """Return the violations against the version, or its model, that stand at the stream's end.
+
+    Those whose statement says so, and that no later one supersedes or says to be undone.
+    """
+    standing: dict[str, str] = {}
+    for entry in record.entries:
+        if entry.statement.predicate_type != REGISTRY_EVENT:
+            continue
+        predicate = entry.statement.predicate
+        detail = object_in(predicate, "detail")
+        superseded = detail.get("supersedes")
+        for digest in superseded if isinstance(superseded, list) else []:
+            standing.pop(str(digest), None)
+        if predicate["event"] == UNDONE:
+            standing.pop(str(detail.get("violation")), None)
+        is_against = predicate.get("violation") is True and detail.get("standing") is True
+        if is_against and entry.statement.subjects[0].name in (record.version_uri, record.stream):
+            standing[entry.sha256] = str(predicate["event"])
+    return [{"digest": digest, "event": standing[digest]} for digest in sorted(standing)]
 
 
 def legs_of(lineage: StreamEntry) -> Mapping[str, Any]:

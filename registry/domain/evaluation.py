@@ -89,7 +89,8 @@ def evaluate(
     Unsatisfied, insufficient, or missing with no job under way: deny, and so does a refusal by an
     eligible reviewer of this evidence. Evidence being computed, or only approvals missing:
     pending. Otherwise allow. At least one gate must be satisfied for anything but deny (or still
-    be pending): waivers and what is not applicable show nothing about a version.
+    be pending): waivers and what is not applicable show nothing about a version. A standing
+    violation denies whatever the gates say, and no waiver covers it.
 
     Never raises for any evidence or approval. Monotone: taking away evidence, a job, an approval
     or a waiver never turns deny or pending into allow, nor deny by a measured failure into
@@ -105,6 +106,7 @@ def evaluate(
     results = tuple(_result(policy, gate, evidence, waivers, as_of) for gate in policy.gates)
     reviewed = review(policy.approvals, approvals, evidence_digest=digest, as_of=as_of)
     standing = _why_policy_does_not_apply(policy, evidence, as_of)
+    standing += [violation.reason for violation in evidence.violations]
     if not any(
         result.outcome in (GateOutcome.SATISFIED, GateOutcome.PENDING) for result in results
     ):

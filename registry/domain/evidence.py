@@ -85,11 +85,37 @@ class ChampionFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class StandingViolation:
+    """A change in MLflow that nothing allowed and that nothing undid: no gate holds against it.
+
+    `digest` is that of the statement that says so, `event` what happened.
+    """
+
+    digest: str
+    event: str
+
+    @property
+    def reason(self) -> str:
+        """Say in a sentence why the version may hold no alias."""
+        what = _VIOLATIONS.get(self.event, f"MLflow was changed without a grant ({self.event})")
+        return f"{what}, and what was judged may not be what would be used."
+
+
+_VIOLATIONS = {
+    "artifacts.changed": "The version's files were changed after they were registered",
+    "version.changed": "The version was pointed at other files after it was registered",
+    "version.gone": "The version was deleted in MLflow without a grant",
+    "model.gone": "The registered model was deleted in MLflow without a grant",
+}
+
+
+@dataclass(frozen=True, slots=True)
 class EvidenceView:
     """All that is known about one version when one alias is asked for.
 
     `under_way` holds the kinds of evidence (`lineage` too) that a job is producing right now.
-    `alias_ever_held` and `champion` leave out the reign of this version itself.
+    `alias_ever_held` and `champion` leave out the reign of this version itself. `violations` are
+    no evidence: they speak against the version whatever the evidence says.
 
     Raises:
         ValueError: two items of one kind that nothing supersedes, a champion of an alias that was
@@ -106,6 +132,7 @@ class EvidenceView:
     under_way: frozenset[str]
     champion: ChampionFacts | None
     alias_ever_held: bool
+    violations: tuple[StandingViolation, ...] = ()
 
     def __post_init__(self) -> None:
         if self.champion is not None and not self.alias_ever_held:
@@ -191,9 +218,10 @@ def evidence_digest(policy_digest: str, alias: str, view: EvidenceView) -> str:
 def view_mapping(view: EvidenceView) -> dict[str, Any]:
     """Give the view as JSON, evidence by digest: its bodies are statements of the same log.
 
-    Items that something supersedes are left out, for no gate reads them.
+    Items that something supersedes are left out, for no gate reads them; so is `violations` where
+    there is none.
     """
-    return {
+    mapping: dict[str, Any] = {
         "version_uri": view.version_uri,
         "alias": view.alias.lower(),
         "subject_digest": view.subject_digest,
@@ -210,6 +238,12 @@ def view_mapping(view: EvidenceView) -> dict[str, Any]:
         },
         "alias_ever_held": view.alias_ever_held,
     }
+    if view.violations:
+        mapping["violations"] = sorted(
+            ({"digest": one.digest, "event": one.event} for one in view.violations),
+            key=lambda one: one["digest"],
+        )
+    return mapping
 
 
 def _lineage_mapping(lineage: LineageFacts) -> dict[str, Any]:

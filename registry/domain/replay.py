@@ -16,6 +16,7 @@ from registry.domain.evidence import (
     EvidenceView,
     LegFact,
     LineageFacts,
+    StandingViolation,
 )
 from registry.domain.policy import Policy
 from registry.domain.waivers import Waiver
@@ -77,6 +78,10 @@ def _view(inputs: Mapping[str, Any], evidence: Mapping[str, EvidenceItem]) -> Ev
             under_way=frozenset(champion["under_way"]),
         ),
         alias_ever_held=inputs["alias_ever_held"],
+        violations=tuple(
+            StandingViolation(digest=one["digest"], event=one["event"])
+            for one in inputs.get("violations", ())
+        ),
     )
 
 

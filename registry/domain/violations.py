@@ -85,6 +85,18 @@ def holds_again(before: Mapping[str, Any], row: Mapping[str, Any]) -> bool:
     )
 
 
+def merged_before(
+    first: Mapping[str, Any] | None, later: Mapping[str, Any] | None
+) -> dict[str, Any] | None:
+    """Return what to restore after two changes in a row: of each key what the first of them had."""
+    if first is None or later is None:
+        return None if first is None else dict(first)
+    merged = {**later, **first}
+    if "tags" in first and "tags" in later:
+        merged["tags"] = {**later["tags"], **first["tags"]}
+    return merged
+
+
 def can_be_undone(event: str, before: Mapping[str, Any] | None) -> bool:
     """Say whether MLflow has an operation that brings back what a violation changed.
 

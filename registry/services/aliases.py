@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 from django.conf import settings
+from django.db.models import Exists, OuterRef
+from django.db.models.functions import Lower
 
 from audits.domain.actor import Actor
 from audits.domain.log import Event
@@ -21,7 +24,7 @@ from registry.models import (
 )
 from registry.services.facts import state_registry_event
 from registry.services.modes import watch_of
-from registry.services.violations import open_of, record_violation, settle_restored
+from registry.services.violations import find_violation, open_of, record_violation, settle_restored
 
 # A grant that the store may have used: it was sent, or it was reserved and settled.
 _EXPLAINING = (Grant.Status.WRITTEN, Grant.Status.RESERVED, Grant.Status.CONFIRMED)
@@ -35,6 +38,15 @@ def governed_aliases() -> tuple[str, ...]:
 def is_governed_alias(alias: str) -> bool:
     """Say whether an alias is governed, whatever its letter case."""
     return alias.lower() in governed_aliases()
+
+
+def is_named_by_governed_alias() -> Exists:
+    """Return the condition on a model version that a governed alias names it now."""
+    return Exists(
+        ModelAlias.objects.annotate(lower=Lower("alias")).filter(
+            version=OuterRef("pk"), lower__in=governed_aliases()
+        )
+    )
 
 
 def record_alias(
@@ -64,6 +76,7 @@ def record_alias(
     before = held.version if held else None
     if before == version:
         return None
+    event = _event(before, version)
     promotion = _explaining_promotion(version, alias) if version else None
     is_unexplained = promotion is None and not preexisting and is_governed_alias(alias)
     restored = _restored_violation(registered_model, alias, version) if is_unexplained else None
@@ -72,7 +85,19 @@ def record_alias(
         and restored is None
         and watch_of(registered_model.source_id).makes_violations(registered_model.name)
     )
-    detail: dict[str, str | bool] = {"alias": alias}
+    found = (
+        find_violation(
+            event=event,
+            registered_model=registered_model,
+            version=version or before,
+            alias=alias,
+            before=_named(before),
+            after=_named(version),
+        )
+        if is_violation
+        else None
+    )
+    detail: dict[str, Any] = {"alias": alias, **(found.detail if found else {})}
     if promotion:
         detail["promotion_id"] = str(promotion.pk)
     if preexisting:
@@ -81,7 +106,6 @@ def record_alias(
         detail["restores"] = restored.entry.sha256
     elif is_unexplained and not is_violation:
         detail["unexplained"] = True
-    event = _event(before, version)
     entry = state_registry_event(
         event=event,
         registered_model=registered_model,
@@ -101,17 +125,8 @@ def record_alias(
             alias=alias,
             defaults={"version": version, "since": now},
         )
-    if is_violation:
-        record_violation(
-            entry=entry,
-            event=event,
-            registered_model=registered_model,
-            version=version or before,
-            alias=alias,
-            before=_named(before),
-            after=_named(version),
-            now=now,
-        )
+    if found is not None:
+        record_violation(found=found, entry=entry, now=now)
     settle_restored(registered_model=registered_model, now=now)
     if promotion is not None:
         open_of(registered_model, alias=alias).update(

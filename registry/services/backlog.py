@@ -5,12 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 
 from django.db.models import Exists, OuterRef, QuerySet
-from django.db.models.functions import Lower
 
 from audits.models import Job
 from lineage.models import LineageRecord
-from registry.models import ModelAlias, ModelVersion, RegistrySource
-from registry.services.aliases import governed_aliases
+from registry.models import ModelVersion, RegistrySource
+from registry.services.aliases import is_named_by_governed_alias
 from registry.services.work import order_job
 
 # So few are queued at a time that a version registered meanwhile never waits behind thousands.
@@ -26,13 +25,10 @@ def backlog_of(source: RegistrySource) -> QuerySet[ModelVersion]:
     """
     recorded = LineageRecord.objects.filter(version_uri=OuterRef("uri"))
     ordered = Job.objects.filter(kind=Job.Kind.LINEAGE, version_uri=OuterRef("uri"))
-    named = ModelAlias.objects.annotate(lower=Lower("alias")).filter(
-        version=OuterRef("pk"), lower__in=governed_aliases()
-    )
     return (
         ModelVersion.objects.filter(registered_model__source=source, gone_at__isnull=True)
         .filter(~Exists(recorded), ~Exists(ordered))
-        .annotate(is_named=Exists(named))
+        .annotate(is_named=is_named_by_governed_alias())
         .order_by("-is_named", "-creation_timestamp_ms", "pk")
     )
 

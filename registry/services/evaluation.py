@@ -18,6 +18,7 @@ from registry.domain.evidence import (
     EvidenceView,
     LegFact,
     LineageFacts,
+    StandingViolation,
     comparison_holder,
     supersede,
 )
@@ -29,6 +30,7 @@ from registry.models import (
     Promotion,
 )
 from registry.services.policies import document_of
+from registry.services.violations import standing_against
 
 # Which evidence each kind of job is about to produce.
 _PRODUCES = {
@@ -120,6 +122,10 @@ def load_view(*, version: ModelVersion, alias: str) -> EvidenceView:
             else None
         ),
         alias_ever_held=ever_held,
+        violations=tuple(
+            StandingViolation(digest=one.entry.sha256, event=one.event)
+            for one in standing_against(version)
+        ),
     )
 
 

@@ -17,19 +17,17 @@ from django.db import transaction
 
 from audits.domain.actor import EXECUTOR
 from audits.selectors import latest_checkpoint
-from lineage.artifacts import ArtifactTree
 from lineage.errors import MlflowRefused
 from lineage.mlflow import MlflowClient
-from lineage.services.collect import artifacts_of_version
 from registry.domain.promotion import PromotionEvent, PromotionStatus
 from registry.models import Grant, Promotion
 from registry.services.aliases import record_alias
+from registry.services.artifacts import verify_artifacts
 from registry.services.decisions import NO_POLICY, decide_open_promotions, decide_promotion
 from registry.services.evaluation import evaluate_version
 from registry.services.grants import issue_token
-from registry.services.lineage import snapshot_of
 from registry.services.locking import lock_promotion
-from registry.services.stating import move_promotion, subject_digest_of
+from registry.services.stating import move_promotion
 
 logger = structlog.get_logger(__name__)
 
@@ -61,7 +59,7 @@ def execute_promotion(
         return Progress.ENDED
     known, version = promotion.version.registered_model, promotion.version
     if not _was_done(promotion, client):
-        fault = _why_no_longer(promotion, client, now=clock())
+        fault = _why_no_longer(promotion, client, clock)
         if fault:
             _fail(promotion, fault, now=clock())
             return Progress.ENDED
@@ -114,33 +112,20 @@ def _start(promotion: Promotion, clock: Callable[[], datetime]) -> Promotion:
         )
 
 
-def _why_no_longer(promotion: Promotion, client: MlflowClient, *, now: datetime) -> str:
+def _why_no_longer(
+    promotion: Promotion, client: MlflowClient, clock: Callable[[], datetime]
+) -> str:
     """Say why a grant must not be given any more; "" while what was decided still holds.
 
     Asked before every attempt: between two of them MLflow may have been away for hours, and an
     artifact store lets files be replaced at any time.
     """
-    evaluation = evaluate_version(version=promotion.version, alias=promotion.alias, as_of=now)
+    evaluation = evaluate_version(version=promotion.version, alias=promotion.alias, as_of=clock())
     if evaluation.decision is None:
         return NO_POLICY
     if not evaluation.decision.allowed:
         return f"The policy no longer allows it: {evaluation.decision.reasons[0]}"
-    recorded, found = _digests(promotion, client)
-    if recorded != found:
-        return (
-            f"The artifacts changed after they were judged: {recorded} was recorded, "
-            f"{found or 'nothing readable'} is there now."
-        )
-    return ""
-
-
-def _digests(promotion: Promotion, client: MlflowClient) -> tuple[str, str]:
-    """Return the recorded subject digest, and that of the files as they are now ("" for none)."""
-    recorded = str(subject_digest_of(promotion.version))
-    if not recorded.startswith("dirHash:"):
-        return recorded, recorded  # a version without artifacts has none that could change
-    found = artifacts_of_version(client, snapshot_of(promotion.version))
-    return recorded, str(found.dir_hash) if isinstance(found, ArtifactTree) else ""
+    return verify_artifacts(version=promotion.version, client=client, clock=clock)
 
 
 def _was_done(promotion: Promotion, client: MlflowClient) -> bool:

@@ -64,6 +64,8 @@ def record_version_lineage(
 @transaction.atomic(durable=True)
 def _record(job: Job, version: ModelVersion, collected: CollectedLineage, *, now: datetime) -> None:
     record_lineage(collected=collected, actor=RECORDER, now=now)
+    if collected.files:
+        ModelVersion.objects.filter(pk=version.pk).update(hashed_at=now)
     finish_job(job=job, now=now)
     if PolicyBinding.objects.filter(registered_model=version.registered_model_id).exists():
         order_job(

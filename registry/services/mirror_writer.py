@@ -21,7 +21,13 @@ from registry.models import (
 from registry.services.aliases import record_alias
 from registry.services.facts import state_registry_event
 from registry.services.modes import Watch
-from registry.services.violations import open_of, record_violation, settle_restored
+from registry.services.violations import (
+    FoundViolation,
+    find_violation,
+    open_of,
+    record_violation,
+    settle_restored,
+)
 from registry.services.work import order_job
 
 logger = structlog.get_logger(__name__)
@@ -150,30 +156,35 @@ class ChangeWriter:
             change, known, version
         )
         is_violation = is_unexplained and self._watch.makes_violations(change.model_name)
+        found = self._found(change, known, version) if is_violation else None
+        detail = found.detail if found else {"unexplained": True} if is_unexplained else None
         entry = state_registry_event(
             event=change.kind.value,
             registered_model=known,
             version=version,
             before=change.before,
             after=change.after,
-            detail={"unexplained": True} if is_unexplained and not is_violation else None,
+            detail=detail,
             is_violation=is_violation,
             actor=MIRROR,
             now=self._now,
         )
-        if is_violation:
-            before, after = change.before, change.after
-            if change.kind in (ChangeKind.MODEL_CHANGED, ChangeKind.VERSION_CHANGED):
-                before, after = governed_part(before or {}, after or {})
-            record_violation(
-                entry=entry,
-                event=change.kind.value,
-                registered_model=known,
-                version=version,
-                before=before,
-                after=after,
-                now=self._now,
-            )
+        if found is not None:
+            record_violation(found=found, entry=entry, now=self._now)
+
+    def _found(
+        self, change: Change, known: RegisteredModel, version: ModelVersion | None
+    ) -> FoundViolation:
+        before, after = change.before, change.after
+        if change.kind in (ChangeKind.MODEL_CHANGED, ChangeKind.VERSION_CHANGED):
+            before, after = governed_part(before or {}, after or {})
+        return find_violation(
+            event=change.kind.value,
+            registered_model=known,
+            version=version,
+            before=before,
+            after=after,
+        )
 
     def _restores(
         self, change: Change, known: RegisteredModel, version: ModelVersion | None

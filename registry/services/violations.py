@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from django.db import transaction
@@ -22,6 +23,7 @@ from registry.domain.violations import (
     ViolationStatus,
     can_be_undone,
     holds_again,
+    merged_before,
 )
 from registry.errors import InvalidRequest
 from registry.models import ModelAlias, ModelVersion, RegisteredModel, Violation
@@ -67,35 +69,80 @@ def open_of(
     return rows if alias else rows.filter(version=version)
 
 
-def record_violation(
+@dataclass(frozen=True, slots=True)
+class FoundViolation:
+    """A violation about to be stated and recorded.
+
+    Attributes:
+        before: what to restore; where it takes the place of an open one, what that one has to.
+        supersedes: the open ones of the same thing.
+    """
+
+    event: str
+    registered_model: RegisteredModel
+    version: ModelVersion | None
+    alias: str
+    before: Mapping[str, Any] | None
+    after: Mapping[str, Any] | None
+    supersedes: tuple[Violation, ...]
+
+    @property
+    def can_be_undone(self) -> bool:
+        return can_be_undone(self.event, self.before)
+
+    @property
+    def detail(self) -> dict[str, Any]:
+        """Return what its statement says, so that a verifier knows which ones stand."""
+        said: dict[str, Any] = {}
+        if not self.can_be_undone:
+            said["standing"] = True
+        if self.supersedes:
+            said["supersedes"] = sorted(earlier.entry.sha256 for earlier in self.supersedes)
+        return said
+
+
+def find_violation(
     *,
-    entry: LogEntry,
     event: str,
     registered_model: RegisteredModel,
     version: ModelVersion | None,
     before: Mapping[str, Any] | None,
     after: Mapping[str, Any] | None,
     alias: str = "",
-    now: datetime,
-) -> Violation:
-    """Open a violation for the fact that `entry` states; its transaction is the fact's.
+) -> FoundViolation:
+    """Relate a change that nothing allows to the open violations of the same thing.
 
-    An open violation of the same thing is superseded, and what it should be restored to is kept:
-    two wrong moves in a row are undone to where the first began.
+    They are superseded by it, and what they have to be restored to is kept: two wrong moves in a
+    row are undone to where the first began.
     """
-    same = open_of(registered_model, alias=alias, version=version).filter(event__in=_family(event))
-    if earlier := same.order_by("found_at").first():
-        before = earlier.before
-        same.update(status=ViolationStatus.SUPERSEDED, settled_at=now)
-    return Violation.objects.create(
+    of_one = None if alias else version
+    same = open_of(registered_model, alias=alias, version=of_one).filter(event__in=_family(event))
+    earlier = tuple(same.select_related("entry").order_by("found_at"))
+    return FoundViolation(
+        event=event,
         registered_model=registered_model,
         version=version,
-        event=event,
         alias=alias,
-        before=before,
+        before=_restorable(event, earlier[0], before) if earlier else before,
         after=after,
+        supersedes=earlier,
+    )
+
+
+def record_violation(*, found: FoundViolation, entry: LogEntry, now: datetime) -> Violation:
+    """Open a violation for the fact that `entry` states; its transaction is the fact's."""
+    Violation.objects.filter(pk__in=[earlier.pk for earlier in found.supersedes]).update(
+        status=ViolationStatus.SUPERSEDED, settled_at=now
+    )
+    return Violation.objects.create(
+        registered_model=found.registered_model,
+        version=found.version,
+        event=found.event,
+        alias=found.alias,
+        before=found.before,
+        after=found.after,
         status=ViolationStatus.OPEN,
-        can_be_undone=can_be_undone(event, before),
+        can_be_undone=found.can_be_undone,
         found_at=now,
         entry=entry,
     )
@@ -211,6 +258,14 @@ def words_of(violation: Violation) -> str:
         case _:
             changed = " and ".join(sorted(violation.after or {})) or "fields"
             return f"{changed} of {name}{version} changed"
+
+
+def _restorable(
+    event: str, earlier: Violation, before: Mapping[str, Any] | None
+) -> Mapping[str, Any] | None:
+    if event.startswith("alias."):
+        return cast("Mapping[str, Any] | None", earlier.before)
+    return merged_before(earlier.before, before)
 
 
 def _family(event: str) -> tuple[str, ...]:

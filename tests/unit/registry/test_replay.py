@@ -11,7 +11,7 @@ import pytest
 
 from muniment.attest.digest import canonical_json
 from registry.domain.evaluation import Decision, evaluate
-from registry.domain.evidence import EvidenceItem, EvidenceView
+from registry.domain.evidence import EvidenceItem, EvidenceView, StandingViolation
 from registry.domain.replay import ReplayError, replay_decision
 from registry.domain.waivers import Waiver
 from registry.domain.words import GateOutcome, Verdict
@@ -179,3 +179,19 @@ def test_waivers_alone_allow_nothing() -> None:
     waivers = tuple(replace(WAIVER, gate_id=gate.id) for gate in policy.gates)
     decision = evaluate(policy, view, approved(view), waivers, NOW)
     assert decision.verdict is Verdict.DENY
+
+
+def test_a_standing_violation_denies_whatever_holds_and_is_replayed() -> None:
+    policy = waivable_policy()
+    clean = evidence_view()
+    view = replace(clean, violations=(StandingViolation("a" * 64, "artifacts.changed"),))
+    decision = evaluate(policy, view, approved(view, policy=policy), (WAIVER,), NOW)
+    assert decision.verdict is Verdict.DENY
+    assert decision.reasons[0].startswith("The version's files were changed")
+    # Whoever signed the evidence without it has not signed this.
+    allowed = evaluate(policy, clean, approved(clean, policy=policy), (), NOW)
+    assert allowed.allowed
+    assert allowed.evidence_digest != decision.evidence_digest
+    again = replay_decision(recorded(decision), policy=policy, evidence=by_digest(view))
+    assert again.to_mapping() == decision.to_mapping()
+    assert "violations" not in recorded(allowed)["inputs"]

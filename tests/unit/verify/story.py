@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -14,6 +14,7 @@ from registry.domain.evidence import (
     EvidenceView,
     LegFact,
     LineageFacts,
+    StandingViolation,
     comparison_holder,
     evidence_digest,
     supersede,
@@ -122,9 +123,17 @@ def gate(
 
 
 def server_evidence_digest(
-    statements: Sequence[dict[str, Any]], version_uri: str = VERSION, alias: str = "champion"
+    statements: Sequence[dict[str, Any]],
+    version_uri: str = VERSION,
+    alias: str = "champion",
+    *,
+    standing: Collection[str] = (),
 ) -> str:
-    """Return the digest of the evidence that counts, by the server's own code."""
+    """Return the digest of the evidence that counts, by the server's own code.
+
+    Args:
+        standing: digests of the statements of violations that stand.
+    """
     holders = [
         f"{STREAM}/versions/{item['predicate']['after']['version']}"
         if item["predicate"]["after"]
@@ -144,6 +153,11 @@ def server_evidence_digest(
         under_way=frozenset({"bias"}),
         champion=None if champion is None else _champion(statements, champion),
         alias_ever_held=ever_held,
+        violations=tuple(
+            StandingViolation(item["sha256"], item["predicate"]["event"])
+            for item in statements
+            if item["sha256"] in standing
+        ),
     )
     return evidence_digest(str(POLICY_REF["digest"]), alias, view)
 

@@ -14,7 +14,13 @@ import pytest
 from muniment.attest import predicates
 from muniment.verify import Finding
 from tests.unit.verify.conftest import Look
-from tests.unit.verify.story import FIRST_VERSION, LEGS, PROVENANCE, VERSION
+from tests.unit.verify.story import (
+    FIRST_VERSION,
+    LEGS,
+    PROVENANCE,
+    VERSION,
+    server_evidence_digest,
+)
 from tests.unit.verify.world import World, failures
 
 Dossier = dict[str, Any]
@@ -378,3 +384,32 @@ def test_reported_evidence_does_not_supersede_what_was_computed(look: Look, worl
         dossier["champion"].update(same_rows=False)
 
     assert agreement(look, forged(world, compared)).holds
+
+
+def test_a_violation_that_stands_is_part_of_what_is_judged(look: Look, world: World) -> None:
+    def judged_with(*standing: str) -> Edit:
+        digest = server_evidence_digest(world.statements(), standing=standing)
+
+        def preview(dossier: Dossier) -> None:
+            dossier["decision"].update(
+                leaf_index=None, evidence_digest=f"sha256:{digest}", approvals_given=0
+            )
+
+        return preview
+
+    def violate(subject: str, **detail: object) -> str:
+        world.registry_event(
+            "artifacts.changed", subject, violation=True, detail={"standing": True, **detail}
+        )
+        return str(world.statements()[-1]["sha256"])
+
+    violate(FIRST_VERSION)  # of another version: nothing to this one
+    assert agreement(look, forged(world, judged_with())).holds
+    first = violate(VERSION)
+    assert agreement(look, forged(world, judged_with(first))).holds
+    assert not agreement(look, forged(world, judged_with())).holds
+    second = violate(VERSION, supersedes=[first])
+    assert agreement(look, forged(world, judged_with(second))).holds
+    assert not agreement(look, forged(world, judged_with(first))).holds
+    world.registry_event("violation.undone", VERSION, detail={"violation": second})
+    assert agreement(look, forged(world, judged_with())).holds

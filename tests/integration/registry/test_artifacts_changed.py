@@ -1,0 +1,142 @@
+"""Files that change after a version was registered: found, logged, alarmed, and held against it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from django.utils import timezone
+
+from accounts.services.people import actor_of
+from audits.models import Alarm, LogEntry
+from audits.selectors import decoded_statement
+from registry import tasks
+from registry.models import ModelVersion, Promotion, Violation
+from registry.services.artifacts import due_versions, verify_artifacts
+from registry.services.evaluation import evaluate_version
+from registry.services.modes import set_mode
+from registry.services.violations import accept_violation
+from tests.instance import INSTANCE
+from tests.integration.registry.live import MODEL, LiveRegistry, set_alias_behind_the_back
+
+
+def stored_files(live: LiveRegistry, number: int = 1) -> Path:
+    """Return where the files of a version lie on the MLflow server's disk."""
+    model_id = live.version(number).source_uri.removeprefix("models:/")
+    place = live.client.get_logged_model(model_id).artifact_uri
+    return INSTANCE.stack.home.path / "mlflow/artifacts" / place.removeprefix("mlflow-artifacts:/")
+
+
+def look_again(live: LiveRegistry, number: int = 1) -> str:
+    return verify_artifacts(version=live.version(number), client=live.client, clock=timezone.now)
+
+
+@pytest.fixture
+def reviewable(live: LiveRegistry) -> Promotion:
+    return live.reviewable()
+
+
+@pytest.mark.parametrize("change", ["replaced", "added", "deleted"])
+def test_changed_files_are_a_violation_that_denies_until_they_are_back(
+    live: LiveRegistry, reviewable: Promotion, change: str
+) -> None:
+    folder = stored_files(live)
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    assert look_again(live) == ""
+    if change == "replaced":
+        next(iter(before)).write_bytes(b"another thing")
+    elif change == "added":
+        (folder / "backdoor.py").write_bytes(b"import os")
+    else:
+        for path in before:
+            path.unlink()
+    assert "changed after they were judged" in look_again(live)
+    fact = LogEntry.objects.get(event="artifacts.changed")
+    assert fact.is_violation
+    assert decoded_statement(fact).predicate["detail"] == {"standing": True}
+    assert "files of loans version 1 changed" in Alarm.objects.get(cleared_at=None).message
+    reviewable.refresh_from_db()
+    assert reviewable.status == "denied"
+    decision = reviewable.decisions.latest("decided_at").content
+    assert decision["reasons"][0].startswith("The version's files were changed")
+    assert decision["inputs"]["violations"] == [
+        {"digest": fact.sha256, "event": "artifacts.changed"}
+    ]
+    # What is known is not said again.
+    assert look_again(live)
+    assert LogEntry.objects.filter(event="artifacts.changed").count() == 1
+    (folder / "backdoor.py").unlink(missing_ok=True)
+    for path, content in before.items():
+        path.write_bytes(content)
+    assert look_again(live) == ""
+    assert Violation.objects.get().status == "undone"
+    assert not Alarm.objects.filter(cleared_at=None).exists()
+    view = evaluate_version(version=live.version(1), alias="champion", as_of=timezone.now()).view
+    assert view.violations == ()
+
+
+def test_answering_for_changed_files_ends_the_alarm_and_not_the_denial(
+    live: LiveRegistry, reviewable: Promotion
+) -> None:
+    (stored_files(live) / "backdoor.py").write_bytes(b"import os")
+    look_again(live)
+    accept_violation(
+        violation_id=Violation.objects.get().pk,
+        reason="Known, and being looked into.",
+        actor=actor_of(live.world.people["admin"]),
+        now=timezone.now(),
+    )
+    assert not Alarm.objects.filter(cleared_at=None).exists()
+    decision = evaluate_version(
+        version=live.version(1), alias="champion", as_of=timezone.now()
+    ).decision
+    assert decision is not None
+    assert decision.verdict == "deny"
+    assert decision.reasons[0].startswith("The version's files were changed")
+
+
+def test_files_of_an_observed_model_are_a_fact_once(live: LiveRegistry) -> None:
+    live.new_model()
+    live.train()
+    live.walk()
+    live.work()
+    set_mode(
+        source=live.version(1).registered_model.source,
+        pattern=MODEL,
+        mode="observe",
+        actor=actor_of(live.world.people["admin"]),
+        now=timezone.now(),
+    )
+    (stored_files(live) / "backdoor.py").write_bytes(b"import os")
+    assert look_again(live)
+    assert look_again(live)
+    fact = LogEntry.objects.get(event="artifacts.changed")
+    assert not fact.is_violation
+    assert decoded_statement(fact).predicate["detail"] == {"unexplained": True}
+    assert not Violation.objects.exists()
+
+
+def test_champions_are_looked_at_daily_and_others_weekly_and_by_the_task(
+    live: LiveRegistry,
+) -> None:
+    live.new_model()
+    for _ in (1, 2):
+        live.train()
+    live.new_version()  # without files: nothing to hash again
+    set_alias_behind_the_back("champion", 1)
+    live.walk()
+    live.work()
+    now = timezone.now()
+
+    def due(**later: int) -> list[int]:
+        return [version.version for version in due_versions(now=now + timedelta(**later))]
+
+    assert due(hours=23) == []
+    assert due(hours=25) == [1]
+    assert due(days=8) == [1, 2]
+    (stored_files(live, 2) / "backdoor.py").write_bytes(b"import os")
+    ModelVersion.objects.filter(version=2).update(hashed_at=now - timedelta(days=8))
+    tasks.hash_version_again(live.version(2).uri)
+    assert Violation.objects.get().version == live.version(2)
+    assert due(hours=1) == []
