@@ -34,6 +34,7 @@ class Mlflow:
             governed: what the registry store reads (`MUNIMENT_*`).
         """
         uri = database_url.replace("postgresql", _DRIVER, 1)
+        artifacts = self._home.path.resolve() / "mlflow" / "artifacts"
         return Service(
             name="mlflow",
             title="MLflow",
@@ -49,7 +50,7 @@ class Mlflow:
                 **governed,
                 "MLFLOW_BACKEND_STORE_URI": uri,
                 "MLFLOW_REGISTRY_STORE_URI": f"muniment+{uri}",
-                "MLFLOW_ARTIFACTS_DESTINATION": str(self._home.path / "mlflow" / "artifacts"),
+                "MLFLOW_ARTIFACTS_DESTINATION": f"muniment+{artifacts.as_uri()}",
                 "MLFLOW_SERVE_ARTIFACTS": "true",
                 "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
                 "MLFLOW_DISABLE_TELEMETRY": "true",

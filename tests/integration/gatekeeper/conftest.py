@@ -71,7 +71,7 @@ def guarded_mlflow(
         *(sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)),
         *("--workers", "1", "--backend-store-uri", f"sqlite:///{folder}/mlflow.db"),
         *("--registry-store-uri", f"muniment+sqlite:///{folder}/mlflow.db"),
-        *("--artifacts-destination", str(folder / "artifacts")),
+        *("--artifacts-destination", f"muniment+file://{folder}/artifacts"),
     ]
     with log_file.open("wb") as log:
         server = subprocess.Popen(

@@ -1,0 +1,121 @@
+"""Where files lie below the server's artifacts destination, whatever spelling says so."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import unquote, urlsplit
+from urllib.request import url2pathname
+
+Parts = tuple[str, ...]
+
+# The routes by which MLflow serves the destination: an artifact's http address names one of them.
+_ROUTE = re.compile(r"/(?:ajax-)?api/2\.0/mlflow-artifacts/artifacts(?:/|$)")
+_MLFLOW_ID = re.compile(r"(?:m-)?[0-9a-f]{32}")
+_LOCAL = frozenset({"", "file"})
+_SPECIFIC_DEPTH = 3
+
+
+def path_parts(path: str) -> Parts:
+    """Return the parts of a path in the one form in which places are compared.
+
+    Percent-encoding is undone as often as it was done, empty and ``.`` parts are left out, and
+    ``..`` takes the part before it along. Law: ``path_parts("/".join(path_parts(p))) ==
+    path_parts(p)``.
+    """
+    while (decoded := unquote(path)) != path:
+        path = decoded
+    parts: list[str] = []
+    for part in path.split("/"):
+        if part == "..":
+            del parts[-1:]
+        elif part not in {"", "."}:
+            parts.append(part)
+    return tuple(parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """The storage that an MLflow server was started with (``--artifacts-destination``).
+
+    Attributes:
+        scheme: without Muniment's prefix; ``file`` for a local folder.
+        host: the bucket, for object stores; empty for a local folder.
+        parts: the folder within it.
+    """
+
+    scheme: str
+    host: str
+    parts: Parts
+
+    @classmethod
+    def from_uri(cls, uri: str) -> Destination:
+        """Read a destination from the URI of a folder or of a bucket's prefix."""
+        scheme, host, parts = _place(uri)
+        return cls(scheme, host, parts)
+
+    def locate(self, uri: str) -> Parts | None:
+        """Return where ``uri`` lies below this destination, or None if it lies elsewhere.
+
+        Args:
+            uri: as MLflow stores artifact locations: of the storage itself, of MLflow's proxy for
+                it (``mlflow-artifacts:``), or of a route of any MLflow server. A server's name is
+                not compared: servers have several.
+        """
+        scheme = urlsplit(uri).scheme.lower()
+        if scheme == "mlflow-artifacts":
+            return path_parts(urlsplit(uri).path)
+        if scheme in {"http", "https"}:
+            route = _ROUTE.search(path := urlsplit(uri).path)
+            return path_parts(path[route.end() :]) if route else None
+        found_scheme, host, parts = _place(uri)
+        depth = len(self.parts)
+        if (found_scheme, host, parts[:depth]) != (self.scheme, self.host, self.parts):
+            return None
+        return parts[depth:]
+
+
+def _place(uri: str) -> tuple[str, str, Parts]:
+    pieces = urlsplit(uri)
+    scheme = pieces.scheme.lower()
+    if scheme in _LOCAL:
+        path = os.path.realpath(url2pathname(pieces.path if scheme else uri))
+        return "file", "", tuple(path.strip("/").split("/"))
+    return scheme, pieces.netloc, path_parts(pieces.path)
+
+
+def is_specific(parts: Parts) -> bool:
+    """Say whether a folder can be one version's own, and not one that many share.
+
+    The destination itself, an experiment's folder or that of all its models is not: keeping
+    everybody from writing there would be within the power of whoever can register a version.
+    """
+    return len(parts) >= _SPECIFIC_DEPTH or any(map(_MLFLOW_ID.fullmatch, parts))
+
+
+class WriteOnceFiles:
+    """The folders of registered versions, looked up by the path of a file or folder.
+
+    Args:
+        owners: the version that each folder belongs to, as messages name it.
+    """
+
+    def __init__(self, owners: Mapping[Parts, str]) -> None:
+        self._owners = dict(owners)
+        self._below: dict[Parts, str] = {}
+        for parts, owner in self._owners.items():
+            for depth in range(len(parts)):
+                self._below.setdefault(parts[:depth], owner)
+
+    def owner_of(self, parts: Parts) -> str | None:
+        """Return the version that a file or folder at ``parts`` would be part of, if any."""
+        for depth in range(len(parts) + 1):
+            if owner := self._owners.get(parts[:depth]):
+                return owner
+        return None
+
+    def owner_within(self, parts: Parts) -> str | None:
+        """Return a version whose files a change of all below ``parts`` would touch, if any."""
+        return self.owner_of(parts) or self._below.get(parts)
