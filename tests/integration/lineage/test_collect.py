@@ -99,8 +99,8 @@ def test_artifact_changed_after_registration_is_another_subject(
 ) -> None:
     logged = trainer.train()
     before = collected(client, logged.name)
-    # MLflow lets anyone do this.
-    trainer.put(logged.model_place, "model.pkl", b"\x80\x05N.")
+    assert trainer.is_refused(logged.model_place, "model.pkl", b"\x80\x05N.")
+    trainer.replace_on_disk(logged.model_place, "model.pkl", b"\x80\x05N.")
     now = artifacts_of_version(client, before.snapshot)
     assert isinstance(now, ArtifactTree)
     assert now.dir_hash != before.subject_digest
@@ -200,7 +200,7 @@ def test_lock_file_that_is_not_the_recorded_one_is_weak(
 ) -> None:
     logged = trainer.train()
     if content is None:
-        trainer.delete(logged.run_place, "environment/requirements.lock.txt")
+        trainer.delete_on_disk(logged.run_place, "environment/requirements.lock.txt")
     else:
         trainer.put(logged.run_place, "environment/requirements.lock.txt", content)
     assert grades(collected(client, logged.name))["environment"] == "weak"
@@ -211,7 +211,7 @@ def test_deleted_artifacts_are_missing_with_the_reason(
 ) -> None:
     logged = trainer.train()
     for name in FILES:
-        trainer.delete(logged.model_place, name)
+        trainer.delete_on_disk(logged.model_place, name)
     found = collected(client, logged.name)
     assert isinstance(found.artifacts, ArtifactsUnreadable)
     assert found.artifacts.fault == "missing"

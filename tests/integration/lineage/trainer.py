@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 from urllib.parse import quote
@@ -14,6 +16,7 @@ import httpx
 
 from lineage.domain.snapshot import VersionSnapshot
 from lineage.mlflow import MlflowClient
+from tests.instance import INSTANCE
 
 LOCK = b"numpy==2.4.6\nscikit-learn==1.9.1\n"
 FILES = {"MLmodel": b"flavors: {}\n", "model.pkl": b"\x80\x05.", "code/train.py": b"pass\n"}
@@ -58,9 +61,19 @@ class Trainer:
         answer = self._http.put(self._artifact(place, name), content=content)
         assert answer.status_code == 200, answer.text
 
-    def delete(self, place: str, name: str = "") -> None:
-        answer = self._http.delete(self._artifact(place, name))
-        assert answer.status_code == 200, answer.text
+    def is_refused(self, place: str, name: str, content: bytes) -> bool:
+        return self._http.put(self._artifact(place, name), content=content).status_code == 403
+
+    def replace_on_disk(self, place: str, name: str, content: bytes) -> None:
+        """Write a file past the server, which refuses it where a version is registered."""
+        (self._folder(place) / name).write_bytes(content)
+
+    def delete_on_disk(self, place: str, name: str = "") -> None:
+        """Delete a file, or the whole folder, past the server."""
+        if name:
+            (self._folder(place) / name).unlink()
+        else:
+            shutil.rmtree(self._folder(place))
 
     def run(self, tags: Mapping[str, str], params: Mapping[str, str]) -> tuple[str, str]:
         """Make a finished run; return its id and artifact place."""
@@ -127,6 +140,10 @@ class Trainer:
         else:
             version = self.version(name, **fields)
         return Logged(run_id, model_id, name, version, run_place, model_place)
+
+    def _folder(self, place: str) -> Path:
+        artifacts = INSTANCE.stack.home.path / "mlflow" / "artifacts"
+        return artifacts / place.removeprefix("mlflow-artifacts:/")
 
     def _artifact(self, place: str, name: str) -> str:
         path = "/".join(filter(None, (place.removeprefix("mlflow-artifacts:/"), name)))

@@ -39,10 +39,10 @@ def test_files_that_changed_after_the_approvals_stop_it(live: LiveRegistry, chan
         promotion.version.source_uri.removeprefix("models:/")
     ).artifact_uri
     if change == "deleted":
-        live.trainer.delete(place)
+        live.trainer.delete_on_disk(place)
     else:
         name = "model.pkl" if change == "replaced" else "backdoor.py"
-        live.trainer.put(place, name, b"another thing")
+        live.trainer.replace_on_disk(place, name, b"another thing")
     promotion = live.run(promotion)
     assert promotion.status == "failed"
     assert "artifacts changed after they were judged" in promotion.failure

@@ -115,7 +115,7 @@ def test_without_a_data_set(model: LiveRegistry) -> None:
 
 def test_without_its_files(model: LiveRegistry) -> None:
     logged = model.train()
-    model.trainer.delete(logged.model_place)
+    model.trainer.delete_on_disk(logged.model_place)
     version = recorded(model)
     require_denial(version, "file")
     assert LineageRecord.objects.get().artifacts == {}
