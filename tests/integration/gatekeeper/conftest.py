@@ -9,7 +9,8 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -49,33 +50,54 @@ def guarded_mlflow(
     tmp_path_factory: pytest.TempPathFactory, grant_key: GrantKey, running_counter: GrantCounter
 ) -> Iterator[MlflowServer]:
     folder = tmp_path_factory.mktemp("mlflow")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     environment = {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith(("MLFLOW_", "MUNIMENT_", "PYTEST_", "DJANGO_"))
-    } | {
-        "PYTHONPATH": str(REPOSITORY),
-        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
-        "MLFLOW_DISABLE_TELEMETRY": "true",
         "MUNIMENT_URL": running_counter.url,
         "MUNIMENT_GRANT_PUBLIC_KEY_FILE": str(grant_key.public_key_file),
         "MUNIMENT_SOURCE": "main",
         "MUNIMENT_GOVERNED_MODELS": "gov-*",
         "MUNIMENT_GOVERNED_ALIASES": "champion, blessed",
     }
-    log_file = folder / "server.log"
-    command = [
-        *(sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)),
-        *("--workers", "1", "--backend-store-uri", f"sqlite:///{folder}/mlflow.db"),
+    options = [
+        *("--backend-store-uri", f"sqlite:///{folder}/mlflow.db"),
         *("--registry-store-uri", f"muniment+sqlite:///{folder}/mlflow.db"),
         *("--artifacts-destination", f"muniment+file://{folder}/artifacts"),
     ]
+    with running_mlflow(folder, options, environment) as server:
+        yield server
+
+
+@contextmanager
+def running_mlflow(
+    folder: Path, options: Sequence[str], environment: Mapping[str, str]
+) -> Iterator[MlflowServer]:
+    """Run an MLflow server in ``folder``; its database is said to be ``mlflow.db`` there."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    inherited = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("MLFLOW_", "MUNIMENT_", "PYTEST_", "DJANGO_"))
+    }
+    command = [
+        *(sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)),
+        *("--workers", "1", *options),
+    ]
+    log_file = folder / "server.log"
     with log_file.open("wb") as log:
         server = subprocess.Popen(
-            command, env=environment, cwd=folder, stdout=log, stderr=log, start_new_session=True
+            command,
+            env=inherited
+            | {
+                "PYTHONPATH": str(REPOSITORY),
+                "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+                "MLFLOW_DISABLE_TELEMETRY": "true",
+            }
+            | dict(environment),
+            cwd=folder,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
         )
     url = f"http://127.0.0.1:{port}"
     try:

@@ -289,3 +289,21 @@ def test_shared_folder_registered_as_a_version_stops_nobody(
     assert f"version 1 of model '{name}' is registered with the folder '0'" in (
         guarded_mlflow.log_file.read_text()
     )
+
+
+def test_nothing_is_written_or_deleted_while_the_registry_cannot_be_asked(
+    client: Any, artifacts: Artifacts, guarded_mlflow: MlflowServer
+) -> None:
+    run = train(client)
+    path = f"0/{run.info.run_id}/artifacts/model"
+    with closing(sqlite3.connect(guarded_mlflow.database)) as database:
+        database.execute("ALTER TABLE model_versions RENAME TO model_versions_lost")
+        try:
+            answers = [artifacts.put(f"{path}/MLmodel", b"evil"), artifacts.delete(path)]
+        finally:
+            database.execute("ALTER TABLE model_versions_lost RENAME TO model_versions")
+    for status, body in answers:
+        assert status == 503  # which clients repeat
+        assert "the registry, which knows what is registered, cannot be asked" in body
+    assert_as_registered(artifacts, path)
+    assert artifacts.put(f"{path}/MLmodel", b"better")[0] == 200
