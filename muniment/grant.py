@@ -32,7 +32,8 @@ HEADER: Final = "Muniment-Grant"
 PAYLOAD_TYPE: Final = "application/vnd.muniment.grant+json"
 SET_ALIAS: Final = "set_alias"
 ROLLBACK_ALIAS: Final = "rollback_alias"
-OPERATIONS: Final = frozenset({SET_ALIAS, ROLLBACK_ALIAS})
+RESTORE: Final = "restore"
+OPERATIONS: Final = frozenset({SET_ALIAS, ROLLBACK_ALIAS, RESTORE})
 # Servers and proxies begin to refuse headers at 8 KiB.
 MAX_TOKEN_CHARACTERS: Final = 8_000
 # A registered model's tag of this name and a grant's id says that the rollback was carried out.
@@ -40,6 +41,7 @@ ROLLBACK_TAG_PREFIX: Final = "muniment.rollback."
 
 _TOKEN = re.compile(r"[A-Za-z0-9_-]+")
 _VERSION = re.compile(r"[1-9][0-9]{0,17}", re.ASCII)
+_SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _URL = re.compile(r"https?://[!-~]+")
 _MEMBERS = (
     "grant_id",
@@ -51,6 +53,8 @@ _MEMBERS = (
     "expires_at",
     "promotion_url",
 )
+# What a grant for an operation says besides, all of it as text.
+_CONDITIONS: Final = {ROLLBACK_ALIAS: ("from_version",), RESTORE: ("change_sha256",)}
 
 
 class GrantError(AttestError):
@@ -77,6 +81,9 @@ class Grant:
         promotion_url: the page that says why the grant exists.
         from_version: of a rollback, the other version, which the alias must hold when it is moved;
             None for every other operation.
+        change_sha256: of a restore, the digest of the one change that it permits
+            (:class:`muniment.change.RegistryChange`), which says the version and alias that are
+            empty here; None for every other operation.
 
     Raises:
         GrantError: ``grant.malformed``, from the constructor, naming the member.
@@ -91,15 +98,23 @@ class Grant:
     expires_at: datetime
     promotion_url: str
     from_version: str | None = None
+    change_sha256: str | None = None
 
     def __post_init__(self) -> None:
-        for member in ("source", "model", "alias"):
-            if not getattr(self, member):
-                raise GrantError(f"the grant's {member} is empty")
-        if _VERSION.fullmatch(self.version) is None:
-            raise GrantError("the grant's version is not a positive decimal number")
         if self.operation not in OPERATIONS:
             raise GrantError(f"the grant's operation {self.operation[:40]!r} is not known")
+        restores = self.operation == RESTORE
+        for member in ("source", "model") if restores else ("source", "model", "alias"):
+            if not getattr(self, member):
+                raise GrantError(f"the grant's {member} is empty")
+        if restores and (self.version or self.alias):
+            raise GrantError("of a restore, only change_sha256 says what it may change")
+        if not restores and _VERSION.fullmatch(self.version) is None:
+            raise GrantError("the grant's version is not a positive decimal number")
+        if restores != (self.change_sha256 is not None):
+            raise GrantError("a restore names change_sha256, and no other operation does")
+        if self.change_sha256 is not None and _SHA256.fullmatch(self.change_sha256) is None:
+            raise GrantError("the grant's change_sha256 is not 64 lower-case hex digits")
         if (self.from_version is not None) != (self.operation == ROLLBACK_ALIAS):
             raise GrantError("a rollback names from_version, and no other operation does")
         if self.from_version is not None and _VERSION.fullmatch(self.from_version) is None:
@@ -189,8 +204,8 @@ def issue_grant(grant: Grant, signer: EnvelopeSigner) -> str:
         "expires_at": _written(grant.expires_at),
         "promotion_url": grant.promotion_url,
     }
-    if grant.from_version is not None:
-        payload["from_version"] = grant.from_version
+    for member in _CONDITIONS.get(grant.operation, ()):
+        payload[member] = getattr(grant, member)
     encoded = json.dumps(payload, sort_keys=True, separators=(",", ":")).encode()
     envelope = sign_envelope(encoded, signer, PAYLOAD_TYPE)
     token = _token_of(envelope)
@@ -276,8 +291,8 @@ def _parse_grant(payload: bytes) -> Grant:
     members = parse_object(
         payload, error=GrantError, what="the grant", max_bytes=MAX_TOKEN_CHARACTERS
     )
-    is_rollback = members.get("operation") == ROLLBACK_ALIAS
-    known = (*_MEMBERS, "from_version") if is_rollback else _MEMBERS
+    operation = members.get("operation")
+    known = (*_MEMBERS, *_CONDITIONS.get(str(operation), ()))
     if set(members) != set(known):
         odd = sorted(set(members).symmetric_difference(known))
         raise GrantError(f"the grant has members missing or unknown: {', '.join(odd)[:200]}")
@@ -301,4 +316,5 @@ def _parse_grant(payload: bytes) -> Grant:
         expires_at=expires_at.astimezone(UTC),
         promotion_url=members["promotion_url"],
         from_version=members.get("from_version"),
+        change_sha256=members.get("change_sha256"),
     )

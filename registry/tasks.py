@@ -15,7 +15,7 @@ from audits.models import Job
 from audits.services.evidence import LOST_AFTER
 from lineage.errors import MlflowUnavailable
 from lineage.mlflow import MlflowClient
-from registry.models import ModelVersion, Promotion, RegistrySource
+from registry.models import ModelVersion, Promotion, RegistrySource, Violation
 from registry.services.artifacts import due_versions, verify_artifacts
 from registry.services.execution import Progress, execute_promotion
 from registry.services.lineage import record_version_lineage
@@ -23,6 +23,7 @@ from registry.services.mirror import walk_source
 from registry.services.pace import pace_of
 from registry.services.predictions import audit_version
 from registry.services.reports import issue_report
+from registry.services.reverting import revert_violation
 from registry.services.sources import client_of, default_source
 from registry.services.work import send_job, send_promotion
 
@@ -103,6 +104,15 @@ def hash_version_again(version_uri: str) -> None:
     """Hash the files of a version again; others than those recorded are a violation."""
     version = ModelVersion.objects.select_related("registered_model").get(uri=version_uri)
     verify_artifacts(version=version, client=_client_for(version_uri), clock=timezone.now)
+
+
+@shared_task(**_RETRY)
+def revert_violation_in_mlflow(violation_id: str) -> None:
+    """Undo a violation in MLflow, and look whether that helped."""
+    violation = Violation.objects.select_related("registered_model__source").get(pk=violation_id)
+    source = violation.registered_model.source
+    if revert_violation(violation_id=violation.pk, client=client_of(source), clock=timezone.now):
+        request_walk(source.name)
 
 
 @shared_task

@@ -20,12 +20,50 @@ from lineage.mlflow import parsing
 from lineage.mlflow.artifact_proxy import MAX_ARTIFACT_BYTES, ArtifactProxy
 from lineage.mlflow.transport import Access, Patience, Transport
 from lineage.mlflow.walk import pages, walk
+from muniment.change import RegistryChange
 from muniment.grant import HEADER as GRANT_HEADER
 
 _MODELS_A_PAGE: Final = 1_000
 _VERSIONS_A_PAGE: Final = 200_000
 # One request each: only what the prompt tag hides from both searches.
 _MAX_HIDDEN_VERSIONS: Final = 20_000
+_MODEL_TAG: Final = {"name": "name", "key": "tag_key"}
+_VERSION_TAG: Final = {**_MODEL_TAG, "version": "version"}
+# Method of MLflow's registry store → HTTP method, route, and member of the body → of the change.
+_CHANGES: Final[Mapping[str, tuple[str, str, Mapping[str, str]]]] = {
+    "set_registered_model_alias": (
+        "POST",
+        "registered-models/alias",
+        {"name": "name", "alias": "alias", "version": "version"},
+    ),
+    "delete_registered_model_alias": (
+        "DELETE",
+        "registered-models/alias",
+        {"name": "name", "alias": "alias"},
+    ),
+    "rename_registered_model": (
+        "POST",
+        "registered-models/rename",
+        {"name": "name", "new_name": "new_name"},
+    ),
+    "transition_model_version_stage": (
+        "POST",
+        "model-versions/transition-stage",
+        {"name": "name", "version": "version", "stage": "stage"},
+    ),
+    "set_registered_model_tag": (
+        "POST",
+        "registered-models/set-tag",
+        {**_MODEL_TAG, "value": "tag_value"},
+    ),
+    "delete_registered_model_tag": ("DELETE", "registered-models/delete-tag", _MODEL_TAG),
+    "set_model_version_tag": (
+        "POST",
+        "model-versions/set-tag",
+        {**_VERSION_TAG, "value": "tag_value"},
+    ),
+    "delete_model_version_tag": ("DELETE", "model-versions/delete-tag", _VERSION_TAG),
+}
 
 
 class MlflowClient(ArtifactProxy):
@@ -125,9 +163,27 @@ class MlflowClient(ArtifactProxy):
             MlflowRefused: the registry store refused; its sentence is the message.
             MlflowUnavailable: nobody knows whether it was done: read the alias.
         """
-        self._transport.post_json(
-            "/mlflow/registered-models/alias",
-            {"name": name, "alias": alias, "version": str(version)},
+        self.change_registry(
+            RegistryChange(
+                "set_registered_model_alias", name=name, alias=alias, version=str(version)
+            ),
+            grant=grant,
+        )
+
+    def change_registry(self, change: RegistryChange, *, grant: str | None = None) -> None:
+        """Make one change that undoes something.
+
+        Raises:
+            MlflowRefused: the registry store refused; its sentence is the message.
+            MlflowMissing: what would be changed is not there.
+            MlflowUnavailable: nobody knows whether it was done: read again.
+        """
+        verb, route, members = _CHANGES[change.method]
+        body = {theirs: getattr(change, ours) for theirs, ours in members.items()}
+        self._transport.send_json(
+            verb,
+            f"/mlflow/{route}",
+            body,
             headers={GRANT_HEADER: grant} if grant is not None else {},
         )
 

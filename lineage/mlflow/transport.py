@@ -131,13 +131,24 @@ class Transport:
     def post_json(
         self, path: str, body: Mapping[str, object], *, headers: Mapping[str, str] | None = None
     ) -> dict[str, Any]:
-        """POST an object once: asked again only where the server cannot have acted on it.
+        """POST an object; as `send_json`."""
+        return self.send_json("POST", path, body, headers=headers)
+
+    def send_json(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, object],
+        *,
+        headers: Mapping[str, str] | None = None,
+    ) -> dict[str, Any]:
+        """Send an object once: asked again only where the server cannot have acted on it.
 
         Raises:
             As `get_json`. After MlflowUnavailable nobody knows whether it was done.
         """
         request = self._http.build_request(
-            "POST", self._base_path + API + path, json=dict(body), headers=dict(headers or {})
+            method, self._base_path + API + path, json=dict(body), headers=dict(headers or {})
         )
         return self._ask(request, lambda chunks: _parse(chunks, MAX_JSON_BYTES), repeat=False)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from muniment.grant import ROLLBACK_ALIAS, Grant, GrantError, read_grant
+from muniment.grant import RESTORE, ROLLBACK_ALIAS, Grant, GrantError, read_grant
 from muniment.mlflow.reservation import GrantLedger, GrantRefused, MunimentUnreachable
 from muniment.mlflow.rules import (
     GrantNeeded,
@@ -15,7 +15,6 @@ from muniment.mlflow.rules import (
     Refusal,
     RegistryCall,
     judge_call,
-    set_alias_clause,
 )
 from muniment.mlflow.settings import Settings
 
@@ -34,11 +33,13 @@ class Permit:
 
     Attributes:
         admitted_at: the instant at which it was found valid.
+        what: what the call would do, as a clause.
     """
 
     grant: Grant
     token: str
     admitted_at: datetime
+    what: str
 
     @property
     def is_rollback(self) -> bool:
@@ -86,9 +87,13 @@ class Gatekeeper:
         verdict = judge_call(call, governed=self._settings.governed, kind_of_name=kind_of_name)
         if verdict is None:
             return None
-        if isinstance(verdict, Refusal):
+        if isinstance(verdict, GrantNeeded):
+            return self._read_permit(call, verdict, token())
+        # What nobody may do, Muniment may still do again as it was.
+        presented = token() if call.change is not None else None
+        if presented is None:
             raise self._refused(call, verdict)
-        return self._read_permit(call, verdict, token())
+        return self._read_permit(call, GrantNeeded((RESTORE,), verdict), presented)
 
     def reserve(self, call: RegistryCall, permit: Permit) -> None:
         """Use the grant up at Muniment. After this the change is made, or the grant is lost.
@@ -96,7 +101,7 @@ class Gatekeeper:
         Raises:
             ChangeRefused: Muniment says no, or gives no answer in two seconds.
         """
-        what = set_alias_clause(call)
+        what = permit.what
         if self._ledger is None:
             raise self._refused(call, Refusal(what, self._settings.url_problem), permit)
         try:
@@ -110,7 +115,7 @@ class Gatekeeper:
 
     def refuse_rollback(self, call: RegistryCall, permit: Permit, why: str) -> ChangeRefused:
         """Return the refusal of a rollback that its own transaction found impossible."""
-        return self._refused(call, Refusal(set_alias_clause(call), why), permit)
+        return self._refused(call, Refusal(permit.what, why), permit)
 
     def confirm(self, permit: Permit) -> None:
         """Tell Muniment that the change was made.
@@ -143,6 +148,9 @@ class Gatekeeper:
                 "grant.bad_signature": "its grant was not signed by Muniment's grant key",
             }.get(error.code, "its grant is malformed")
             raise self._refused(call, Refusal(what, why)) from error
+        permit = Permit(grant, token, now, what)
+        if grant.operation == RESTORE and RESTORE in needed.operations:
+            return self._read_restore(call, permit)
         fits = grant.operation in needed.operations
         other = grant.differs_in(
             source=self._settings.source,
@@ -151,9 +159,20 @@ class Gatekeeper:
             operation=grant.operation if fits else needed.operations[0],
             alias=call.alias,
         )
-        permit = Permit(grant, token, now)
         if other is not None:
             raise self._refused(call, Refusal(what, f"its grant is for another {other}"), permit)
+        return permit
+
+    def _read_restore(self, call: RegistryCall, permit: Permit) -> Permit:
+        change, grant = call.change, permit.grant
+        is_it = (
+            change is not None
+            and (grant.source, grant.model) == (self._settings.source, call.name)
+            and grant.change_sha256 == change.digest
+        )
+        if not is_it:
+            why = "its grant is for another change"
+            raise self._refused(call, Refusal(permit.what, why), permit)
         return permit
 
     def _refused(

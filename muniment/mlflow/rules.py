@@ -7,9 +7,23 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from muniment.grant import ROLLBACK_ALIAS, SET_ALIAS
+from muniment.change import RegistryChange
+from muniment.grant import RESTORE, ROLLBACK_ALIAS, SET_ALIAS
 from muniment.mlflow.names import PROMPT_TAG, GovernedNames, is_governed_tag, is_prompt_tag
 
+# What Muniment may be permitted to make again as it was.
+RESTORABLE = frozenset(
+    {
+        "delete_model_version_tag",
+        "delete_registered_model_alias",
+        "delete_registered_model_tag",
+        "rename_registered_model",
+        "set_model_version_tag",
+        "set_registered_model_alias",
+        "set_registered_model_tag",
+        "transition_model_version_stage",
+    }
+)
 MAX_SHOWN_CHARACTERS = 256  # MLflow's longest model name
 
 
@@ -36,6 +50,24 @@ class RegistryCall:
     stage: str = ""
     tags: tuple[tuple[str, str], ...] = ()
     tag_key: str = ""
+    archives_others: bool = False
+
+    @property
+    def change(self) -> RegistryChange | None:
+        """Return the call as a restore grant names it; None where no such grant can."""
+        if self.method not in RESTORABLE or self.archives_others or len(self.tags) > 1:
+            return None
+        key, value = self.tags[0] if self.tags else (self.tag_key, "")
+        return RegistryChange(
+            method=self.method,
+            name=self.name,
+            version=self.version,
+            alias=self.alias,
+            new_name=self.new_name,
+            stage=self.stage,
+            tag_key=key,
+            tag_value=value,
+        )
 
     @classmethod
     def from_arguments(cls, method: str, arguments: Mapping[str, Any]) -> RegistryCall:
@@ -52,6 +84,7 @@ class RegistryCall:
             stage=_text(arguments.get("stage")),
             tags=tuple((_text(tag.key), _text(tag.value)) for tag in tags),
             tag_key=_text(arguments.get("key")),
+            archives_others=bool(arguments.get("archive_existing_versions")),
         )
 
 
@@ -106,7 +139,7 @@ def _set_alias(
     if not governed.covers_alias(call.alias) or kind_of_name(call.name) is NameKind.PROMPT:
         return None
     return GrantNeeded(
-        (SET_ALIAS, ROLLBACK_ALIAS),
+        (SET_ALIAS, ROLLBACK_ALIAS, RESTORE),
         Refusal(
             set_alias_clause(call),
             "Muniment governs this alias and the request carries no grant",

@@ -161,7 +161,8 @@ def _judged(method: Callable[..., Any], gatekeeper: Gatekeeper) -> Callable[...,
             if permit is None:
                 return method(*bound.args, **bound.kwargs)
             # MLflow's own "not found" comes before the grant is used up.
-            self.get_model_version(call.name, call.version)
+            if call.version:
+                self.get_model_version(call.name, call.version)
             if permit.is_rollback:
                 return _roll_back(self, call, permit, gatekeeper)
             gatekeeper.reserve(call, permit)

@@ -10,7 +10,7 @@ from django.db.models import F, Q
 
 from audits.models import LogEntry
 from registry.domain.promotion import OPEN_STATUSES, PromotionStatus
-from registry.models.mirror import ModelVersion, RegisteredModel
+from registry.models.mirror import ModelVersion, RegisteredModel, Violation
 
 
 class Policy(models.Model):
@@ -163,7 +163,8 @@ class Dismissal(models.Model):
 
 
 class Grant(models.Model):
-    """The single-use permission that the registry store honours."""
+    """The single-use permission that the registry store honours: a promotion's, or to undo one
+    change of a violation."""
 
     class Status(models.TextChoices):
         WRITTEN = "written"
@@ -172,7 +173,13 @@ class Grant(models.Model):
         VOID = "void"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4)
-    promotion = models.ForeignKey(Promotion, on_delete=models.PROTECT, related_name="grants")
+    promotion = models.ForeignKey(
+        Promotion, on_delete=models.PROTECT, null=True, related_name="grants"
+    )
+    violation = models.ForeignKey(
+        Violation, on_delete=models.PROTECT, null=True, related_name="grants"
+    )
+    change_sha256 = models.CharField(max_length=64, blank=True, default="", db_default="")
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.WRITTEN)
     written_at = models.DateTimeField()
     expires_at = models.DateTimeField(null=True)
@@ -185,5 +192,10 @@ class Grant(models.Model):
                 fields=["promotion"],
                 condition=~Q(status="void"),
                 name="one_living_grant",
-            )
+            ),
+            models.CheckConstraint(
+                condition=Q(promotion__isnull=False, violation__isnull=True, change_sha256="")
+                | (Q(promotion__isnull=True, violation__isnull=False) & ~Q(change_sha256="")),
+                name="grant_of_one_thing",
+            ),
         ]

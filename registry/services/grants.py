@@ -8,13 +8,14 @@ from django.conf import settings
 from django.db import transaction
 
 from audits.services.signing import grant_signer, keyring
+from muniment.change import RegistryChange
+from muniment.grant import RESTORE, SET_ALIAS, GrantError, issue_grant, read_grant
 from muniment.grant import Grant as GrantClaims
-from muniment.grant import GrantError, issue_grant, read_grant
 from registry.domain.promotion import PromotionStatus
+from registry.domain.violations import ViolationStatus
 from registry.errors import GrantRefused
-from registry.models import Grant, Promotion
+from registry.models import Grant, Promotion, Violation
 
-SET_ALIAS = "set_alias"
 # After this long without an answer from the store, a reservation is settled by reading the alias.
 RESERVATION_TTL = timedelta(seconds=settings.GRANT_TTL_SECONDS)
 
@@ -62,6 +63,33 @@ def issue_token(*, promotion: Promotion, now: datetime) -> str | None:
 
 
 @transaction.atomic(durable=True)
+def issue_restore_token(*, violation: Violation, change: RegistryChange, now: datetime) -> str:
+    """Return a fresh, short-lived token for one change that undoes a violation."""
+    expires_at = now + timedelta(seconds=settings.GRANT_TTL_SECONDS)
+    grant = Grant.objects.create(
+        violation=violation,
+        change_sha256=change.digest,
+        written_at=now,
+        expires_at=expires_at,
+    )
+    known = violation.registered_model
+    return issue_grant(
+        GrantClaims(
+            grant_id=grant.pk,
+            source=known.source_id,
+            model=known.name,
+            version="",
+            operation=RESTORE,
+            alias="",
+            expires_at=expires_at,
+            promotion_url=f"{settings.MUNIMENT_URL}/violations/{violation.pk}/",
+            change_sha256=change.digest,
+        ),
+        grant_signer(),
+    )
+
+
+@transaction.atomic(durable=True)
 def reserve_grant(*, token: str, now: datetime) -> Grant:
     """Use a grant up: it was written, is not expired, and nobody reserved it before.
 
@@ -71,8 +99,10 @@ def reserve_grant(*, token: str, now: datetime) -> Grant:
     grant = _locked(token, now)
     if grant.status != Grant.Status.WRITTEN:
         raise GrantRefused("This grant was used before.")
-    if grant.promotion.status != PromotionStatus.EXECUTING:
+    if grant.promotion is not None and grant.promotion.status != PromotionStatus.EXECUTING:
         raise GrantRefused("The promotion of this grant is not being executed.")
+    if grant.violation is not None and grant.violation.status != ViolationStatus.OPEN:
+        raise GrantRefused("The violation that this grant undoes is not open.")
     grant.status, grant.reserved_at = Grant.Status.RESERVED, now
     grant.save(update_fields=["status", "reserved_at"])
     return grant
@@ -99,12 +129,16 @@ def _locked(token: str, now: datetime) -> Grant:
     claims = _claims(token, now)
     grant = (
         Grant.objects.select_for_update(of=("self",))
-        .select_related("promotion__version__registered_model")
+        .select_related("promotion__version__registered_model", "violation")
         .filter(pk=claims.grant_id)
         .first()
     )
     if grant is None:
         raise GrantRefused("There is no such grant.")
+    if grant.promotion is None:
+        if (claims.operation, claims.change_sha256) != (RESTORE, grant.change_sha256):
+            raise GrantRefused("The grant is for another change.")
+        return grant
     version = grant.promotion.version
     wrong = claims.differs_in(
         source=version.registered_model.source_id,

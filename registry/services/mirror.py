@@ -27,6 +27,7 @@ from registry.services.decisions import decide_open_promotions
 from registry.services.mirror_state import fingerprints_of, states_of
 from registry.services.mirror_writer import ChangeWriter
 from registry.services.modes import watch_of
+from registry.services.reverting import order_reverts
 from registry.services.sources import client_of
 from registry.services.violations import refresh_alarm
 from registry.services.walk import walk_mlflow, within_bounds
@@ -70,6 +71,7 @@ def walk_source(*, source_name: str, clock: Callable[[], datetime]) -> tuple[Cha
             raise
         changes = apply_walk(source=source, walk=walk, started_at=started_at, now=clock())
     order_backlog(source=source, now=clock())
+    order_reverts(source)
     return changes
 
 

@@ -169,7 +169,11 @@ def close_undone(violation: Violation, *, now: datetime) -> None:
         version=violation.version,
         before=violation.after,
         after=violation.before,
-        detail={"violation": violation.entry.sha256, "change": violation.event},
+        detail={
+            "violation": violation.entry.sha256,
+            "change": violation.event,
+            "by_muniment": violation.attempts > 0,
+        },
         actor=MIRROR,
         now=now,
     )

@@ -16,7 +16,7 @@ from django.db import transaction
 
 from audits.models import Job
 from audits.services.evidence import open_job
-from registry.models import Promotion
+from registry.models import Promotion, Violation
 
 # By name: the tasks call the services, not the other way round.
 _TASKS: Final[Mapping[str, str]] = {
@@ -25,6 +25,7 @@ _TASKS: Final[Mapping[str, str]] = {
     Job.Kind.REPORT: "registry.tasks.render_report_of_version",
 }
 _RUN_PROMOTION: Final = "registry.tasks.run_promotion"
+_REVERT_VIOLATION: Final = "registry.tasks.revert_violation_in_mlflow"
 
 
 def order_job(*, kind: Job.Kind, version_uri: str, requested_by: UUID | None, now: datetime) -> Job:
@@ -43,6 +44,11 @@ def send_job(job: Job) -> None:
 def send_promotion(promotion: Promotion) -> None:
     """Send the task that executes a promotion, once the transaction at hand is committed."""
     _send(_RUN_PROMOTION, str(promotion.pk))
+
+
+def send_revert(violation: Violation) -> None:
+    """Send the task that undoes a violation, once the transaction at hand is committed."""
+    _send(_REVERT_VIOLATION, str(violation.pk))
 
 
 def _send(task: str, argument: str) -> None:

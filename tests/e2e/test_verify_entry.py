@@ -21,7 +21,7 @@ from tests.integration.web.world import World
     ("event", "stream"),
     [
         ("lineage.recorded", "Holds"),
-        ("model.appeared", "Holds"),
+        ("model.adopted", "Holds"),
         ("policy.published", "Does not apply"),
         ("key.enrolled", "Does not apply"),
     ],

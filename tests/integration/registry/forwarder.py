@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from muniment.grant import HEADER
+
 _SET_ALIAS = "POST /api/2.0/mlflow/registered-models/alias"
 
 
@@ -18,10 +20,12 @@ class Forwarder:
     Attributes:
         drop_before: requests of this line (method and path) never reach MLflow.
         drop_after: they reach it, and its answer never comes back.
+        grants: the tokens that came with requests, in order.
     """
 
     def __init__(self, target: str) -> None:
         self.drop_before = self.drop_after = ""
+        self.grants: list[str] = []
         self._seen: list[str] = []
         forwarder = self
         upstream = httpx.Client(base_url=target, timeout=30, trust_env=False)
@@ -30,6 +34,8 @@ class Forwarder:
             def forward(self) -> None:
                 line = f"{self.command} {urlsplit(self.path).path}"
                 forwarder._seen.append(line)
+                if HEADER in self.headers:
+                    forwarder.grants.append(self.headers[HEADER])
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
                 if line == forwarder.drop_before:
                     return

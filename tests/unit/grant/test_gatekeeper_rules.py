@@ -99,7 +99,7 @@ def test_a_governed_alias_never_passes_on_anything_but_a_prompt(
     # The only thing a grant can open is setting an alias.
     assert not isinstance(verdict, GrantNeeded) or (
         call.method == "set_registered_model_alias"
-        and verdict.operations == ("set_alias", "rollback_alias")
+        and verdict.operations == ("set_alias", "rollback_alias", "restore")
     )
 
 

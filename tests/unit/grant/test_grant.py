@@ -19,10 +19,12 @@ from hypothesis import strategies as st
 
 from muniment.attest.envelope import EnvelopeError, load_file_signer, sign_envelope
 from muniment.attest.keys import public_key_pem_of
+from muniment.change import RegistryChange
 from muniment.grant import (
     MAX_TOKEN_CHARACTERS,
     OPERATIONS,
     PAYLOAD_TYPE,
+    RESTORE,
     ROLLBACK_ALIAS,
     Grant,
     GrantError,
@@ -96,12 +98,17 @@ def grants(draw: st.DrawFn) -> Grant:
         grant_id=draw(st.uuids()),
         source=draw(names),
         model=draw(names),
-        version=version,
+        version="" if operation == RESTORE else version,
         operation=operation,
-        alias=draw(names.map(str.lower).filter(lambda alias: alias == alias.lower())),
+        alias=(
+            ""
+            if operation == RESTORE
+            else draw(names.map(str.lower).filter(lambda alias: alias == alias.lower()))
+        ),
         expires_at=draw(st.datetimes(NOW.replace(tzinfo=None, year=2027))).replace(tzinfo=UTC),
         promotion_url=draw(st.from_regex(r"https?://[a-z0-9./?=&%-]{1,80}", fullmatch=True)),
         from_version=other if operation == ROLLBACK_ALIAS else None,
+        change_sha256=RegistryChange("m", version).digest if operation == RESTORE else None,
     )
 
 
@@ -197,6 +204,12 @@ def test_what_the_grant_key_signed_as_something_else_is_no_grant(key: tuple[Any,
         json.dumps(payload_of(operation="rollback_alias", from_version="04")).encode(),
         json.dumps(payload_of(operation="rollback_alias", from_version="3")).encode(),
         json.dumps(payload_of(operation="rollback_alias", from_version="4", more="")).encode(),
+        json.dumps(payload_of(operation="restore", version="", alias="")).encode(),
+        json.dumps(payload_of(operation="restore", change_sha256="a" * 64)).encode(),
+        json.dumps(
+            payload_of(operation="restore", version="", alias="", change_sha256="A" * 64)
+        ).encode(),
+        json.dumps(payload_of(change_sha256="a" * 64)).encode(),
         json.dumps(payload_of(operation=["rollback_alias"])).encode(),
         json.dumps(payload_of(grant_id="7")).encode(),
         json.dumps(payload_of(expires_at="soon")).encode(),

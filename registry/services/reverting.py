@@ -1,0 +1,121 @@
+"""Undoing violations in MLflow, where the source's settings ask for it and MLflow can."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+import structlog
+from django.db import transaction
+from django.db.models import QuerySet
+
+from audits.services.log import lock_stream
+from lineage.errors import MlflowRefused
+from lineage.mlflow import MlflowClient
+from muniment.change import RegistryChange
+from registry.domain.modes import Mode
+from registry.domain.undoing import changes_to_undo
+from registry.domain.violations import ViolationStatus
+from registry.models import RegistrySource, Violation
+from registry.services.grants import issue_restore_token
+from registry.services.modes import watch_of
+from registry.services.work import send_revert
+
+logger = structlog.get_logger(__name__)
+
+# One that comes back as often is left to a person: the alarm stays, with why.
+MAX_ATTEMPTS: Final = 5
+
+
+def order_reverts(source: RegistrySource) -> int:
+    """Have what can be undone be undone; return of how many. None where the source says `alarm`."""
+    if source.on_violation != RegistrySource.OnViolation.REVERT:
+        return 0
+    watch = watch_of(source.name)
+    ordered = [
+        violation
+        for violation in revertible_of(source)
+        if watch.mode(violation.registered_model.name) is Mode.ENFORCE
+    ]
+    for violation in ordered:
+        send_revert(violation)
+    return len(ordered)
+
+
+def revertible_of(source: RegistrySource) -> QuerySet[Violation]:
+    """Return the open violations that MLflow can undo and that were not tried too often."""
+    return Violation.objects.filter(
+        registered_model__source=source,
+        status=ViolationStatus.OPEN,
+        can_be_undone=True,
+        attempts__lt=MAX_ATTEMPTS,
+    ).select_related("registered_model")
+
+
+def revert_violation(
+    *, violation_id: UUID, client: MlflowClient, clock: Callable[[], datetime]
+) -> bool:
+    """Tell MLflow to bring back what a violation changed; return whether anything was tried.
+
+    Nothing is concluded from MLflow's answer: the next walk sees what is there, and closes the
+    violation with its fact. An alias that moved on meanwhile is left to that walk.
+
+    Raises:
+        MlflowUnavailable: MLflow did not answer; the next walk orders it again.
+    """
+    violation = _begun(violation_id, client, clock)
+    if violation is None:
+        return False
+    failure = ""
+    for change in _changes(violation):
+        token = issue_restore_token(violation=violation, change=change, now=clock())
+        try:
+            client.change_registry(change, grant=token)
+        except MlflowRefused as error:
+            failure = str(error)
+            logger.warning("violation.not_undone", violation=str(violation.pk), why=failure)
+    Violation.objects.filter(pk=violation.pk).update(failure=failure[:2000])
+    return True
+
+
+def _begun(
+    violation_id: UUID, client: MlflowClient, clock: Callable[[], datetime]
+) -> Violation | None:
+    """Count the attempt and return the violation; None where there is nothing to do."""
+    found = Violation.objects.select_related("registered_model__source").get(pk=violation_id)
+    known = found.registered_model
+    if (
+        known.source.on_violation != RegistrySource.OnViolation.REVERT
+        or watch_of(known.source_id).mode(known.name) is not Mode.ENFORCE
+    ):
+        return None
+    if found.alias:
+        held = client.get_alias(known.name, found.alias)
+        if held != (found.after or {}).get("version"):
+            return None
+    with transaction.atomic(durable=True):
+        lock_stream(known.uri)
+        violation = (
+            revertible_of(known.source)
+            .select_for_update(of=("self",))
+            .select_related("registered_model", "version")
+            .filter(pk=violation_id)
+            .first()
+        )
+        if violation is None or not _changes(violation):
+            return None
+        violation.attempts += 1
+        violation.save(update_fields=["attempts"])
+    return violation
+
+
+def _changes(violation: Violation) -> tuple[RegistryChange, ...]:
+    return changes_to_undo(
+        violation.event,
+        model_name=violation.registered_model.name,
+        version=violation.version.version if violation.version else None,
+        alias=violation.alias,
+        before=violation.before,
+    )

@@ -1,0 +1,295 @@
+"""Each violation made for real, past MLflow: found, logged, alarmed and, if it can be, undone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+from django.utils import timezone
+
+from accounts.services.people import actor_of
+from audits.models import Alarm, LogEntry
+from audits.selectors import decoded_statement
+from registry import tasks
+from registry.models import Grant, RegistrySource, Violation
+from registry.services.evaluation import evaluate_version
+from registry.services.modes import set_mode
+from registry.services.reverting import MAX_ATTEMPTS, revertible_of
+from tests.instance import INSTANCE
+from tests.integration.registry.forwarder import Forwarder
+from tests.integration.registry.live import (
+    MODEL,
+    LiveRegistry,
+    behind_the_back,
+    set_alias_behind_the_back,
+)
+
+PROMPT_TAG = "mlflow.prompt.is_prompt"
+
+
+def move_alias() -> None:
+    set_alias_behind_the_back("champion", 2)
+
+
+def remove_alias() -> None:
+    behind_the_back("DELETE FROM registered_model_aliases WHERE name = %s", MODEL)
+
+
+def set_odd_alias() -> None:
+    behind_the_back(
+        "INSERT INTO registered_model_aliases (workspace, name, alias, version)"
+        " VALUES ('default', %s, 'CHAMPION', 2)",
+        MODEL,
+    )
+
+
+def change_stage() -> None:
+    behind_the_back(
+        "UPDATE model_versions SET current_stage = 'Production' WHERE name = %s AND version = 2",
+        MODEL,
+    )
+
+
+def rename() -> None:
+    behind_the_back("UPDATE registered_models SET name = 'mortgages' WHERE name = %s", MODEL)
+
+
+def tag_version() -> None:
+    behind_the_back(
+        "INSERT INTO model_version_tags (workspace, name, version, key, value)"
+        " VALUES ('default', %s, 1, 'muniment.approved', 'yes')",
+        MODEL,
+    )
+
+
+def retag_version() -> None:
+    behind_the_back(
+        "UPDATE model_version_tags SET value = 'low' WHERE name = %s AND key = 'muniment.tier'",
+        MODEL,
+    )
+
+
+def hide_model() -> None:
+    behind_the_back(
+        "INSERT INTO registered_model_tags (workspace, name, key, value)"
+        f" VALUES ('default', %s, '{PROMPT_TAG}', 'true')",
+        MODEL,
+    )
+
+
+def hide_version() -> None:
+    behind_the_back(
+        "INSERT INTO model_version_tags (workspace, name, version, key, value)"
+        f" VALUES ('default', %s, 2, '{PROMPT_TAG}', 'true')",
+        MODEL,
+    )
+
+
+def delete_version() -> None:
+    behind_the_back("DELETE FROM model_versions WHERE name = %s AND version = 2", MODEL)
+
+
+def delete_model() -> None:
+    behind_the_back("DELETE FROM model_version_tags WHERE name = %s", MODEL)
+    remove_alias()
+    behind_the_back("DELETE FROM model_versions WHERE name = %s", MODEL)
+    behind_the_back("DELETE FROM registered_models WHERE name = %s", MODEL)
+
+
+def swap_source() -> None:
+    behind_the_back(
+        "UPDATE model_versions SET source = 's3://evil' WHERE name = %s AND version = 1", MODEL
+    )
+
+
+def registry_state() -> list[tuple[Any, ...]]:
+    """Return what MLflow's own tables hold of the registry, times aside."""
+    found: list[tuple[Any, ...]] = []
+    with psycopg.connect(INSTANCE.stack.mlflow_database_url()) as connection:
+        for statement in (
+            "SELECT name FROM registered_models ORDER BY 1",
+            "SELECT name, version, current_stage, source FROM model_versions ORDER BY 1, 2",
+            "SELECT name, alias, version FROM registered_model_aliases ORDER BY 1, 2",
+            "SELECT name, key, value FROM registered_model_tags ORDER BY 1, 2",
+            "SELECT name, version, key, value FROM model_version_tags ORDER BY 1, 2, 3",
+        ):
+            found += connection.execute(statement).fetchall()
+    return found
+
+
+@pytest.fixture
+def watched(live: LiveRegistry) -> LiveRegistry:
+    """A registry with a champion and a governed tag, adopted, whose violations are reverted."""
+    live.new_model()
+    for _ in (1, 2):
+        live.new_version()
+    set_alias_behind_the_back("champion", 1)
+    behind_the_back(
+        "INSERT INTO model_version_tags (workspace, name, version, key, value)"
+        " VALUES ('default', %s, 1, 'muniment.tier', 'high')",
+        MODEL,
+    )
+    live.walk()
+    RegistrySource.objects.update(on_violation="revert")
+    return live
+
+
+def revert_all() -> int:
+    found = list(revertible_of(RegistrySource.objects.get()))
+    for violation in found:
+        tasks.revert_violation_in_mlflow(str(violation.pk))
+    return len(found)
+
+
+@pytest.mark.parametrize(
+    ("violate", "event"),
+    [
+        (move_alias, "alias.moved"),
+        (remove_alias, "alias.removed"),
+        (set_odd_alias, "alias.set"),
+        (change_stage, "version.changed"),
+        (rename, "model.renamed"),
+        (tag_version, "version.changed"),
+        (retag_version, "version.changed"),
+        (hide_model, "model.changed"),
+        (hide_version, "version.changed"),
+    ],
+)
+def test_what_mlflow_can_undo_is_undone(
+    watched: LiveRegistry, violate: Callable[[], None], event: str
+) -> None:
+    before = registry_state()
+    violate()
+    assert registry_state() != before
+    facts = watched.walk()
+    assert [(fact.event, fact.is_violation) for fact in facts] == [(event, True)]
+    assert Alarm.objects.filter(code="registry.violations", cleared_at=None).exists()
+    violation = Violation.objects.get()
+    assert violation.can_be_undone
+    assert revert_all() == 1
+    assert registry_state() == before
+    done = watched.walk()
+    assert [fact.is_violation for fact in done] == [False, False]
+    assert done[-1].event == "violation.undone"
+    detail = decoded_statement(done[-1]).predicate["detail"]
+    assert detail == {
+        "violation": facts[0].sha256,
+        "change": event,
+        "by_muniment": True,
+    }
+    violation.refresh_from_db()
+    assert (violation.status, violation.attempts, violation.failure) == ("undone", 1, "")
+    assert not Alarm.objects.filter(cleared_at=None).exists()
+    # Through the store, by a grant for exactly that; none of them is left that could be used.
+    statuses = set(Grant.objects.values_list("status", flat=True))
+    assert statuses <= {"confirmed", "written"}
+    assert watched.walk() == []
+
+
+@pytest.mark.parametrize(
+    ("violate", "event"),
+    [
+        (delete_version, "version.gone"),
+        (delete_model, "model.gone"),
+        (swap_source, "version.changed"),
+    ],
+)
+def test_what_nothing_can_undo_alarms_and_denies(
+    watched: LiveRegistry, violate: Callable[[], None], event: str
+) -> None:
+    number = 2 if event == "version.gone" else 1
+    version = watched.version(number)
+    violate()
+    facts = watched.walk()
+    (found,) = [fact for fact in facts if fact.event == event]
+    assert found.is_violation
+    assert decoded_statement(found).predicate["detail"]["standing"] is True
+    assert Alarm.objects.filter(code="registry.violations", cleared_at=None).exists()
+    assert not any(one.event == event for one in revertible_of(RegistrySource.objects.get()))
+    view = evaluate_version(version=version, alias="champion", as_of=timezone.now()).view
+    assert (found.sha256, event) in {(one.digest, one.event) for one in view.violations}
+
+
+def test_two_wrong_moves_in_a_row_are_undone_to_where_the_first_began(
+    watched: LiveRegistry,
+) -> None:
+    before = registry_state()
+    move_alias()
+    watched.walk()
+    remove_alias()
+    watched.walk()
+    assert revert_all() == 1
+    assert registry_state() == before
+    watched.walk()
+    assert sorted(Violation.objects.values_list("status", flat=True)) == ["superseded", "undone"]
+
+
+def test_an_alias_that_moved_on_is_left_to_the_next_walk(watched: LiveRegistry) -> None:
+    move_alias()
+    watched.walk()
+    remove_alias()
+    assert revert_all() == 1
+    assert watched.champion() is None
+    assert Violation.objects.get().attempts == 0
+
+
+@pytest.mark.parametrize("mode", ["warn", "observe"])
+def test_only_what_is_enforced_is_undone(watched: LiveRegistry, mode: str) -> None:
+    move_alias()
+    watched.walk()
+    set_mode(
+        source=RegistrySource.objects.get(),
+        pattern="*",
+        mode=mode,
+        actor=actor_of(watched.world.people["admin"]),
+        now=timezone.now(),
+    )
+    revert_all()
+    assert watched.champion() == 2
+
+
+def test_a_source_that_only_alarms_is_not_touched(watched: LiveRegistry) -> None:
+    RegistrySource.objects.update(on_violation="alarm")
+    move_alias()
+    watched.walk()
+    revert_all()
+    assert watched.champion() == 2
+    assert Violation.objects.get().status == "open"
+
+
+def test_one_that_mlflow_refuses_is_tried_a_few_times_and_says_why(
+    watched: LiveRegistry,
+) -> None:
+    rename()
+    watched.new_model()  # somebody took the name
+    watched.walk()
+    for _ in range(MAX_ATTEMPTS + 2):
+        revert_all()
+    violation = Violation.objects.get(event="model.renamed")
+    assert violation.attempts == MAX_ATTEMPTS
+    assert "already exists" in violation.failure
+    assert violation.status == "open"
+
+
+def test_a_restore_grant_is_for_one_change_once(
+    watched: LiveRegistry, forwarder: Forwarder
+) -> None:
+    move_alias()
+    watched.walk()
+    revert_all()
+    (token,) = forwarder.grants
+    move_alias()
+    # Used up, and for another version or alias none at all.
+    for alias, number in (("champion", "1"), ("champion", "2"), ("Champion", "1")):
+        answer = httpx.post(
+            f"{watched.url}/api/2.0/mlflow/registered-models/alias",
+            json={"name": MODEL, "alias": alias, "version": number},
+            headers={"Muniment-Grant": token},
+            trust_env=False,
+        )
+        assert answer.status_code == 403, answer.text
+    assert watched.champion() == 2
+    assert LogEntry.objects.filter(is_violation=True).count() == 1
