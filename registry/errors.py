@@ -104,3 +104,24 @@ class SourceUnusable(RegistryError):
     """A registry source cannot be reached as it is described."""
 
     code = "source_unusable"
+
+
+class WebhookNotDelivered(RegistryError):
+    """MLflow does not deliver to Muniment; the message says what stands in the way."""
+
+    code = "webhook_not_delivered"
+    status = HTTPStatus.BAD_GATEWAY
+
+
+class SourceInUse(RegistryError):
+    """The mirror holds models of a registry source, so it stays."""
+
+    code = "source_in_use"
+    status = HTTPStatus.CONFLICT
+
+
+class UnknownSource(RegistryError):
+    """There is no such registry source."""
+
+    code = "unknown_source"
+    status = HTTPStatus.NOT_FOUND

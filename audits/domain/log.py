@@ -11,6 +11,7 @@ class Event(StrEnum):
     KEY_ENROLLED = "key.enrolled"
     SOURCE_ADDED = "source.added"
     SOURCE_CHANGED = "source.changed"
+    SOURCE_REMOVED = "source.removed"
     MODE_SET = "mode.set"
     MODEL_ADOPTED = "model.adopted"
     MODEL_APPEARED = "model.appeared"

@@ -6,6 +6,7 @@ import json
 import sys
 from abc import ABC, abstractmethod
 from argparse import ArgumentParser
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
 from django.core.management.base import BaseCommand, CommandError
@@ -30,6 +31,10 @@ class JsonCommand(ABC, BaseCommand):
     def perform(self, **options: Any) -> dict[str, Any]:
         """Do it; return what was done."""
 
+    def words(self, said: Mapping[str, Any]) -> Iterable[str]:
+        """Say the same to people, a line each."""
+        return (f"{name}: {value}" for name, value in said.items())
+
     def handle(self, *args: Any, **options: Any) -> None:
         is_json = options.pop("json")
         refusals: tuple[type[Exception], ...] = (CommandError, *self.refusals)
@@ -43,5 +48,5 @@ class JsonCommand(ABC, BaseCommand):
         if is_json:
             self.stdout.write(json.dumps(said))
             return
-        for name, value in said.items():
-            self.stdout.write(f"{name}: {value}")
+        for line in self.words(said):
+            self.stdout.write(line)

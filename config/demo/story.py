@@ -67,7 +67,7 @@ class _Story:
     def tell(self) -> Ending:
         self._say("enrolling the keys in the log, adding the people of the demo")
         self._stack.run_manage("enroll_keys", role="web")
-        self._stack.run_manage("connect_mlflow", role="web")
+        self._stack.run_manage("registry", "connect", role="web")
         # Watched from the start: what comes now is new, and nothing has to be adopted.
         self._stack.run_manage("walk_registry", role="web")
         project = ensure_project(self._stack)

@@ -130,11 +130,12 @@ class Webhook:
 
 @dataclass(frozen=True, slots=True)
 class WebhookDelivery:
-    """What became of a test delivery."""
+    """What became of a test delivery: what the receiver answered, or why nothing did."""
 
     succeeded: bool
     response_status: int | None = None
     error: str = ""
+    answer: str = ""
 
 
 def is_prompt(tags: Mapping[str, str]) -> bool:

@@ -250,6 +250,22 @@ class MlflowClient(ArtifactProxy):
         )
         return parsing.webhook(_object(answer, "webhook"))
 
+    def update_webhook(
+        self, webhook_id: str, *, url: str, events: Sequence[tuple[str, str]], secret: str
+    ) -> Webhook:
+        """Have a webhook deliver these events to this URL, signed with `secret`, from now on."""
+        answer = self._transport.post_json(
+            f"/mlflow/webhooks/{quote_path((webhook_id,))}",
+            {
+                "url": url,
+                "events": [{"entity": entity, "action": action} for entity, action in events],
+                "secret": secret,
+                "status": "ACTIVE",
+            },
+            method="PATCH",
+        )
+        return parsing.webhook(_object(answer, "webhook"))
+
     def test_webhook(self, webhook_id: str) -> WebhookDelivery:
         """Have MLflow send a made-up event now, and say what became of it."""
         answer = self._transport.post_json(f"/mlflow/webhooks/{quote_path((webhook_id,))}/test", {})
@@ -259,6 +275,7 @@ class MlflowClient(ArtifactProxy):
             succeeded=found.get("success") is True,
             response_status=status if isinstance(status, int) else None,
             error=parsing.clean_text(str(found.get("error_message") or "")),
+            answer=parsing.clean_text(str(found.get("response_body") or ""))[:2000],
         )
 
     def _hidden_by_prompt_tag(

@@ -129,7 +129,12 @@ class Transport:
         return self._ask(request, lambda chunks: _parse(chunks, max_bytes), repeat=True)
 
     def post_json(
-        self, path: str, body: Mapping[str, object], *, headers: Mapping[str, str] | None = None
+        self,
+        path: str,
+        body: Mapping[str, object],
+        *,
+        method: str = "POST",
+        headers: Mapping[str, str] | None = None,
     ) -> dict[str, Any]:
         """POST an object; as `send_json`."""
         return self.send_json("POST", path, body, headers=headers)
@@ -143,6 +148,9 @@ class Transport:
         headers: Mapping[str, str] | None = None,
     ) -> dict[str, Any]:
         """Send an object once: asked again only where the server cannot have acted on it.
+
+        Args:
+            method: ``PATCH`` where MLflow asks for that.
 
         Raises:
             As `get_json`. After MlflowUnavailable nobody knows whether it was done.

@@ -4,4 +4,7 @@ from django.urls import path
 
 from registry.api.hooks import receive_mlflow_event
 
-urlpatterns = [path("mlflow", receive_mlflow_event, name="mlflow-hook")]
+urlpatterns = [
+    path("mlflow", receive_mlflow_event, name="mlflow-hook"),
+    path("mlflow/<slug:source_name>", receive_mlflow_event, name="mlflow-hook-of-source"),
+]

@@ -12,14 +12,19 @@ from django.views.decorators.http import require_POST
 
 from registry.errors import HookRefused, HookTooLarge
 from registry.services.hooks import accept_delivery, count_refusal
+from registry.services.sources import webhook_secret_named
 from registry.tasks import request_walk
 
 
 @csrf_exempt
 @login_not_required
 @require_POST
-def receive_mlflow_event(request: HttpRequest) -> HttpResponse:
-    """Take a delivery as a hint to walk the registry now; 401 without MLflow's signature."""
+def receive_mlflow_event(request: HttpRequest, source_name: str | None = None) -> HttpResponse:
+    """Take a delivery as a hint to walk a registry now; 401 without its MLflow's signature.
+
+    Args:
+        source_name: whose registry it is, and whose secret signs; the default source without it.
+    """
     now = timezone.now()
     try:
         is_new = accept_delivery(
@@ -27,14 +32,14 @@ def receive_mlflow_event(request: HttpRequest) -> HttpResponse:
             timestamp=request.headers.get("X-MLflow-Timestamp", ""),
             signature=request.headers.get("X-MLflow-Signature", ""),
             body=_body(request),
-            secret=settings.WEBHOOK_SECRET,
+            secret=webhook_secret_named(source_name),
             now=now,
         )
     except HookRefused as error:
         count_refusal(actor=request.META.get("REMOTE_ADDR", "unknown"), reason=error.code, now=now)
         raise
     if is_new:
-        request_walk()
+        request_walk(source_name or settings.MUNIMENT_SOURCE)
     return JsonResponse({"status": "accepted" if is_new else "already_seen"}, status=202)
 
 

@@ -42,7 +42,9 @@ def accept_delivery(
         HookRefused: no or a wrong signature, or a time too far off; nothing was done.
     """
     if not secret:
-        raise HookRefused("No webhook secret is configured, so no delivery can be trusted.")
+        raise HookRefused(
+            "No webhook secret is configured for this address, so no delivery can be trusted."
+        )
     signed = f"{delivery_id}.{timestamp}.".encode() + body
     expected = "v1," + base64.b64encode(
         hmac.new(secret.encode(), signed, hashlib.sha256).digest()

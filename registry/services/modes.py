@@ -14,7 +14,7 @@ from audits.services.log import append_statement, predicate_type
 from muniment.attest.digest import Digest, canonical_json
 from registry.domain.modes import Mode, PatternMode, mode_of
 from registry.errors import InvalidRequest
-from registry.models import ModeRule, RegistrySource
+from registry.models import ModeRule, RegisteredModel, RegistrySource
 from registry.services.text import require_plain_text
 
 MAX_PATTERN = 256
@@ -44,6 +44,38 @@ def watch_of(source_name: str) -> Watch:
     return Watch(tuple(PatternMode(pattern, Mode(mode)) for pattern, mode in rows))
 
 
+@dataclass(frozen=True, slots=True)
+class Covered:
+    """A living model that a pattern matches: how it is watched now, and with a rule changed."""
+
+    name: str
+    before: Mode
+    after: Mode
+
+
+def covered_by(*, source: RegistrySource, pattern: str, mode: Mode | None) -> tuple[Covered, ...]:
+    """Return the living models that a pattern matches, by name; nothing is written.
+
+    Args:
+        mode: what the pattern's rule would say; None: there would be no rule. A model's mode stays
+            where a more literal pattern decides it.
+    """
+    now = watch_of(source.name)
+    others = tuple(rule for rule in now.rules if rule.pattern != pattern)
+    then = Watch((*others, PatternMode(pattern, mode)) if mode else others)
+    return tuple(
+        Covered(name, now.mode(name), then.mode(name))
+        for name in living_names(source)
+        if PatternMode(pattern, Mode.OBSERVE).covers(name)
+    )
+
+
+def living_names(source: RegistrySource) -> list[str]:
+    """Return the names of a source's living models, in order."""
+    living = RegisteredModel.objects.filter(source=source, gone_at__isnull=True)
+    return list(living.order_by("name").values_list("name", flat=True))
+
+
 @transaction.atomic(durable=True)
 def set_mode(
     *, source: RegistrySource, pattern: str, mode: str, actor: Actor, now: datetime
@@ -55,10 +87,7 @@ def set_mode(
         InvalidRequest: an empty or overlong pattern, or an unknown mode.
     """
     actor.require_role("set a mode", "admin")
-    pattern = pattern.strip()
-    if not pattern:
-        raise InvalidRequest("Give a pattern, for instance fraud-* or * for every model.")
-    require_plain_text("pattern", pattern, MAX_PATTERN)
+    pattern = checked_pattern(pattern)
     try:
         wanted = Mode(mode)
     except ValueError as error:
@@ -76,14 +105,29 @@ def set_mode(
     return rule
 
 
+def checked_pattern(pattern: str) -> str:
+    """Return a pattern over names without the spaces around it.
+
+    Raises:
+        InvalidRequest: it is empty, too long, or cannot be stored.
+    """
+    pattern = pattern.strip()
+    if not pattern:
+        raise InvalidRequest("Give a pattern, for instance fraud-* or * for every model.")
+    require_plain_text("pattern", pattern, MAX_PATTERN)
+    return pattern
+
+
 @transaction.atomic(durable=True)
 def remove_mode(*, source: RegistrySource, pattern: str, actor: Actor, now: datetime) -> None:
     """Take a rule away; where there is none this does nothing.
 
     Raises:
         RoleRequired: the actor is no admin.
+        InvalidRequest: as `set_mode`.
     """
     actor.require_role("set a mode", "admin")
+    pattern = checked_pattern(pattern)
     RegistrySource.objects.select_for_update().get(pk=source.pk)
     held = ModeRule.objects.filter(source=source, pattern=pattern).first()
     if held is not None:

@@ -18,9 +18,10 @@ from audits.domain.log import Event
 from audits.services.log import append_statement, predicate_type
 from lineage.mlflow import Access, MlflowClient, Patience
 from muniment.attest.digest import Digest, canonical_json
-from registry.errors import InvalidRequest, SourceUnusable
-from registry.models import RegistrySource
+from registry.errors import InvalidRequest, SourceInUse, SourceUnusable, UnknownSource
+from registry.models import RegisteredModel, RegistrySource
 
+MAX_URL = RegistrySource._meta.get_field("uri").max_length or 0
 _VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*", re.ASCII)
 _VARIABLES = ("username_variable", "password_variable", "token_variable")
 # What MLflow's own clients read; the default source is reached as they would reach it.
@@ -46,6 +47,23 @@ def default_source() -> RegistrySource:
     return ensure_source(name=settings.MUNIMENT_SOURCE, uri=settings.MLFLOW_TRACKING_URI)
 
 
+def find_source(name: str | None = None) -> RegistrySource:
+    """Return the registry source of this name; the default one without a name.
+
+    Raises:
+        UnknownSource: there is none.
+    """
+    if name is None or name == settings.MUNIMENT_SOURCE:
+        return default_source()
+    found = RegistrySource.objects.filter(pk=name).first() if "\0" not in name else None
+    if found is None:
+        raise UnknownSource(
+            f"There is no registry source {name!r}. `manage.py registry list` names those that "
+            "there are, `manage.py registry add` adds one."
+        )
+    return found
+
+
 @transaction.atomic(durable=True)
 def add_source(*, source: RegistrySource, actor: Actor, now: datetime) -> RegistrySource:
     """Add a registry source, or change how a known one is reached and watched.
@@ -58,6 +76,11 @@ def add_source(*, source: RegistrySource, actor: Actor, now: datetime) -> Regist
     """
     actor.require_role("add a registry source", "admin")
     _require_fields(source)
+    if source.name == settings.MUNIMENT_SOURCE and source.uri != default_source().uri:
+        raise InvalidRequest(
+            f"The address of the source {source.name} is MLFLOW_TRACKING_URI of Muniment's "
+            "processes: change it there. Give another registry another name."
+        )
     held = RegistrySource.objects.select_for_update().filter(pk=source.name).first()
     before = connection_of(held) if held else None
     after = connection_of(source)
@@ -78,6 +101,42 @@ def add_source(*, source: RegistrySource, actor: Actor, now: datetime) -> Regist
     else:
         source.save(update_fields=list(after))
     return source
+
+
+@transaction.atomic(durable=True)
+def remove_source(*, source: RegistrySource, actor: Actor, now: datetime) -> None:
+    """Forget a registry source of which the mirror holds nothing, one added by mistake.
+
+    Raises:
+        RoleRequired: the actor is no admin.
+        SourceInUse: it is the default one, or the mirror has models of it, living or gone; what
+            was stated about them names it.
+    """
+    actor.require_role("remove a registry source", "admin")
+    held = RegistrySource.objects.select_for_update().get(pk=source.pk)
+    if held.name == settings.MUNIMENT_SOURCE:
+        raise SourceInUse(
+            f"The source {held.name} is the one that MUNIMENT_SOURCE names; it comes back with "
+            "the next walk."
+        )
+    if RegisteredModel.objects.filter(source=held).exists():
+        raise SourceInUse(
+            f"The mirror has models of the source {held.name}, and what the log says of them names "
+            "it, so it stays. To have Muniment do no more than look on, give it the mode observe: "
+            f"`manage.py registry mode '*' observe --source {held.name} --as ADMIN`."
+        )
+    append_statement(
+        event=Event.SOURCE_REMOVED,
+        predicate_type=predicate_type("registry-event"),
+        subject_name=f"source:{held.name}",
+        subject_digest=Digest.of_bytes(canonical_json(connection_of(held))),
+        predicate={"before": connection_of(held), "after": None},
+        stream=None,
+        actor=actor,
+        now=now,
+    )
+    held.mode_rules.all().delete()
+    held.delete()
 
 
 def connection_of(source: RegistrySource) -> dict[str, object]:
@@ -143,13 +202,32 @@ def webhook_secret_of(source: RegistrySource) -> str:
     return os.environ.get(source.webhook_secret_variable, "")
 
 
+def webhook_secret_named(name: str | None) -> str:
+    """Return the secret of the source of this name, the default one without; empty: there is none.
+
+    Nothing is written: strangers may ask.
+    """
+    name = name or settings.MUNIMENT_SOURCE
+    source = RegistrySource.objects.filter(pk=name).first()
+    if source is None and name == settings.MUNIMENT_SOURCE:
+        source = RegistrySource(name=name)  # not walked yet
+    return webhook_secret_of(source) if source else ""
+
+
 def _require_fields(source: RegistrySource) -> None:
+    checked = {"name", *connection_of(source)} - {"uri", "public_url", "hash_bytes_per_second"}
     try:
-        source.full_clean(validate_unique=False, exclude=["uri", "public_url"])
+        source.clean_fields(exclude={field.name for field in source._meta.fields} - checked)
     except ValidationError as error:
-        raise InvalidRequest("; ".join(error.messages)) from error
-    for field in ("uri", "public_url"):
-        _require_url(field, getattr(source, field), is_optional=field == "public_url")
+        raise InvalidRequest(
+            " ".join(
+                f"{field.replace('_', ' ')}: {' '.join(words)}"
+                for field, words in error.message_dict.items()
+            )
+        ) from error
+    _require_url("uri", source.uri)
+    if source.public_url:
+        _require_url("public_url", source.public_url)
     for field in (*_VARIABLES, "webhook_secret_variable"):
         variable = getattr(source, field)
         if variable and _VARIABLE.fullmatch(variable) is None:
@@ -157,27 +235,30 @@ def _require_fields(source: RegistrySource) -> None:
                 f"{field.replace('_', ' ')}: give the name of an environment variable "
                 "(capitals, digits, underscores), never the credential itself."
             )
+    if source.ca_bundle and not source.ca_bundle.startswith("/"):
+        raise InvalidRequest("ca bundle: give the absolute path of a PEM file.")
     for field in ("connect_timeout_seconds", "read_timeout_seconds"):
         if not 0 < getattr(source, field) <= 600:
             raise InvalidRequest(f"{field.replace('_', ' ')}: more than 0 and at most 600.")
     limit = source.hash_bytes_per_second
-    if limit is not None and limit < 1024:
+    if limit is not None and not 1024 <= limit < 2**63:
         raise InvalidRequest("hash bytes per second: at least 1024, or leave it out for no limit.")
 
 
-def _require_url(field: str, url: str, *, is_optional: bool) -> None:
-    if not url and is_optional:
-        return
+def _require_url(field: str, url: str) -> None:
+    words = field.replace("_", " ")
     try:
         parts = httpx.URL(url)
     except (httpx.InvalidURL, TypeError) as error:
-        raise InvalidRequest(f"{field}: not an http or https URL.") from error
-    if parts.scheme not in ("http", "https") or not parts.host or parts.query or parts.fragment:
-        raise InvalidRequest(f"{field}: an http or https URL without query or fragment.")
+        raise InvalidRequest(f"{words}: not an http or https URL.") from error
     if parts.userinfo:
         raise InvalidRequest(
-            f"{field}: no credentials in the URL. Name the environment variables that hold them."
+            f"{words}: no credentials in the URL. Name the environment variables that hold them."
         )
+    if parts.scheme not in ("http", "https") or not parts.host or parts.query or parts.fragment:
+        raise InvalidRequest(f"{words}: an http or https URL without query or fragment.")
+    if len(url) > MAX_URL:
+        raise InvalidRequest(f"{words}: at most {MAX_URL} characters.")
 
 
 def _without_credentials(uri: str) -> str:

@@ -46,6 +46,12 @@ def test_setting_up_by_commands_says_what_was_done() -> None:
         (("issue_token", "nobody"), "nobody called nobody"),
         (("publish_policy", "/not/there.yaml", "--as", "eve"), "Cannot read"),
         (("publish_policy", str(POLICY), "--as", "eve"), "role admin"),
+        (("registry", "walk", "--source", "nowhere"), "no registry source 'nowhere'"),
+        (("registry", "add", "risk", "--as", "eve"), "give its --uri"),
+        (("registry", "add", "risk", "--uri", "http://m.example", "--as", "eve"), "role admin"),
+        (("registry", "mode", "*", "--as", "eve"), "Give a mode"),
+        (("registry", "mode", "*", "warn", "--as", "eve"), "role admin"),
+        (("registry", "remove", "default", "--as", "eve"), "role admin"),
         (("bind_policy", "m", "none", "--tier", "high", "--as", "eve"), "No policy none"),
     ],
 )

@@ -19,7 +19,7 @@ from django.test import Client
 from audits.models import LogEntry, RefusalCount
 from config.celery import app
 from registry import tasks
-from registry.models import RegisteredModel, WebhookDelivery
+from registry.models import RegisteredModel, RegistrySource, WebhookDelivery
 from tests.integration.registry.live import MODEL, LiveRegistry
 
 BODY = json.dumps(
@@ -43,6 +43,7 @@ def deliver(committed_database: str) -> Deliver:
         delivery_id = changed.pop("delivery_id", str(uuid4()))
         timestamp = changed.pop("timestamp", str(int(time.time())))
         secret = changed.pop("secret", settings.WEBHOOK_SECRET)
+        address = changed.pop("address", "/hooks/mlflow")
         headers = {
             "X-MLflow-Delivery-Id": delivery_id,
             "X-MLflow-Timestamp": timestamp,
@@ -50,7 +51,7 @@ def deliver(committed_database: str) -> Deliver:
             **changed,
         }
         return client.post(
-            "/hooks/mlflow",
+            address,
             body,
             content_type="application/json",
             headers={name: text for name, text in headers.items() if text is not None},
@@ -152,6 +153,27 @@ def test_a_signed_delivery_asks_for_a_walk_once(deliver: Deliver) -> None:
     assert deliver().status_code == 202  # another one, served by the walk that waits
     assert walks_waiting() == 1
     assert WebhookDelivery.objects.count() == 2
+
+
+def test_each_source_has_a_secret_of_its_own(
+    deliver: Deliver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What one MLflow may sign is no hint about another, nor about a source that is not there."""
+    risk = "/hooks/mlflow/risk"
+    require_refusal(deliver(address=risk))
+    RegistrySource.objects.create(
+        name="risk", uri="http://mlflow.example", webhook_secret_variable="RISK_HOOK"
+    )
+    require_refusal(deliver(address=risk, secret=""))  # nothing is in RISK_HOOK yet
+    monkeypatch.setenv("RISK_HOOK", "of risk alone")
+    require_refusal(deliver(address=risk))
+    require_refusal(deliver(secret="of risk alone"))
+    require_refusal(deliver(address="/hooks/mlflow/nowhere", secret=""))
+    assert deliver(address=risk, secret="of risk alone").status_code == 202
+    with app.connection_for_read() as broker:
+        [waiting] = broker.default_channel.client.lrange("default", 0, -1)
+    body = base64.b64decode(json.loads(waiting)["body"])
+    assert json.loads(body)[0] == ["risk"]
 
 
 def test_a_body_that_is_no_json_is_still_only_a_hint(deliver: Deliver) -> None:
