@@ -4,7 +4,7 @@ from django.urls import path
 
 from audits.web import converters as digest_converters  # noqa: F401  # registers <sha256:…>
 from registry.web import converters as model_converters  # noqa: F401  # registers <model_name:…>
-from registry.web.views import inventory, models, policies, promotions, reports, versions
+from registry.web.views import aliases, inventory, models, policies, promotions, reports, versions
 
 app_name = "registry"
 urlpatterns = [
@@ -27,6 +27,12 @@ urlpatterns = [
         reports.order_report,
         name="order-report",
     ),
+    path("models/<model_name:name>/aliases/", aliases.model_aliases, name="model-aliases"),
+    path(
+        "models/<model_name:name>/aliases.csv", aliases.model_aliases_csv, name="model-aliases-csv"
+    ),
+    path("aliases/", aliases.all_aliases, name="aliases"),
+    path("aliases.csv", aliases.all_aliases_csv, name="aliases-csv"),
     path("models/<model_name:name>/policy", models.bind, name="bind"),
     path("models/<model_name:name>/", models.model, name="model"),
     path("promotions/", promotions.promotions, name="promotions"),

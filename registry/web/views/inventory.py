@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterator
-
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect, render
@@ -26,6 +23,7 @@ from registry.selectors.inventory import (
     risk_tiers,
 )
 from registry.selectors.lookups import address_of
+from registry.web.csv_lines import csv_answer
 from registry.web.people import person_of
 
 STATE_WORDS = {
@@ -75,30 +73,12 @@ def inventory(request: HttpRequest) -> HttpResponse:
     return render(request, "registry/inventory.html", context)
 
 
-class _Line:
-    """What csv.writer writes to: it hands each line on instead of keeping it."""
-
-    def write(self, line: str) -> str:
-        return line
-
-
 @require_safe
 def inventory_csv(request: HttpRequest) -> StreamingHttpResponse:
     """Stream the filtered inventory as CSV."""
     wanted = InventoryFilter.from_query(request.GET.dict())
-    name = f"muniment-models-{timezone.now():%Y-%m-%d}.csv"
-    return StreamingHttpResponse(
-        _lines(wanted),
-        content_type="text/csv; charset=utf-8",
-        headers={"Content-Disposition": f'attachment; filename="{name}"'},
-    )
-
-
-def _lines(wanted: InventoryFilter) -> Iterator[str]:
-    writer = csv.writer(_Line())
-    yield writer.writerow(CSV_COLUMNS)
-    for row in inventory_lines(wanted):
-        yield writer.writerow([_cell(value) for value in _values(row)])
+    name = f"muniment-models-{timezone.now():%Y-%m-%d}"
+    return csv_answer(name, CSV_COLUMNS, map(_values, inventory_lines(wanted)))
 
 
 def _values(row: InventoryRow) -> tuple[object, ...]:
@@ -119,12 +99,6 @@ def _values(row: InventoryRow) -> tuple[object, ...]:
         row.violations,
         row.gone_at,
     )
-
-
-def _cell(value: object) -> str:
-    """Write a cell that no spreadsheet takes for a formula (names come from MLflow)."""
-    text = "" if value is None else str(value)
-    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
 
 
 @require_safe

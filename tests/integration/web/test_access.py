@@ -14,8 +14,12 @@ from tests.integration.web.world import PASSWORD, World
 PAGES = [
     "/",
     "/models.csv",
+    "/aliases.csv",
+    "/models/boston-mortgage/aliases.csv",
     "/find",
     "/models/boston-mortgage/",
+    "/models/boston-mortgage/aliases/",
+    "/aliases/",
     "/models/boston-mortgage/versions/1/",
     "/models/boston-mortgage/versions/2/",
     "/models/boston-mortgage/versions/3/",
@@ -56,7 +60,7 @@ def test_an_auditor_is_offered_nothing_but_reports(
     client = enter("auditor")
     offered = {
         action
-        for page in [*PAGES[3:], f"/promotions/{promotion.pk}/"]
+        for page in [*PAGES[5:], f"/promotions/{promotion.pk}/"]
         for action in forms_of(client.get(page))
     }
     assert offered == {f"/models/boston-mortgage/versions/{number}/report" for number in (1, 2, 3)}

@@ -24,7 +24,9 @@ Enter = Callable[[str], Client]
 FROZEN = {
     "/": 20,
     "/models/boston-mortgage/": 16,
-    "/models/boston-mortgage/versions/2/": 24,
+    "/models/boston-mortgage/versions/2/": 25,
+    "/models/boston-mortgage/aliases/": 13,
+    "/aliases/": 12,
     "/promotions/": 14,
     "/log/": 14,
     "/log/?subject=boston-mortgage&actor=Erin+Engel&from=2026-01-01": 16,
