@@ -12,6 +12,10 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from config.embedded import EmbeddedStack
 
 
 def say(text: str) -> None:
@@ -70,6 +74,13 @@ def database() -> Iterator[str]:
 
     Every role is this process's, as in the tests: they are still separate connections.
     """
+    with instance() as stack:
+        yield stack.addresses.migration_database_url
+
+
+@contextmanager
+def instance(*services: str) -> Iterator[EmbeddedStack]:
+    """Start what `database` does, and other services of the embedded stack; give the stack."""
     from config.embedded import EmbeddedStack
     from config.embedded.environments import instance_environment
 
@@ -79,7 +90,8 @@ def database() -> Iterator[str]:
             os.environ.update(stack.environment(role))
         os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
         os.environ["LOG_LEVEL"] = "ERROR"
-        stack.start("postgres")
+        for service in ("postgres", *services):
+            stack.start(service)
         stack.migrate()
 
         import django
@@ -87,6 +99,6 @@ def database() -> Iterator[str]:
 
         django.setup()
         try:
-            yield stack.addresses.migration_database_url
+            yield stack
         finally:
             connections.close_all()
