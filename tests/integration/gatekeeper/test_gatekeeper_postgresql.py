@@ -9,6 +9,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 from psycopg import sql
+from sqlalchemy import event
 
 from muniment.mlflow import governed_store
 
@@ -85,3 +86,42 @@ def test_prompts_are_made_and_deleted_but_do_not_cover_models(store: Any) -> Non
     store.delete_prompt_version(name, "1")
     store.delete_prompt(name)
     assert store.get_prompt(name) is None
+
+
+def test_artifacts_guard_asks_once_a_write_and_reads_versions_only_when_they_changed(
+    store: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mlflow.server import handlers
+
+    from muniment.mlflow.destination import Destination
+    from muniment.mlflow.names import GovernedNames
+    from muniment.mlflow.registered_files import RegisteredFiles
+
+    monkeypatch.setattr(handlers, "_model_registry_store", store)
+    files = RegisteredFiles(GovernedNames(), Destination.from_uri("s3://bucket"))
+    name, folder = f"model-{uuid4().hex}", f"1/{uuid4().hex}/artifacts"
+    store.create_registered_model(name)
+    store.create_model_version(name, f"s3://bucket/{folder}/first")
+    statements: list[str] = []
+    event.listen(
+        store.engine,
+        "before_cursor_execute",
+        lambda connection, cursor, statement, *rest: statements.append(statement),
+    )
+    place = tuple(folder.split("/"))
+    for _ in range(5):
+        assert files.current().owner_of((*place, "first", "MLmodel"))
+        assert not files.current().owner_of((*place, "second", "MLmodel"))
+    assert len(statements) == 10 + 1
+    store.create_model_version(name, f"s3://bucket/{folder}/second")
+    assert files.current().owner_of((*place, "second", "MLmodel"))
+    with pytest.MonkeyPatch.context() as renamed:
+        renamed.setenv("MUNIMENT_GOVERNED_MODELS", "other-*")
+        plain = governed_store(str(store.engine.url.render_as_string(hide_password=False)))
+        plain.rename_registered_model(name, f"{name}-renamed")
+        assert f"{name}-renamed" in str(files.current().owner_of((*place, "first")))
+        plain.delete_model_version(f"{name}-renamed", "1")
+        assert not files.current().owner_of((*place, "first"))
+        plain.delete_registered_model(f"{name}-renamed")
+        assert not files.current().owner_of((*place, "second"))
+        plain._dispose_engine()
