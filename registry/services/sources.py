@@ -191,7 +191,11 @@ def client_of(source: RegistrySource, *, pace: Callable[[int], None] | None = No
             ),
             pace=pace,
         )
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise SourceUnusable(
+            f"The CA bundle {source.ca_bundle} of the source {source.name} cannot be read: {error}"
+        ) from error
+    except ValueError as error:
         raise SourceUnusable(f"The source {source.name} cannot be used: {error}") from error
 
 

@@ -21,11 +21,13 @@ class Forwarder:
         drop_before: requests of this line (method and path) never reach MLflow.
         drop_after: they reach it, and its answer never comes back.
         grants: the tokens that came with requests, in order.
+        authorizations: the credentials likewise.
     """
 
     def __init__(self, target: str) -> None:
         self.drop_before = self.drop_after = ""
         self.grants: list[str] = []
+        self.authorizations: list[str] = []
         self._seen: list[str] = []
         forwarder = self
         upstream = httpx.Client(base_url=target, timeout=30, trust_env=False)
@@ -34,6 +36,8 @@ class Forwarder:
             def forward(self) -> None:
                 line = f"{self.command} {urlsplit(self.path).path}"
                 forwarder._seen.append(line)
+                if "Authorization" in self.headers:
+                    forwarder.authorizations.append(self.headers["Authorization"])
                 if HEADER in self.headers:
                     forwarder.grants.append(self.headers[HEADER])
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
