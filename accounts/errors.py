@@ -30,3 +30,15 @@ class TokenLifetimeInvalid(AccountsError):
     """A token must end, and not before it begins."""
 
     code = "token_lifetime_invalid"
+
+
+class NoticeInvalid(AccountsError):
+    """A notice cannot be posted as it is."""
+
+    code = "notice_invalid"
+
+
+class AddressInvalid(AccountsError):
+    """What was given is no e-mail address, or a kind of notice does not exist."""
+
+    code = "address_invalid"

@@ -1,4 +1,4 @@
-"""People and the tokens that act for them."""
+"""People, the tokens that act for them, and what they are told."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from django.contrib.auth.models import AbstractBaseUser, BaseUserManager
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
+
+from accounts.domain.mail import MAX_SUBJECT, MailStatus
 
 
 class Role(models.TextChoices):
@@ -65,3 +67,88 @@ class SignatureAttempt(models.Model):
 
     class Meta:
         indexes = [models.Index(fields=["user", "-at"], name="signature_attempt_recent")]
+
+
+class NoticeKind(models.TextChoices):
+    LOG = "log", "Alarms about the log"
+    REGISTRY = "registry", "Alarms about MLflow"
+
+
+class Notice(models.Model):
+    """Something that people with certain roles are told: once, and settled when it is over."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    kind = models.CharField(max_length=30, choices=NoticeKind.choices)
+    subject = models.CharField(max_length=MAX_SUBJECT)  # one line
+    text = models.TextField(blank=True)  # never in an e-mail
+    path = models.CharField(max_length=500)  # in Muniment, where one goes on
+    audience = ArrayField(models.CharField(max_length=20, choices=Role.choices))
+    # Names one happening: what is posted again under it is the same notice.
+    dedup_key = models.CharField(max_length=200, unique=True)
+    posted_at = models.DateTimeField()
+    settled_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(audience__contained_by=list(Role.values)) & ~Q(audience=[]),
+                name="notice_audience_known",
+            ),
+            models.CheckConstraint(
+                condition=Q(path__startswith="/") & ~Q(path__startswith="//"),
+                name="notice_path_is_ours",
+            ),
+        ]
+        indexes = [models.Index(fields=["-posted_at", "-id"], name="notice_newest")]
+
+
+class NoticeReading(models.Model):
+    """Somebody has read a notice."""
+
+    notice = models.ForeignKey(Notice, on_delete=models.CASCADE, related_name="readings")
+    user = models.ForeignKey(User, on_delete=models.CASCADE)
+    read_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["notice", "user"], name="notice_reading_once")
+        ]
+
+
+class NoticeMail(models.Model):
+    """One e-mail to one person about one notice; the address is read when it is sent."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    notice = models.ForeignKey(Notice, on_delete=models.CASCADE, related_name="mails")
+    user = models.ForeignKey(User, on_delete=models.CASCADE)
+    status = models.CharField(max_length=10, default=MailStatus.WAITING.value)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    next_try_at = models.DateTimeField()
+    claimed_at = models.DateTimeField(null=True)
+    failure = models.CharField(max_length=40, blank=True)  # a word of ours, never the server's
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["notice", "user"], name="notice_mail_once"),
+            models.CheckConstraint(
+                condition=Q(status__in=[status.value for status in MailStatus]),
+                name="notice_mail_status",
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["next_try_at"],
+                condition=Q(status__in=["waiting", "sending"]),
+                name="notice_mail_open",
+            )
+        ]
+
+
+class MailRefusal(models.Model):
+    """Somebody wants no e-mail about one kind of notice."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="mail_refusals")
+    kind = models.CharField(max_length=30, choices=NoticeKind.choices)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["user", "kind"], name="mail_refusal_once")]

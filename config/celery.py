@@ -60,8 +60,19 @@ app.conf.update(
             "schedule": 20.0,
             "options": {"expires": 20.0},
         },
+        "post notices of alarms": {
+            "task": "accounts.tasks.post_alarm_notices",
+            "schedule": 10.0,
+            "options": {"expires": 10.0},
+        },
     },
 )
+if settings.EMAIL_HOST:
+    app.conf.beat_schedule["send notices by e-mail"] = {
+        "task": "accounts.tasks.send_notice_mails",
+        "schedule": 15.0,
+        "options": {"expires": 15.0},
+    }
 if settings.TSA_URL:
     app.conf.beat_schedule["timestamp the log"] = {
         "task": "audits.tasks.timestamp_log",

@@ -14,6 +14,7 @@ from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
 from config.environment import read_instance_environment
+from config.mail import MailServer
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -235,6 +236,24 @@ CACHES = {
 MIRROR_WALK_SECONDS = env.int("MUNIMENT_MIRROR_WALK_SECONDS", default=300)
 # MLflow away for so long is an alarm that everybody sees.
 MIRROR_ALARM_SECONDS = env.int("MUNIMENT_MIRROR_ALARM_SECONDS", default=1800)
+
+# --- E-mail: notices, where a mail server is named ---------------------------------------------
+
+_mail_server = MailServer(
+    host=env.str("MUNIMENT_EMAIL_HOST", default=""),
+    port=env.int("MUNIMENT_EMAIL_PORT", default=587),
+    security=env.str("MUNIMENT_EMAIL_SECURITY", default="starttls"),
+    user=env.str("MUNIMENT_EMAIL_USER", default=""),
+    password=env.str("MUNIMENT_EMAIL_PASSWORD", default=""),
+    # Set and empty is as good as not set: that is how Compose passes on what nobody chose.
+    sender=env.str("MUNIMENT_EMAIL_FROM", default="") or f"Muniment <muniment@{_public.hostname}>",
+)
+EMAIL_HOST, EMAIL_PORT = _mail_server.host, _mail_server.port
+EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = _mail_server.user, _mail_server.password
+EMAIL_USE_TLS = _mail_server.security == "starttls"
+EMAIL_USE_SSL = _mail_server.security == "tls"
+EMAIL_TIMEOUT = 15
+DEFAULT_FROM_EMAIL = _mail_server.sender
 
 # --- MLflow -----------------------------------------------------------------------------------
 

@@ -6,6 +6,7 @@ import shutil
 import tempfile
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
@@ -87,27 +88,8 @@ def committed_database(
     `default` is the runtime role, `owner` the migrations' and `sequencer` the log writer's, as in
     production. Redis is emptied afterwards.
     """
-    name = f"test_{uuid4().hex}"
-    with psycopg.connect(postgres.superuser_url(), autocommit=True) as connection:
-        connection.execute(
-            sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY wal_log OWNER {}").format(
-                *map(sql.Identifier, (name, template_database, OWNER))
-            )
-        )
-    # Who may connect is not copied with a template.
-    with psycopg.connect(postgres.superuser_url(name)) as connection:
-        open_to_roles(connection, name)
-    with django_db_blocker.unblock():
-        _point_connections_to(name)
-        try:
-            yield name
-        finally:
-            cache.clear()
-            _point_connections_to(template_database)
-            with psycopg.connect(postgres.superuser_url(), autocommit=True) as connection:
-                connection.execute(
-                    sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name))
-                )
+    with own_database(postgres, template_database, django_db_blocker) as name:
+        yield name
 
 
 @pytest.fixture
@@ -145,6 +127,32 @@ def stack() -> Iterator[EmbeddedStack]:
 class _SilentHandler(WSGIRequestHandler):
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base's name
         """Say nothing: a test's output is the test's."""
+
+
+@contextmanager
+def own_database(postgres: EmbeddedStack, template: str, blocker: DjangoDbBlocker) -> Iterator[str]:
+    """Point every connection to a new copy of `template` for as long as the block runs."""
+    name = f"test_{uuid4().hex}"
+    with psycopg.connect(postgres.superuser_url(), autocommit=True) as connection:
+        connection.execute(
+            sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY wal_log OWNER {}").format(
+                *map(sql.Identifier, (name, template, OWNER))
+            )
+        )
+    # Who may connect is not copied with a template.
+    with psycopg.connect(postgres.superuser_url(name)) as connection:
+        open_to_roles(connection, name)
+    with blocker.unblock():
+        _point_connections_to(name)
+        try:
+            yield name
+        finally:
+            cache.clear()
+            _point_connections_to(template)
+            with psycopg.connect(postgres.superuser_url(), autocommit=True) as connection:
+                connection.execute(
+                    sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name))
+                )
 
 
 def _point_connections_to(name: str) -> None:

@@ -37,10 +37,14 @@ def add_person(
     printed_name: str,
     password: str,
     roles: Iterable[str],
+    email: str = "",
     actor: Actor,
     now: datetime,
 ) -> User:
     """Add a person with their roles; the log names them by their pseudonymous id.
+
+    Args:
+        email: where notices go; empty for none. It never enters the log.
 
     Raises:
         RoleRequired: the actor is no admin.
@@ -50,7 +54,11 @@ def add_person(
     if actor != SETUP:  # whoever runs commands on the server adds the first admin
         actor.require_role("add a person", "admin")
     user = User(
-        username=username, printed_name=printed_name, roles=sorted(set(roles)), joined_at=now
+        username=username,
+        printed_name=printed_name,
+        email=email,
+        roles=sorted(set(roles)),
+        joined_at=now,
     )
     validate_password(password, user)
     user.set_password(password)

@@ -26,6 +26,12 @@ INDEPENDENT_SETTINGS: Final = (
     *("MUNIMENT_TSA_URL", "MUNIMENT_TSA_CA_FILE"),
     "MUNIMENT_WITNESS_POLICY",
 )
+# Where notices are handed in as e-mail, if anywhere; the server's user and password are for the
+# worker alone, which is who speaks to it.
+MAIL_SETTINGS: Final = (
+    *("MUNIMENT_EMAIL_HOST", "MUNIMENT_EMAIL_PORT", "MUNIMENT_EMAIL_SECURITY"),
+    "MUNIMENT_EMAIL_FROM",
+)
 GOVERNED_MODELS: Final = "*"
 GOVERNED_ALIASES: Final = "champion"
 SOURCE: Final = "default"
@@ -83,7 +89,11 @@ def instance_environment(home: Home, keys: InstanceKeys, addresses: Addresses) -
         # Static files straight from the checkout: nothing to collect, nothing to go stale.
         "WHITENOISE_USE_FINDERS": "true",
         "STATIC_ROOT": str(home.static),
-        **{name: os.environ[name] for name in INDEPENDENT_SETTINGS if name in os.environ},
+        **{
+            name: os.environ[name]
+            for name in (*INDEPENDENT_SETTINGS, *MAIL_SETTINGS)
+            if name in os.environ
+        },
     }
 
 
@@ -111,6 +121,8 @@ def role_environment(
             "MUNIMENT_GRANT_KEY": keys.grant_uri,
             "MUNIMENT_PDF_KEY_FILE": str(keys.pdf),
             "MUNIMENT_PDF_CERT_FILE": str(keys.pdf_certificate),
+            "MUNIMENT_EMAIL_USER": os.environ.get("MUNIMENT_EMAIL_USER", ""),
+            "MUNIMENT_EMAIL_PASSWORD": os.environ.get("MUNIMENT_EMAIL_PASSWORD", ""),
         },
         "sequencer": {
             "MUNIMENT_LOG_KEYS": ",".join(keys.log_uris),

@@ -68,6 +68,10 @@ LOOKS: Mapping[str, Look] = {
     "champion": Look("ok", "star", "champion"),
     "challenger": Look("wait", "flag", "challenger"),
     "gone": Look("plain", "minus", "Gone from MLflow"),
+    # notices
+    "unread": Look("wait", "bell", "New"),
+    "open": Look("bad", "alert", "Open"),
+    "settled": Look("plain", "check", "Over"),
     # jobs
     "queued": Look("wait", "clock", "Queued"),
     "running": Look("wait", "clock", "Running"),

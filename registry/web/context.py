@@ -10,6 +10,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from accounts.models import User
+from accounts.selectors import MOST_COUNTED, unread_count
 from registry.selectors.actions import promotions_awaiting
 from registry.selectors.frame import (
     AlarmNotice,
@@ -20,6 +21,7 @@ from registry.selectors.frame import (
 )
 
 _SECTIONS = {
+    "accounts": "notices",
     "audits": "log",
     "evidence": "models",
     "promotion": "promotions",
@@ -64,6 +66,18 @@ class Frame:
         """Count the promotions that wait for the signed-in person."""
         person = self.request.user
         return promotions_awaiting(person).count() if isinstance(person, User) else 0
+
+    @cached_property
+    def unread_notices(self) -> int:
+        """Count what the signed-in person has not read, up to `MOST_COUNTED`."""
+        person = self.request.user
+        return unread_count(person) if isinstance(person, User) else 0
+
+    @property
+    def unread_words(self) -> str:
+        """Write that count; many are only said to be many."""
+        count = self.unread_notices
+        return str(count) if count < MOST_COUNTED else f"{MOST_COUNTED - 1}+"
 
     @cached_property
     def mirror(self) -> MirrorAge:

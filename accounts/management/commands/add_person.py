@@ -24,6 +24,7 @@ class Command(JsonCommand):
         parser.add_argument("username")
         parser.add_argument("--printed-name", required=True, help="as signatures show it")
         parser.add_argument("--role", action="append", required=True, choices=list(Role.values))
+        parser.add_argument("--email", default="", help="where notices go")
         parser.add_argument(
             "--random-password", action="store_true", help="make one up and print it once"
         )
@@ -36,6 +37,7 @@ class Command(JsonCommand):
                 printed_name=options["printed_name"],
                 password=password,
                 roles=options["role"],
+                email=options["email"],
                 actor=SETUP,
                 now=timezone.now(),
             )

@@ -26,6 +26,7 @@ PAGES = [
     "/promotions/",
     "/log/",
     "/log/health",
+    "/notices/",
     "/policies/",
 ]
 
@@ -53,7 +54,7 @@ def test_pages_answer_for_every_role(world: World, enter: Callable[[str], Client
                 assert client.get(page).status_code == 200, (username, page)
 
 
-def test_an_auditor_is_offered_nothing_but_reports(
+def test_an_auditor_is_offered_nothing_but_reports_and_their_own_email(
     world: World, enter: Callable[[str], Client]
 ) -> None:
     promotion = world.request(2)
@@ -63,7 +64,8 @@ def test_an_auditor_is_offered_nothing_but_reports(
         for page in [*PAGES[5:], f"/promotions/{promotion.pk}/"]
         for action in forms_of(client.get(page))
     }
-    assert offered == {f"/models/boston-mortgage/versions/{number}/report" for number in (1, 2, 3)}
+    reports = {f"/models/boston-mortgage/versions/{number}/report" for number in (1, 2, 3)}
+    assert offered == {*reports, "/notices/e-mail"}
 
 
 def test_a_form_that_was_not_offered_is_refused_in_words(

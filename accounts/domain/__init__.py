@@ -1,0 +1,1 @@
+"""Decisions of this app, pure: no Django, no I/O, no clock."""
