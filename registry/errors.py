@@ -120,6 +120,20 @@ class SourceInUse(RegistryError):
     status = HTTPStatus.CONFLICT
 
 
+class UnknownPolicy(RegistryError):
+    """No such policy is published."""
+
+    code = "unknown_policy"
+    status = HTTPStatus.NOT_FOUND
+
+
+class BindingChanged(RegistryError):
+    """What would be bound is no more what was shown; nothing was bound."""
+
+    code = "binding_changed"
+    status = HTTPStatus.CONFLICT
+
+
 class UnknownSource(RegistryError):
     """There is no such registry source."""
 

@@ -104,14 +104,15 @@ def append_statements(
     if not connection.in_atomic_block:
         events = ", ".join(sorted({statement.event for statement in statements}))
         raise NotInTransaction(f"{events} must be appended in the transaction of what it states")
-    heads = _lock_streams({statement.stream for statement in statements if statement.stream})
+    heads = lock_streams({statement.stream for statement in statements if statement.stream})
     entries = [_signed(statement, heads, actor=actor, now=now) for statement in statements]
     LogEntry.objects.bulk_create(entries)
     Stream.objects.bulk_update(heads.values(), ["next_seq", "last_sha256"], batch_size=1000)
     return entries
 
 
-def _lock_streams(names: Set[str]) -> dict[str, Stream]:
+def lock_streams(names: Set[str]) -> dict[str, Stream]:
+    """Lock the heads of several streams until the transaction ends; return them by name."""
     # In one order, or two that append to the same streams could each hold what the other needs.
     ordered = sorted(names)
     Stream.objects.bulk_create([Stream(stream=name) for name in ordered], ignore_conflicts=True)

@@ -114,7 +114,8 @@ class _Story:
             return  # whichever it is by now, an admin's choice stays
         self._stack.run_manage("publish_policy", str(POLICY), "--as", "admin", role="web")
         self._stack.run_manage(
-            *("bind_policy", MODEL, POLICY.stem, "--tier", RISK_TIER, "--as", "admin"),
+            *("registry", "bind", MODEL, "--policy", POLICY.stem),
+            *("--risk-tier", RISK_TIER, "--as", "admin"),
             role="web",
         )
 

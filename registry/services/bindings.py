@@ -9,7 +9,7 @@ from django.db import transaction
 from accounts.models import User
 from audits.domain.actor import Actor
 from audits.domain.log import Event
-from audits.services.log import append_statement, lock_stream, predicate_type
+from audits.services.log import NewStatement, append_statements, lock_stream, predicate_type
 from muniment.attest.digest import Digest
 from registry.errors import PolicyNotBindable
 from registry.models import Policy, PolicyBinding, RegisteredModel
@@ -35,37 +35,13 @@ def bind_policy(
         PolicyNotBindable: the policy says that it is not for this tier or for no governed alias.
     """
     actor.require_role("bind a policy", "admin")
-    document = document_of(policy)
-    if not any(
-        document.allows_binding(risk_tier=risk_tier, alias=alias) for alias in governed_aliases()
-    ):
-        raise PolicyNotBindable(
-            f"Policy {policy.name} version {policy.version} may be bound to the risk tiers "
-            f"{', '.join(document.bound_to.risk_tiers)} and the aliases "
-            f"{', '.join(document.bound_to.aliases)}."
-        )
+    require_bindable(policy, risk_tier)
     lock_stream(registered_model.uri)
     held = PolicyBinding.objects.filter(registered_model=registered_model).first()
     if held is not None and (held.policy_id, held.risk_tier) == (policy.pk, risk_tier):
         return held
-    append_statement(
-        event=Event.POLICY_BOUND,
-        predicate_type=predicate_type("policy"),
-        subject_name=registered_model.uri,
-        subject_digest=Digest.parse(policy.digest),
-        predicate={
-            "name": policy.name,
-            "version": policy.version,
-            "digest": policy.digest,
-            "binding": {
-                "model": registered_model.uri,
-                "policy": policy.digest,
-                "risk_tier": risk_tier,
-            },
-        },
-        stream=registered_model.uri,
-        actor=actor,
-        now=now,
+    append_statements(
+        [binding_statement(registered_model, policy, risk_tier)], actor=actor, now=now
     )
     binding, _ = PolicyBinding.objects.update_or_create(
         registered_model=registered_model,
@@ -81,3 +57,40 @@ def bind_policy(
         order_missing_evidence(version=version, actor=actor, now=now)
     decide_open_promotions(registered_model=registered_model, now=now)
     return binding
+
+
+def require_bindable(policy: Policy, risk_tier: str) -> None:
+    """Pass a policy that says that it is for this tier and for a governed alias.
+
+    Raises:
+        PolicyNotBindable: it is not; the message says what it is for.
+    """
+    document = document_of(policy)
+    if not any(
+        document.allows_binding(risk_tier=risk_tier, alias=alias) for alias in governed_aliases()
+    ):
+        raise PolicyNotBindable(
+            f"Policy {policy.name} version {policy.version} may be bound to the risk tiers "
+            f"{', '.join(document.bound_to.risk_tiers)} and the aliases "
+            f"{', '.join(document.bound_to.aliases)}."
+        )
+
+
+def binding_statement(
+    registered_model: RegisteredModel, policy: Policy, risk_tier: str
+) -> NewStatement:
+    """Return the statement that a model has this policy and risk tier."""
+    uri = registered_model.uri
+    return NewStatement(
+        event=Event.POLICY_BOUND,
+        predicate_type=predicate_type("policy"),
+        subject_name=uri,
+        subject_digest=Digest.parse(policy.digest),
+        predicate={
+            "name": policy.name,
+            "version": policy.version,
+            "digest": policy.digest,
+            "binding": {"model": uri, "policy": policy.digest, "risk_tier": risk_tier},
+        },
+        stream=uri,
+    )

@@ -52,7 +52,10 @@ def test_setting_up_by_commands_says_what_was_done() -> None:
         (("registry", "mode", "*", "--as", "eve"), "Give a mode"),
         (("registry", "mode", "*", "warn", "--as", "eve"), "role admin"),
         (("registry", "remove", "default", "--as", "eve"), "role admin"),
-        (("bind_policy", "m", "none", "--tier", "high", "--as", "eve"), "No policy none"),
+        (
+            ("registry", "bind", "m", "--policy", "none", "--risk-tier", "high", "--as", "eve"),
+            "No policy 'none'",
+        ),
     ],
 )
 def test_a_refusal_is_a_document_or_a_sentence(command: tuple[str, ...], words: str) -> None:

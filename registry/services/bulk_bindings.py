@@ -1,0 +1,222 @@
+"""Binding a policy to many models at once, by a pattern over their names.
+
+Once, to the models that the pattern matches now: a model that appears later has no policy until
+somebody binds one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import Exists, OuterRef
+from django.db.models.functions import Lower
+
+from accounts.models import User
+from audits.domain.actor import GATE, Actor
+from audits.models import Evidence, Job
+from audits.services.log import append_statements, lock_streams
+from lineage.models import LineageRecord
+from registry.domain.modes import Mode, PatternMode
+from registry.domain.promotion import DECIDABLE_STATUSES
+from registry.errors import BindingChanged, UnknownVersion
+from registry.models import (
+    ModelAlias,
+    ModelVersion,
+    Policy,
+    PolicyBinding,
+    Promotion,
+    RegisteredModel,
+    RegistrySource,
+)
+from registry.services.aliases import governed_aliases
+from registry.services.bindings import binding_statement, require_bindable
+from registry.services.decisions import decide_promotion
+from registry.services.mirror import one_walk_at_a_time
+from registry.services.modes import checked_pattern
+from registry.services.promotions import order_missing_evidence
+
+
+@dataclass(frozen=True, slots=True)
+class Rebinding:
+    """What one model has, and whether binding would change it.
+
+    Attributes:
+        policy, risk_tier: what it has now; empty where it has none.
+    """
+
+    registered_model: RegisteredModel
+    policy: str
+    risk_tier: str
+    changes: bool
+
+
+def matches(name: str, pattern: str) -> bool:
+    """Say whether a pattern matches a name, in any letter case; a name always matches itself."""
+    return name == pattern or PatternMode(pattern, Mode.OBSERVE).covers(name)
+
+
+def plan_binding(
+    *, source: RegistrySource, pattern: str, policy: Policy, risk_tier: str
+) -> tuple[Rebinding, ...]:
+    """Return the living models that a pattern matches, by name, each with what it has now.
+
+    Raises:
+        InvalidRequest: the pattern is empty or too long.
+        PolicyNotBindable: the policy says that it is not for this tier or for no governed alias.
+        UnknownVersion: the pattern matches no model.
+    """
+    require_bindable(policy, risk_tier)
+    pattern = checked_pattern(pattern)
+    living = (
+        RegisteredModel.objects.filter(source=source, gone_at__isnull=True)
+        .select_related("binding__policy")
+        .only(
+            *("source", "creation_timestamp_ms", "first_seen_name", "name"),
+            *("binding__risk_tier", "binding__policy__name", "binding__policy__version"),
+        )
+        .order_by("name")
+    )
+    found = tuple(
+        _rebinding(known, policy, risk_tier) for known in living if matches(known.name, pattern)
+    )
+    if not found:
+        raise UnknownVersion(
+            f"No living model of the source {source.name} matches {pattern!r}. Check the pattern; "
+            "a new model appears with the next walk."
+        )
+    return found
+
+
+def digest_of_plan(plan: Sequence[Rebinding]) -> str:
+    """Return what tells two plans apart, so that what is applied is what was shown."""
+    lines = (f"{one.registered_model.pk} {one.policy} {one.risk_tier}\n" for one in plan)
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def bind_matching(
+    *,
+    source: RegistrySource,
+    pattern: str,
+    policy: Policy,
+    risk_tier: str,
+    shown: str | None = None,
+    actor: Actor,
+    now: datetime,
+) -> tuple[Rebinding, ...]:
+    """Bind a policy and a risk tier to every living model that a pattern matches, all or none.
+
+    One fact for each model that this changes; the same twice is once. Evidence is ordered for the
+    versions that governed aliases name and for open promotions, which are decided again; for
+    others when a promotion is requested.
+
+    Args:
+        shown: the digest of the plan that somebody was shown and agreed to.
+
+    Returns:
+        The plan that was carried out, with what each model had before.
+
+    Raises:
+        RoleRequired: the actor is no admin.
+        BindingChanged: the plan is no more what was shown.
+        As `plan_binding`.
+    """
+    actor.require_role("bind a policy", "admin")
+    # A walk locks the models of a page in its own order: one of the two has to wait as a whole.
+    with one_walk_at_a_time(source), transaction.atomic(durable=True):
+        plan = plan_binding(source=source, pattern=pattern, policy=policy, risk_tier=risk_tier)
+        lock_streams({one.registered_model.uri for one in plan})
+        # Bound by somebody else between reading and locking: read again, now that nobody can.
+        plan = plan_binding(source=source, pattern=pattern, policy=policy, risk_tier=risk_tier)
+        if shown is not None and shown != digest_of_plan(plan):
+            raise BindingChanged(
+                "The models that the pattern matches, or what they have, changed since they were "
+                "shown. Nothing was bound: look at them again."
+            )
+        changed = [one.registered_model for one in plan if one.changes]
+        append_statements(
+            [binding_statement(known, policy, risk_tier) for known in changed],
+            actor=actor,
+            now=now,
+        )
+        person = User.objects.get(pk=actor.id)
+        PolicyBinding.objects.bulk_create(
+            [
+                PolicyBinding(
+                    registered_model=known,
+                    policy=policy,
+                    risk_tier=risk_tier,
+                    bound_by=person,
+                    bound_at=now,
+                )
+                for known in changed
+            ],
+            update_conflicts=True,
+            unique_fields=["registered_model"],
+            update_fields=["policy", "risk_tier", "bound_by", "bound_at"],
+        )
+        _order_audits(changed, actor=actor, now=now)
+        _decide_again(changed, actor=actor, now=now)
+    return plan
+
+
+def _rebinding(known: RegisteredModel, policy: Policy, risk_tier: str) -> Rebinding:
+    binding = getattr(known, "binding", None)
+    if binding is None:
+        return Rebinding(known, policy="", risk_tier="", changes=True)
+    return Rebinding(
+        known,
+        policy=f"{binding.policy.name}@{binding.policy.version}",
+        risk_tier=binding.risk_tier,
+        changes=(binding.policy_id, binding.risk_tier) != (policy.pk, risk_tier),
+    )
+
+
+def _order_audits(models: Sequence[RegisteredModel], *, actor: Actor, now: datetime) -> None:
+    """Open the audits that governed versions lack, in bulk.
+
+    Nothing is sent: thousands of messages would stand before everybody else's work, and open jobs
+    are taken up a few at a time. A version without a lineage record has its turn in the backlog,
+    and its audit follows.
+    """
+    named = ModelAlias.objects.annotate(lower=Lower("alias")).filter(
+        version=OuterRef("pk"), lower__in=governed_aliases()
+    )
+    of_version = {"version_uri": OuterRef("uri")}
+    audited = Evidence.objects.filter(**of_version).exclude(conclusion="error")
+    lacking = (
+        ModelVersion.objects.filter(registered_model__in=models, gone_at__isnull=True)
+        .filter(Exists(named), Exists(LineageRecord.objects.filter(**of_version)))
+        .exclude(Exists(audited.filter(kind="bias")), Exists(audited.filter(kind="performance")))
+        .values_list("uri", flat=True)
+    )
+    Job.objects.bulk_create(
+        [
+            Job(
+                kind=Job.Kind.PREDICTIONS_AUDIT,
+                version_uri=uri,
+                requested_by=UUID(actor.id),
+                created_at=now,
+                updated_at=now,
+            )
+            for uri in lacking
+        ],
+        ignore_conflicts=True,
+    )
+
+
+def _decide_again(models: Sequence[RegisteredModel], *, actor: Actor, now: datetime) -> None:
+    open_promotions = (
+        Promotion.objects.filter(
+            version__registered_model__in=models, status__in=sorted(DECIDABLE_STATUSES)
+        )
+        .select_related("version__registered_model__binding__policy")
+        .order_by("pk")
+    )
+    for promotion in open_promotions:
+        order_missing_evidence(version=promotion.version, actor=actor, now=now)
+        decide_promotion(promotion_id=promotion.pk, actor=GATE, now=now)
