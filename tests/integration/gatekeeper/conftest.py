@@ -10,16 +10,22 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+import psycopg
 import pytest
+from psycopg import sql
 
 from muniment.grant import Grant, issue_grant
 from tests.integration.gatekeeper.live import GrantCounter, GrantKey, MlflowServer
+from tests.integration.gatekeeper.sql_guard import Guarded, open_store
+
+if TYPE_CHECKING:
+    from config.embedded import EmbeddedStack
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 START_SECONDS = 120
@@ -151,3 +157,61 @@ def make_token(grant_key: GrantKey) -> Callable[..., str]:
         return issue_grant(Grant(**(granted | members)), signer)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def guarded(postgres: EmbeddedStack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
+    """A database that a plain MLflow made and owned, before the guard came."""
+    suffix = uuid4().hex[:12]
+    name, plain, gatekeeper = f"mlflow_{suffix}", f"plain_{suffix}", f"keeper_{suffix}"
+    with psycopg.connect(postgres.superuser_url(), autocommit=True) as connection:
+        for role in (plain, gatekeeper):
+            connection.execute(
+                sql.SQL("CREATE ROLE {} LOGIN PASSWORD 'secret'").format(sql.Identifier(role))
+            )
+        connection.execute(
+            sql.SQL("CREATE DATABASE {} OWNER {}").format(*map(sql.Identifier, (name, plain)))
+        )
+    found = Guarded(
+        postgres.superuser_url(name), plain, gatekeeper, tmp_path_factory.mktemp("guard")
+    )
+    open_store(found, plain)._dispose_engine()
+    found.run("guard.sql")
+    yield found
+    found.run("guard_remove.sql")
+    with psycopg.connect(postgres.superuser_url(), autocommit=True) as connection:
+        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+        for role in (plain, gatekeeper):
+            connection.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(role)))
+
+
+@pytest.fixture(scope="session")
+def plain_mlflow(guarded: Guarded) -> Iterator[Any]:
+    store = open_store(guarded, guarded.plain)
+    yield store
+    store._dispose_engine()
+
+
+@pytest.fixture(scope="session")
+def gatekeepers_mlflow(guarded: Guarded) -> Iterator[Any]:
+    store = open_store(guarded, guarded.gatekeeper)
+    yield store
+    store._dispose_engine()
+
+
+@pytest.fixture
+def model(gatekeepers_mlflow: Any) -> str:
+    """A governed model with two versions; version 1 is champion."""
+    store, name = gatekeepers_mlflow, f"gov-{uuid4().hex}"
+    store.create_registered_model(name)
+    for _ in range(2):
+        store.create_model_version(name, "s3://bucket/model")
+    store.set_registered_model_alias(name, "champion", "1")
+    return name
+
+
+@pytest.fixture
+def intruder(guarded: Guarded) -> Iterator[psycopg.Connection[Any]]:
+    """A session of the role that everything but the guarded server has."""
+    with closing(guarded.connect(guarded.plain)) as connection:
+        yield connection

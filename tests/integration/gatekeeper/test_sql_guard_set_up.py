@@ -1,0 +1,87 @@
+"""`guard.sql` says who can get around it, follows an edit, and goes without a trace."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from tests.integration.gatekeeper.sql_guard import Guarded, assert_refused, rows
+
+if TYPE_CHECKING:
+    from config.embedded import EmbeddedStack
+
+pytestmark = pytest.mark.timeout(180)
+
+
+def ways_around(guarded: Guarded) -> set[tuple[str, str]]:
+    with closing(psycopg.connect(guarded.superuser_url)) as connection:
+        return set(connection.execute("SELECT * FROM muniment_guard.ways_around"))
+
+
+def test_roles_that_could_get_around_are_listed(guarded: Guarded) -> None:
+    assert {because for _, because in ways_around(guarded)} == {"is a superuser"}
+    plain = sql.Identifier(guarded.plain)
+    with closing(psycopg.connect(guarded.superuser_url, autocommit=True)) as connection:
+        for do, undo, because in (
+            ("GRANT muniment_guard TO {}", "REVOKE muniment_guard FROM {}", "may become"),
+            ("GRANT TRIGGER ON runs TO {}", "REVOKE TRIGGER ON runs FROM {}", "triggers on runs"),
+            ("CREATE SCHEMA trap AUTHORIZATION {}", "DROP SCHEMA trap", "owns schema trap"),
+            (
+                "GRANT CREATE ON SCHEMA public TO {}",
+                "REVOKE CREATE ON SCHEMA public FROM {}",
+                "may create in schema public",
+            ),
+            ("ALTER ROLE {} CREATEROLE", "ALTER ROLE {} NOCREATEROLE", "makes roles"),
+        ):
+            connection.execute(sql.SQL(do).format(plain))
+            found = {reason for role, reason in ways_around(guarded) if role == guarded.plain}
+            connection.execute(sql.SQL(undo).format(plain))
+            assert any(because in reason for reason in found), (because, found)
+    assert {because for _, because in ways_around(guarded)} == {"is a superuser"}
+
+
+def test_running_it_again_follows_an_edit(guarded: Guarded, plain_mlflow: Any, model: str) -> None:
+    try:
+        guarded.run("guard.sql", models="other-?*")
+        plain_mlflow.set_registered_model_alias(model, "champion", "2")
+    finally:
+        guarded.run("guard.sql")
+    assert_refused(lambda: plain_mlflow.set_registered_model_alias(model, "champion", "1"))
+    assert "violates check constraint" in guarded.run("guard.sql", models="gov-[a]", is_good=False)
+    assert_refused(lambda: plain_mlflow.set_registered_model_alias(model, "champion", "1"))
+
+
+def test_removing_it_leaves_mlflow_as_it_was(
+    guarded: Guarded, plain_mlflow: Any, model: str
+) -> None:
+    before = rows(guarded, "")
+    guarded.run("guard_remove.sql")
+    try:
+        assert rows(guarded, "") == before
+        with closing(guarded.connect(guarded.plain)) as owner:
+            query = (
+                "SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = current_database()"
+                " UNION SELECT tableowner FROM pg_tables WHERE schemaname = 'public'"
+                " UNION SELECT pg_get_userbyid(proowner) FROM pg_proc"
+                " WHERE pronamespace = 'public'::regnamespace"
+            )
+            assert owner.execute(query).fetchall() == [(guarded.plain,)]
+            assert owner.execute("SELECT to_regnamespace('muniment_guard')").fetchone() == (None,)
+            owner.execute("ALTER TABLE registered_model_aliases ADD COLUMN once_more integer")
+            owner.execute("ALTER TABLE registered_model_aliases DROP COLUMN once_more")
+        plain_mlflow.set_registered_model_alias(model, "champion", "2")
+        assert "There is no guard" in guarded.run("guard_remove.sql")
+    finally:
+        guarded.run("guard.sql")
+    assert_refused(lambda: plain_mlflow.set_registered_model_alias(model, "champion", "1"))
+
+
+def test_it_does_nothing_in_another_database(guarded: Guarded, postgres: EmbeddedStack) -> None:
+    other = Guarded(postgres.superuser_url(), guarded.plain, guarded.gatekeeper, guarded.folder)
+    assert "This is not MLflow's database" in other.run("guard.sql", is_good=False)
+    wrong = Guarded(guarded.superuser_url, "no_such_role", guarded.gatekeeper, guarded.folder)
+    assert "There is no role no_such_role" in wrong.run("guard.sql", is_good=False)
