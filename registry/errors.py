@@ -19,6 +19,13 @@ class UnknownVersion(RegistryError):
     status = HTTPStatus.NOT_FOUND
 
 
+class AmbiguousName(RegistryError):
+    """More than one registry source has a model of that name."""
+
+    code = "ambiguous_name"
+    status = HTTPStatus.CONFLICT
+
+
 class NotGoverned(RegistryError):
     """The alias is not one that Muniment guards."""
 

@@ -24,6 +24,9 @@ from registry.services.lookup import find_version
 SCHEMA_VERSION = 1
 
 
+SOURCE_PARAMETER = "the registry source; needed where several have a model of the name"
+
+
 class GateQuery(serializers.Serializer[None]):
     alias = serializers.CharField(max_length=256)
 
@@ -35,7 +38,10 @@ class GateView(APIView):
     """Answer allow, deny or pending for a version and a governed alias."""
 
     @extend_schema(
-        parameters=[OpenApiParameter("alias", str, required=True)],
+        parameters=[
+            OpenApiParameter("alias", str, required=True),
+            OpenApiParameter("source", str, description=SOURCE_PARAMETER),
+        ],
         responses={200: dict[str, Any]},
     )
     def get(self, request: Request, name: str, version: int) -> Response:
@@ -47,7 +53,8 @@ class GateView(APIView):
                 f"The alias {alias} is not governed. Governed are: {', '.join(governed_aliases())}."
             )
         now = timezone.now()
-        evaluation = evaluate_version(version=find_version(name, version), alias=alias, as_of=now)
+        found = find_version(name, version, request.query_params.get("source", ""))
+        evaluation = evaluate_version(version=found, alias=alias, as_of=now)
         return Response(
             {
                 "schema_version": SCHEMA_VERSION,
@@ -124,6 +131,7 @@ def _links(evaluation: Evaluation) -> dict[str, str | None]:
     promotion = evaluation.promotion
     base = settings.MUNIMENT_URL
     return {
-        "version": f"{base}/models/{name}/versions/{version.version}/",
+        "version": f"{base}/models/{name}/versions/{version.version}/"
+        f"{version.registered_model.source_query}",
         "promotion": f"{base}/promotions/{promotion.pk}/" if promotion else None,
     }

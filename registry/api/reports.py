@@ -10,7 +10,7 @@ from django.conf import settings
 from django.http import HttpResponse
 from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -19,6 +19,7 @@ from accounts.models import User
 from accounts.services.people import actor_of
 from audits.api.negotiation import AsItIs
 from audits.models import Job, Report
+from registry.api.gate import SOURCE_PARAMETER
 from registry.services.lookup import find_version
 from registry.services.reports import find_report, request_report
 
@@ -32,9 +33,12 @@ class ReportView(APIView):
 
     content_negotiation_class = AsItIs
 
-    @extend_schema(responses={(200, "application/pdf"): OpenApiTypes.BINARY, 202: dict[str, str]})
+    @extend_schema(
+        parameters=[OpenApiParameter("source", str, description=SOURCE_PARAMETER)],
+        responses={(200, "application/pdf"): OpenApiTypes.BINARY, 202: dict[str, str]},
+    )
     def get(self, request: Request, name: str, version: int) -> HttpResponse:
-        found = find_version(name, version)
+        found = find_version(name, version, request.query_params.get("source", ""))
         actor = actor_of(cast(User, request.user))
         job = request_report(version=found, actor=actor, now=timezone.now())
         report = find_report(job) or _wait_for(job)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlencode
 
 from django.conf import settings
 from django.db import models
@@ -109,6 +110,13 @@ class RegisteredModel(models.Model):
     def uri(self) -> str:
         """The model URI: the stream of everything that is said about this model."""
         return model_uri(self.source_id, self.identity)
+
+    @property
+    def source_query(self) -> str:
+        """What an address adds to the name: nothing for a model of the default source."""
+        if self.source_id == settings.MUNIMENT_SOURCE:
+            return ""
+        return f"?{urlencode({'source': self.source_id})}"
 
     @property
     def tags(self) -> dict[str, str]:

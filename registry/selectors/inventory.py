@@ -57,6 +57,8 @@ class InventoryRow:
     """One registered model as the inventory shows it."""
 
     name: str
+    source: str
+    source_query: str
     risk_tier: str
     policy: str
     policy_digest: str
@@ -219,6 +221,8 @@ def _row(
     binding = getattr(model, "binding", None)
     return InventoryRow(
         name=model.name,
+        source=model.source_id,
+        source_query=model.source_query,
         risk_tier=binding.risk_tier if binding else "",
         policy=f"{binding.policy.name} v{binding.policy.version}" if binding else "",
         policy_digest=binding.policy_id if binding else "",

@@ -41,7 +41,9 @@ def review_context(promotion: Promotion, actor: Actor, now: datetime) -> dict[st
     refusal = why_not(evaluation, actor)
     is_in_review = promotion.status == PromotionStatus.IN_REVIEW
     names = people_names(item.actor_id for item in happened)
-    version_url = reverse("registry:version", args=[version.registered_model.name, version.version])
+    known = version.registered_model
+    version_url = reverse("registry:version", args=[known.name, version.version])
+    version_url += known.source_query
     gates = gate_rows(content.get("gates", []), evidence, f"{version_url}#lineage")
     return {
         "promotion": promotion,

@@ -42,8 +42,9 @@ def model_aliases(request: HttpRequest, name: str) -> HttpResponse:
     models = models_ever_named(name)
     asked, problem = _asked(request)
     histories = histories_of(models, alias=_text(request, "alias"))
-    # A link to a version goes by name: of models that share one, only the first has such pages.
-    linked = {model_named(shared).pk for shared in {model.name for model in models}}
+    # A link to a version goes by name: of models of a source that share one, one has such pages.
+    shared = {(model.name, model.source_id) for model in models}
+    linked = {model_named(*one).pk for one in shared}
     context = {
         "name": name,
         "asked": asked,

@@ -104,7 +104,10 @@ def _values(row: InventoryRow) -> tuple[object, ...]:
 @require_safe
 def find(request: HttpRequest) -> HttpResponse:
     """Lead from a model URI or version URI, as statements carry it, to its page."""
-    name, number = address_of(request.GET.get("uri", ""))
-    if number is None:
-        return redirect(reverse("registry:model", args=[name]))
-    return redirect(reverse("registry:version", args=[name, number]))
+    model, number = address_of(request.GET.get("uri", ""))
+    address = (
+        reverse("registry:model", args=[model.name])
+        if number is None
+        else reverse("registry:version", args=[model.name, number])
+    )
+    return redirect(address + model.source_query)

@@ -6,6 +6,7 @@ from django.contrib import messages
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
@@ -29,7 +30,7 @@ VERSIONS_A_PAGE = 25
 @require_safe
 def model(request: HttpRequest, name: str) -> HttpResponse:
     """Show one model: its policy, its versions, who was champion when."""
-    return _page(request, model_named(name))
+    return _page(request, model_named(name, request.GET.get("source", "")))
 
 
 def _page(
@@ -47,7 +48,7 @@ def _page(
         "versions": version_rows(versions, {row.pk: created_at(row) for row in versions}),
         "history": alias_history(found),
         "violations": count_violations(found),
-        "mlflow_url": model_link(found.name),
+        "mlflow_url": model_link(found),
         "alias": champion_alias(),
         "can_bind": is_admin and found.gone_at is None,
         "choices": _choices() if is_admin else [],
@@ -76,7 +77,7 @@ def _choices() -> list[tuple[str, str]]:
 @require_POST
 def bind(request: HttpRequest, name: str) -> HttpResponse:
     """Bind a policy and a risk tier to a model; the service asks for the role."""
-    found = model_named(name)
+    found = model_named(name, request.GET.get("source", ""))
     actor = actor_from(request)
     actor.require_role("bind a policy", Role.ADMIN.value)
     digest, _, risk_tier = request.POST.get("binding", "").partition(" ")
@@ -95,4 +96,4 @@ def bind(request: HttpRequest, name: str) -> HttpResponse:
         messages.error(request, f"Nothing was bound. {error}")
         return _page(request, found, bind_error=str(error), status=int(error.status))
     messages.success(request, f"{found.name} is now under {policy.name} version {policy.version}.")
-    return redirect("registry:model", found.name)
+    return redirect(reverse("registry:model", args=[found.name]) + found.source_query)

@@ -21,7 +21,7 @@ from registry.web.people import actor_from
 @require_POST
 def order_report(request: HttpRequest, name: str, number: int) -> HttpResponse:
     """Order the signed report of a version, or lead to the one that is current."""
-    found = version_named(name, number)
+    found = version_named(name, number, request.GET.get("source", ""))
     job = request_report(version=found, actor=actor_from(request), now=timezone.now())
     return redirect("registry:report-job", job.pk)
 

@@ -35,7 +35,7 @@ from registry.web.people import actor_from, person_of
 @require_safe
 def version(request: HttpRequest, name: str, number: int) -> HttpResponse:
     """Show one version, whole."""
-    found = version_named(name, number)
+    found = version_named(name, number, request.GET.get("source", ""))
     alias = champion_alias()
     evaluation = evaluate_version(version=found, alias=alias, as_of=timezone.now())
     decision = evaluation.decision
@@ -50,7 +50,7 @@ def version(request: HttpRequest, name: str, number: int) -> HttpResponse:
         "model": found.registered_model,
         "aliases": aliases,
         "created_at": created_at(found),
-        "mlflow_url": version_link(found.registered_model.name, found.version),
+        "mlflow_url": version_link(found),
         "lineage": lineage_panel(lineage_of(found.uri)),
         "panels": [evidence_panel(item) for item in evidence],
         "jobs": list(open_jobs(found.uri)),
@@ -84,7 +84,7 @@ def version(request: HttpRequest, name: str, number: int) -> HttpResponse:
 def ask_promotion(request: HttpRequest, name: str, number: int) -> HttpResponse:
     """Request a promotion; the service decides at once whether the policy denies it."""
     promotion = request_promotion(
-        version=version_named(name, number),
+        version=version_named(name, number, request.GET.get("source", "")),
         alias=request.POST.get("alias", ""),
         note=request.POST.get("note", "").strip(),
         actor=actor_from(request),

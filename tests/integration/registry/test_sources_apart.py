@@ -6,6 +6,7 @@ import base64
 from datetime import timedelta
 
 import pytest
+from django.test import Client
 from django.utils import timezone
 
 from audits.models import Alarm
@@ -118,3 +119,34 @@ def test_the_beat_walks_every_source(live: LiveRegistry) -> None:
     tasks.walk_registry()
     tasks.walk_registry("other")
     assert RegistrySource.objects.filter(walked_at=None).count() == 0
+
+
+def test_models_of_one_name_are_told_apart_by_their_source(live: LiveRegistry) -> None:
+    """The default source's needs no more than its name; of two others neither is guessed."""
+    live.new_model()
+    live.new_version()
+    for name in ("east", "west"):
+        add(name, live.url, public_url=f"https://{name}.example")
+        walk(name)
+    reader = Client()
+    reader.force_login(live.world.people["auditor"], "django.contrib.auth.backends.ModelBackend")
+    page = f"/models/{MODEL}/versions/1/"
+    answer = reader.get(page)
+    assert answer.status_code == 409
+    assert "east, west" in answer.content.decode()
+    for source in ("east", "west"):
+        shown = reader.get(f"{page}?source={source}").content.decode()
+        assert f"https://{source}.example/#/models/{MODEL}/versions/1" in shown
+        assert f'href="/models/{MODEL}/?source={source}"' in shown
+        uri = RegisteredModel.objects.get(source=source).uri
+        assert reader.get("/find", {"uri": uri})["Location"] == f"/models/{MODEL}/?source={source}"
+    assert reader.get(f"{page}?source=north").status_code == 404
+    live.walk()
+    assert live.url in reader.get(page).content.decode()
+    gate = f"/api/v1/models/{MODEL}/versions/1/gate"
+    links = [
+        reader.get(gate, {"alias": "champion", **query}).json()["links"]["version"]
+        for query in ({}, {"source": "east"})
+    ]
+    assert links[0].endswith(page)
+    assert links[1].endswith(f"{page}?source=east")
