@@ -11,6 +11,7 @@ from accounts.domain.alarms import alarm_subject, alarm_topic
 from accounts.models import Notice
 from accounts.services.notices import post_notice, settle_notice
 from audits.models import Alarm
+from audits.services.alarms import REGISTRY_VIOLATIONS
 
 # An alarm that was over for longer than this when somebody first looked is told to nobody.
 LOOK_BACK = timedelta(days=30)
@@ -42,13 +43,19 @@ def follow_alarms(*, now: datetime) -> None:
             settle_notice(dedup_key=key, now=alarm.cleared_at)
 
 
+def _path(code: str) -> str:
+    if code == REGISTRY_VIOLATIONS:
+        return f"{reverse('audits:log')}?violations=1"
+    return reverse("audits:log-health")
+
+
 def _post(key: str, alarm: Alarm, now: datetime) -> None:
     topic = alarm_topic(alarm.code)
     post_notice(
         kind=topic.kind,
         subject=alarm_subject(alarm.code),
         text=alarm.message,
-        path=reverse("audits:log-health"),
+        path=_path(alarm.code),
         audience=topic.audience,
         dedup_key=key,
         now=now,

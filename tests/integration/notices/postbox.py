@@ -43,6 +43,7 @@ class Postbox:
             instead: a whole line, or empty to hang up without a word.
         before_answer: called when a message has come whole and nobody was told so yet.
         tls: offers STARTTLS with it.
+        asked: the commands that it was given, in order.
     """
 
     port: int
@@ -51,6 +52,7 @@ class Postbox:
     before_answer: Callable[[], None] | None = None
     tls: ssl.SSLContext | None = None
     connections: int = 0
+    asked: list[str] = field(default_factory=list)
 
     def recipients(self) -> list[str]:
         return [address for message in self.taken for address in message.recipients]
@@ -68,6 +70,7 @@ class _Conversation(socketserver.StreamRequestHandler):
         while line := self.rfile.readline():
             words = line.decode("utf-8", "replace").strip()
             command = words[:4].upper()
+            box.asked.append(command)
             if command in box.answers:
                 if not box.answers[command]:
                     return
@@ -100,6 +103,10 @@ class _Conversation(socketserver.StreamRequestHandler):
                 return
             else:
                 self._say("250 ok")
+
+    def finish(self) -> None:
+        super().finish()
+        self.connection.close()  # the server closes the plain one alone
 
     def _take(self, recipients: tuple[str, ...]) -> None:
         lines = []

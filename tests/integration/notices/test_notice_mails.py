@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
-from threading import Barrier, Event
+from threading import Barrier
 
 import pytest
 from django.db import connection
@@ -121,56 +117,6 @@ def test_without_a_mail_server_nothing_waits_for_one(
     post()
     send()
     assert not NoticeMail.objects.exists()
-
-
-def test_a_worker_that_dies_after_the_server_took_it_never_sends_again(
-    postbox: Postbox, people: People, post: Post, committed_database: str
-) -> None:
-    choose_mail(person=people["amos"], email="", kinds=[])
-    post()
-    taken, may_go_on = Event(), Event()
-
-    def hold() -> None:
-        taken.set()
-        may_go_on.wait(60)
-
-    postbox.before_answer = hold
-    worker = subprocess.Popen(
-        [sys.executable, "-c", _SEND, NOW.isoformat()],
-        env={**os.environ, **_child_environment(postbox, committed_database)},
-    )
-    try:
-        assert taken.wait(60)
-        worker.send_signal(signal.SIGKILL)
-        worker.wait(10)
-    finally:
-        worker.kill()
-        postbox.before_answer = None
-        may_go_on.set()
-    for minutes in (0, 1, 20, 60, 600):
-        send(NOW + timedelta(minutes=minutes))
-    assert len(postbox.taken) <= 1
-    assert statuses()["ada"] == ("uncertain", "worker_lost")
-
-
-_SEND = """
-import sys, datetime, django
-django.setup()
-from accounts.services.notice_mails import send_due_mails
-now = datetime.datetime.fromisoformat(sys.argv[1])
-send_due_mails(clock=lambda: now)
-"""
-
-
-def _child_environment(postbox: Postbox, database: str) -> dict[str, str]:
-    base, _, _ = os.environ["DATABASE_URL"].partition("?")
-    query = os.environ["DATABASE_URL"][len(base) :]
-    return {
-        "DATABASE_URL": f"{base.rsplit('/', 1)[0]}/{database}{query}",
-        "MUNIMENT_EMAIL_HOST": "127.0.0.1",
-        "MUNIMENT_EMAIL_PORT": str(postbox.port),
-        "MUNIMENT_EMAIL_SECURITY": "none",
-    }
 
 
 def test_many_senders_at_once_send_each_once(postbox: Postbox, people: People, post: Post) -> None:
