@@ -264,6 +264,7 @@ MUNIMENT_SOURCE = env.str("MUNIMENT_SOURCE", default="default")
 GOVERNED_ALIASES = env.list("MUNIMENT_GOVERNED_ALIASES", default=["champion"])
 GOVERNED_MODELS = env.list("MUNIMENT_GOVERNED_MODELS", default=["*"])
 WEBHOOK_SECRET = env.str("MUNIMENT_WEBHOOK_SECRET", default="")
+GATEKEEPER_SECRET = env.str("MUNIMENT_GATEKEEPER_SECRET", default="")
 
 # --- Keys: every process is given only those that its role needs -------------------------------
 

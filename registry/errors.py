@@ -100,6 +100,13 @@ class HookTooLarge(HookRefused):
     status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
 
 
+class HookUnreadable(RegistryError):
+    """A delivery that was signed and says nothing that can be taken."""
+
+    code = "hook_unreadable"
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+
+
 class WithdrawalNotAllowed(RegistryError):
     """Only the requester takes a request back."""
 

@@ -47,6 +47,8 @@ class Instance:
                     if name.startswith("MUNIMENT_") or name in OVERRIDE_NAMES
                 }
             )
+        # Not that of the session's MLflow, whose refusals would reach the log of a later test.
+        os.environ["MUNIMENT_GATEKEEPER_SECRET"] = "of-an-mlflow-server-of-the-test-s-own"
         os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
 
     def require(self, *parts: str) -> EmbeddedStack:

@@ -24,6 +24,7 @@ class Event(StrEnum):
     ALIAS_SET = "alias.set"
     ALIAS_MOVED = "alias.moved"
     ALIAS_REMOVED = "alias.removed"
+    CHANGE_REFUSED = "change.refused"
     ARTIFACTS_CHANGED = "artifacts.changed"
     VIOLATION_UNDONE = "violation.undone"
     VIOLATION_ACCEPTED = "violation.accepted"

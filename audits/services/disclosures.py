@@ -22,8 +22,12 @@ def commit_person(*, person_id: UUID, printed_name: str, role: str) -> str:
     return commitment
 
 
-def commit_text(*, person_id: UUID, text: str) -> str:
-    """Commit to free text that `person_id` wrote, SHA-256(salt ‖ text); return hex."""
+def commit_text(*, person_id: UUID | None, text: str) -> str:
+    """Commit to free text, SHA-256(salt ‖ text); return hex.
+
+    Args:
+        person_id: who wrote it; None for a name of somebody who is not among our people.
+    """
     salt = secrets.token_bytes(SALT_BYTES)
     commitment = text_commitment(salt, text)
     Disclosure.objects.create(commitment=commitment, salt=salt, person_id=person_id, text=text)

@@ -60,9 +60,10 @@ def common_environment(inherited: Mapping[str, str] = os.environ) -> dict[str, s
     }
 
 
-def governed_environment(keys: InstanceKeys, web_url: str) -> dict[str, str]:
+def governed_environment(home: Home, keys: InstanceKeys, web_url: str) -> dict[str, str]:
     """Return what Muniment's registry store inside the MLflow server reads."""
     return {
+        "MUNIMENT_GATEKEEPER_SECRET": home.secret("gatekeeper"),
         "MUNIMENT_URL": web_url,
         "MUNIMENT_GRANT_PUBLIC_KEY_FILE": str(keys.grant_public),
         "MUNIMENT_SOURCE": SOURCE,
@@ -85,6 +86,7 @@ def instance_environment(home: Home, keys: InstanceKeys, addresses: Addresses) -
         "MUNIMENT_PUBLISHED_CHECKPOINT": str(keys.published_checkpoint),
         "MUNIMENT_STATEMENT_KEY": keys.statement_uri,
         "MUNIMENT_WEBHOOK_SECRET": home.secret("mlflow-webhook"),
+        "MUNIMENT_GATEKEEPER_SECRET": home.secret("gatekeeper"),
         "SECRET_KEY": home.secret("django"),
         # Static files straight from the checkout: nothing to collect, nothing to go stale.
         "WHITENOISE_USE_FINDERS": "true",
@@ -108,10 +110,11 @@ def role_environment(
         role: `web`, `worker`, `sequencer`, `beat` or `migrate`.
     """
     everything = instance_environment(home, keys, addresses)
-    secrets = ("MUNIMENT_WEBHOOK_SECRET", "MUNIMENT_STATEMENT_KEY")
+    hooks = ("MUNIMENT_WEBHOOK_SECRET", "MUNIMENT_GATEKEEPER_SECRET")
+    secrets = (*hooks, "MUNIMENT_STATEMENT_KEY")
     withheld: dict[str, tuple[str, ...]] = {
         "web": ("MUNIMENT_PUBLISHED_CHECKPOINT",),
-        "worker": ("MUNIMENT_WEBHOOK_SECRET",),
+        "worker": hooks,
         "sequencer": secrets,
         "beat": (*secrets, "MUNIMENT_PUBLISHED_CHECKPOINT"),
         "migrate": (*secrets, "MUNIMENT_PUBLISHED_CHECKPOINT"),

@@ -235,7 +235,7 @@ class EmbeddedStack:
             return self._mlflow.service(
                 plain,
                 database_url=self.mlflow_database_url(),
-                governed=governed_environment(self.keys, self.addresses.web_url),
+                governed=governed_environment(self.home, self.keys, self.addresses.web_url),
             )
         if name == "web":
             return web_service(self.home, self.environment("web"))

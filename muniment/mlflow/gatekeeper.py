@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from muniment.grant import RESTORE, ROLLBACK_ALIAS, Grant, GrantError, read_grant
+from muniment.mlflow.messenger import Messenger, RefusedChange
 from muniment.mlflow.reservation import GrantLedger, GrantRefused, MunimentUnreachable
 from muniment.mlflow.rules import (
+    MAX_SHOWN_CHARACTERS,
     GrantNeeded,
     NameKind,
     Refusal,
@@ -22,9 +24,17 @@ logger = logging.getLogger("muniment.mlflow")
 
 
 class ChangeRefused(Exception):
-    """A change is not let through. Its message is one sentence for whoever tried it."""
+    """A change is not let through. Its message is one sentence for whoever tried it.
+
+    Attributes:
+        why: the clause of it that says the reason.
+    """
 
     code = "gatekeeper.change_refused"
+
+    def __init__(self, sentence: str, why: str) -> None:
+        super().__init__(sentence)
+        self.why = why
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +73,11 @@ class Gatekeeper:
         self._settings = settings
         self._clock = clock
         self._ledger = GrantLedger(settings.muniment_url) if settings.muniment_url else None
+        self._messenger = (
+            Messenger(settings.muniment_url, settings.secret, settings.source)
+            if settings.muniment_url and settings.secret
+            else None
+        )
 
     def admit(
         self,
@@ -132,6 +147,26 @@ class Gatekeeper:
                 "grant %s was carried out but not confirmed: %s", permit.grant.grant_id, error
             )
 
+    def tell_start(self, mlflow_version: str) -> None:
+        """Let Muniment know, some time soon, that the store guards the registry."""
+        if self._messenger is not None:
+            self._messenger.tell_start(mlflow_version)
+
+    def tell_refusal(self, call: RegistryCall, why: str, user: str) -> None:
+        """Let Muniment know, some time soon, that a call was refused."""
+        if self._messenger is not None:
+            is_number = call.version.isascii() and call.version.isdecimal()
+            self._messenger.tell_refusal(
+                RefusedChange(
+                    method=call.method,
+                    model=_plain(call.name),
+                    version=call.version if is_number and len(call.version) < 10 else "",
+                    alias=_plain(call.alias),
+                    why=_plain(why),
+                    user=_plain(user),
+                )
+            )
+
     def _read_permit(self, call: RegistryCall, needed: GrantNeeded, token: str | None) -> Permit:
         if token is None:
             raise self._refused(call, needed.refusal)
@@ -187,4 +222,10 @@ class Gatekeeper:
             where = "ask for a promotion in Muniment"
         sentence = f"{refusal.what} is refused: {refusal.why}; {where}"
         logger.warning("%s", sentence)
-        return ChangeRefused(sentence)
+        return ChangeRefused(sentence, refusal.why)
+
+
+def _plain(text: str) -> str:
+    """Return what a stranger sent as text that can be stored anywhere, and not a megabyte of it."""
+    shown = text[:MAX_SHOWN_CHARACTERS]
+    return "".join(letter if letter.isprintable() else "\ufffd" for letter in shown)

@@ -73,19 +73,9 @@ class GrantLedger:
         self._post("confirm", token, expected="confirmed")
 
     def _post(self, step: str, token: str, *, expected: str) -> None:
-        parts = urlsplit(self.muniment_url)
-        host = parts.hostname or ""
-        connection: http.client.HTTPConnection
-        if parts.scheme == "https":
-            connection = http.client.HTTPSConnection(
-                host,
-                parts.port,
-                timeout=self.deadline_seconds,
-                context=ssl.create_default_context(),
-            )
-        else:
-            connection = http.client.HTTPConnection(host, parts.port, timeout=self.deadline_seconds)
-        path = f"{parts.path}/api/v1/grants/{step}"
+        connection, path = open_connection(
+            self.muniment_url, f"/api/v1/grants/{step}", self.deadline_seconds
+        )
         answers: SimpleQueue[tuple[int, bytes] | Exception] = SimpleQueue()
         # A socket's timeout starts anew with every byte and does not cover the name look-up, so
         # the exchange runs beside the clock that is waited for here.
@@ -112,6 +102,27 @@ class GrantLedger:
             raise MunimentUnreachable(f"HTTP status {status}")
         if answered.get("status") != expected:
             raise MunimentUnreachable("an answer that is not Muniment's")
+
+
+def open_connection(
+    muniment_url: str, path: str, timeout_seconds: float
+) -> tuple[http.client.HTTPConnection, str]:
+    """Return a connection to Muniment, not made yet, and the path to ask for on it.
+
+    Args:
+        muniment_url: http or https, without a slash at its end; it may have a path of its own.
+        timeout_seconds: for each step of the exchange.
+    """
+    parts = urlsplit(muniment_url)
+    host = parts.hostname or ""
+    full_path = f"{parts.path}{path}"
+    if parts.scheme == "https":
+        context = ssl.create_default_context()
+        connection = http.client.HTTPSConnection(
+            host, parts.port, timeout=timeout_seconds, context=context
+        )
+        return connection, full_path
+    return http.client.HTTPConnection(host, parts.port, timeout=timeout_seconds), full_path
 
 
 def _members(body: bytes) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
@@ -14,6 +14,7 @@ from muniment.mlflow.names import GovernedNames
 
 URL = "MUNIMENT_URL"
 PUBLIC_KEY_FILE = "MUNIMENT_GRANT_PUBLIC_KEY_FILE"
+GATEKEEPER_SECRET = "MUNIMENT_GATEKEEPER_SECRET"  # noqa: S105 - the variable's name
 SOURCE = "MUNIMENT_SOURCE"
 GOVERNED_MODELS = "MUNIMENT_GOVERNED_MODELS"
 GOVERNED_ALIASES = "MUNIMENT_GOVERNED_ALIASES"
@@ -46,6 +47,7 @@ class Settings:
         source: this registry's name in Muniment; grants are bound to it.
         muniment_url: without a slash at its end; None if not set.
         public_key_pem: the grant key's public half; None if it cannot be had.
+        secret: signs what Muniment is told of refusals; empty if it is told nothing.
         url_problem: why there is no URL to reserve grants at; empty if there is one.
         key_problem: why there is no key to verify grants with; empty if there is one.
     """
@@ -54,6 +56,7 @@ class Settings:
     source: str = "default"
     muniment_url: str | None = None
     public_key_pem: str | None = None
+    secret: str = field(default="", repr=False)
     url_problem: str = ""
     key_problem: str = ""
 
@@ -97,6 +100,7 @@ class Settings:
             source=environ.get(SOURCE, "").strip() or "default",
             muniment_url=url or None,
             public_key_pem=public_key_pem,
+            secret=environ.get(GATEKEEPER_SECRET, "").strip(),
             url_problem=url_problem,
             key_problem=key_problem,
         )

@@ -36,7 +36,7 @@ from muniment.mlflow.methods import JUDGED, TESTED_MLFLOW_VERSIONS, unclassified
 from muniment.mlflow.names import PROMPT_TAG
 from muniment.mlflow.rollback import NotAsGranted, move_back
 from muniment.mlflow.rules import NameKind, RegistryCall
-from muniment.mlflow.settings import Settings, SettingsError
+from muniment.mlflow.settings import GATEKEEPER_SECRET, Settings, SettingsError
 
 logger = logging.getLogger("muniment.mlflow")
 
@@ -63,9 +63,11 @@ def open_store(database_uri: str) -> Any:
     _log_start(settings)
     gatekeeper = Gatekeeper(settings, clock=lambda: datetime.now(UTC))
     store_class = governed_class(SqlAlchemyStore, gatekeeper)
-    return store_class(
+    store = store_class(
         database_uri, read_db_uri=os.environ.get(READ_REPLICA_BACKEND_STORE_URI_ENV_VAR)
     )
+    gatekeeper.tell_start(mlflow.__version__)
+    return store
 
 
 def governed_class(store_class: type[Any], gatekeeper: Gatekeeper) -> type[Any]:
@@ -81,7 +83,7 @@ def governed_class(store_class: type[Any], gatekeeper: Gatekeeper) -> type[Any]:
     }
     for name, reason in unclassified_methods(store_class, AbstractStore).items():
         logger.warning("every call of %s is refused: %s", name, reason)
-        guarded[name] = _refused(name, reason)
+        guarded[name] = _refused(name, reason, gatekeeper)
     return type(f"Governed{store_class.__name__}", (store_class,), guarded)
 
 
@@ -167,6 +169,7 @@ def _judged(method: Callable[..., Any], gatekeeper: Gatekeeper) -> Callable[...,
                 return _roll_back(self, call, permit, gatekeeper)
             gatekeeper.reserve(call, permit)
         except ChangeRefused as refusal:
+            gatekeeper.tell_refusal(call, refusal.why, _request_user())
             # 403: the client repeats 408, 429 and 5xx, and this answer will not change.
             raise MlflowException(str(refusal), PERMISSION_DENIED) from refusal
         outcome = method(*bound.args, **bound.kwargs)
@@ -185,8 +188,12 @@ def _roll_back(store: Any, call: RegistryCall, permit: Permit, gatekeeper: Gatek
     logger.warning("rollback grant %s was carried out", permit.grant.grant_id)
 
 
-def _refused(name: str, reason: str) -> Callable[..., Any]:
+def _refused(name: str, reason: str, gatekeeper: Gatekeeper) -> Callable[..., Any]:
     def refused(self: Any, *args: Any, **kwargs: Any) -> Any:
+        unread = RegistryCall(method=name, name="")  # nobody knows what its arguments mean
+        gatekeeper.tell_refusal(
+            unread, f"the gatekeeper cannot judge it: {reason}", _request_user()
+        )
         raise MlflowException(
             f"{name} is refused: Muniment's gatekeeper cannot judge it, because {reason} in"
             f" MLflow {mlflow.__version__}; update the muniment package of this MLflow server",
@@ -207,6 +214,13 @@ def _request_token() -> str | None:
     return flask.request.headers.get(HEADER)
 
 
+def _request_user() -> str:
+    """Return who MLflow's basic-auth says is asking; empty without it, or without a request."""
+    if not flask.has_request_context():
+        return ""
+    return str(flask.g.get("mlflow_authenticated_user") or "")
+
+
 def _log_start(settings: Settings) -> None:
     if mlflow.__version__ not in TESTED_MLFLOW_VERSIONS:
         logger.warning(
@@ -218,6 +232,8 @@ def _log_start(settings: Settings) -> None:
     for problem in settings.problems:
         logger.error("%s: every governed change is refused, ordinary ones go on", problem)
     # A warning, because MLflow's logging shows nothing below it for other packages.
+    if not settings.secret:
+        logger.warning("%s is not set: Muniment is not told of refusals", GATEKEEPER_SECRET)
     logger.warning(
         "the gatekeeper is on for source %r: models %s, aliases %s",
         settings.source,

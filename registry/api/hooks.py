@@ -1,4 +1,4 @@
-"""The webhook receiver."""
+"""What an MLflow server sends us: its own webhooks, and what our store inside it refused."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
 from registry.errors import HookRefused, HookTooLarge
+from registry.services.gatekeeper import receive_gatekeeper_message
 from registry.services.hooks import accept_delivery, count_refusal
 from registry.services.sources import webhook_secret_named
 from registry.tasks import request_walk
@@ -41,6 +42,27 @@ def receive_mlflow_event(request: HttpRequest, source_name: str | None = None) -
     if is_new:
         request_walk(source_name or settings.MUNIMENT_SOURCE)
     return JsonResponse({"status": "accepted" if is_new else "already_seen"}, status=202)
+
+
+@csrf_exempt
+@login_not_required
+@require_POST
+def receive_gatekeeper(request: HttpRequest) -> HttpResponse:
+    """Take what the store inside MLflow says; 401 without its signature."""
+    now = timezone.now()
+    try:
+        received = receive_gatekeeper_message(
+            delivery_id=request.headers.get("X-Muniment-Delivery-Id", ""),
+            timestamp=request.headers.get("X-Muniment-Timestamp", ""),
+            signature=request.headers.get("X-Muniment-Signature", ""),
+            body=_body(request),
+            secret=settings.GATEKEEPER_SECRET,
+            now=now,
+        )
+    except HookRefused as error:
+        count_refusal(actor=request.META.get("REMOTE_ADDR", "unknown"), reason=error.code, now=now)
+        raise
+    return JsonResponse({"status": received.value}, status=202)
 
 
 def _body(request: HttpRequest) -> bytes:

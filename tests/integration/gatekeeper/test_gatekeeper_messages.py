@@ -1,0 +1,216 @@
+"""Refusals reach Muniment's log from a live MLflow, and never hold up the registry."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from muniment.mlflow.messenger import PATH, Messenger, RefusedChange
+from tests.integration.gatekeeper.conftest import running_mlflow
+from tests.integration.gatekeeper.live import Answer, MlflowServer
+
+if TYPE_CHECKING:
+    from tests.integration.web.world import World
+
+pytestmark = pytest.mark.timeout(180)
+
+SECRET = "shared with the store inside MLflow"
+PASSWORD = "correct horse battery"
+
+
+def wait_until(condition: Callable[[], Any], seconds: float = 30.0) -> Any:
+    deadline = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.02)
+    return found
+
+
+class Receiver:
+    """Muniment's address for messages, with real signatures.
+
+    ``statuses`` are answered in turn, the last of them for ever; None does not answer.
+    """
+
+    def __init__(self) -> None:
+        self.statuses: list[int | None] = [202]
+        self.taken: list[dict[str, Any]] = []
+        self.delivery_ids: list[str] = []
+        self.released = threading.Event()
+        receiver = self
+
+        class Endpoint(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                receiver.answer(self)
+
+            def log_message(self, *arguments: object) -> None:
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Endpoint)
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}/muniment"
+        threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
+
+    def answer(self, request: BaseHTTPRequestHandler) -> None:
+        body = request.rfile.read(int(request.headers["Content-Length"]))
+        delivery_id = request.headers["X-Muniment-Delivery-Id"]
+        signed = f"{delivery_id}.{request.headers['X-Muniment-Timestamp']}.".encode() + body
+        digest = hmac.new(SECRET.encode(), signed, hashlib.sha256).digest()
+        assert request.headers["X-Muniment-Signature"] == f"v1,{base64.b64encode(digest).decode()}"
+        assert urlsplit(request.path).path == f"/muniment{PATH}"
+        self.delivery_ids.append(delivery_id)
+        status = self.statuses.pop(0) if len(self.statuses) > 1 else self.statuses[0]
+        if status is None:
+            self.released.wait(20)
+            return
+        if status == 202:
+            self.taken.append(json.loads(body))
+        request.send_response(status)
+        request.send_header("Content-Length", "0")
+        request.end_headers()
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    receiver = Receiver()
+    yield receiver
+    receiver.released.set()
+    receiver.server.shutdown()
+    receiver.server.server_close()
+
+
+def refused(model: str = "m", user: str = "ann", alias: str = "champion") -> RefusedChange:
+    return RefusedChange("set_registered_model_alias", model, "1", alias, "no grant", user)
+
+
+def test_refusals_of_one_kind_are_one_message_a_window_with_their_count(
+    receiver: Receiver,
+) -> None:
+    messenger = Messenger(receiver.url, SECRET, "main", window_seconds=0.5)
+    messenger.tell_refusal(refused())
+    wait_until(lambda: receiver.taken)
+    started = time.monotonic()
+    for alias in ("champion", "Champion", "CHAMPION"):
+        messenger.tell_refusal(refused(alias=alias))
+    messenger.tell_refusal(refused(user="bob"))
+    wait_until(lambda: len(receiver.taken) == 3)
+    assert time.monotonic() - started > 0.2
+    first, other, merged = receiver.taken
+    assert (first["count"], first["alias"], first["source"]) == (1, "champion", "main")
+    assert (other["user"], other["count"]) == ("bob", 1)
+    assert (merged["user"], merged["count"], merged["dropped"]) == ("ann", 3, 0)
+    assert merged["first_at"] <= merged["last_at"]
+
+
+def test_a_message_is_sent_again_under_its_id_until_it_is_taken(receiver: Receiver) -> None:
+    receiver.statuses = [503, 429, 202]
+    messenger = Messenger(receiver.url, SECRET, "main")
+    messenger.tell_start("3.17.2")
+    wait_until(lambda: receiver.taken)
+    assert receiver.taken == [
+        {"event": "store.started", "mlflow_version": "3.17.2", "source": "main", "dropped": 0}
+    ]
+    assert len(receiver.delivery_ids) == 3
+    assert len(set(receiver.delivery_ids)) == 1
+
+
+def test_a_message_that_is_refused_for_good_does_not_hold_up_the_next(receiver: Receiver) -> None:
+    receiver.statuses = [401, 202]
+    messenger = Messenger(receiver.url, SECRET, "main")
+    messenger.tell_refusal(refused("lost"))
+    messenger.tell_refusal(refused("told"))
+    wait_until(lambda: receiver.taken)
+    assert [message["model"] for message in receiver.taken] == ["told"]
+
+
+def test_telling_takes_no_time_while_muniment_hangs_and_what_does_not_fit_is_counted(
+    receiver: Receiver,
+) -> None:
+    receiver.statuses = [None, 202]
+    messenger = Messenger(receiver.url, SECRET, "main", capacity=10)
+    messenger.tell_refusal(refused("first"))
+    wait_until(lambda: receiver.delivery_ids)
+    started = time.monotonic()
+    for number in range(10_000):
+        messenger.tell_refusal(refused(f"m-{number}"))
+    assert time.monotonic() - started < 1
+    receiver.released.set()
+    wait_until(lambda: len(receiver.taken) == 11)
+    assert [message["model"] for message in receiver.taken] == [
+        "first",
+        *(f"m-{number}" for number in range(10)),
+    ]
+    # The first was written before any was dropped; the next says how many were, once.
+    assert [message["dropped"] for message in receiver.taken] == [0, 9_990, *[0] * 9]
+
+
+@pytest.fixture(scope="module")
+def signed_in_mlflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MlflowServer]:
+    """An MLflow with its own sign-in, which tells the tests' own Muniment of refusals."""
+    from tests.instance import INSTANCE
+
+    folder = tmp_path_factory.mktemp("telling")
+    environment = {
+        "MUNIMENT_URL": INSTANCE.stack.addresses.web_url,
+        "MUNIMENT_GATEKEEPER_SECRET": SECRET,
+        "MLFLOW_AUTH_ADMIN_PASSWORD": PASSWORD,
+        "MLFLOW_FLASK_SERVER_SECRET_KEY": "for tests only",
+    }
+    options = [
+        *("--app-name", "basic-auth"),
+        *("--backend-store-uri", f"sqlite:///{folder}/mlflow.db"),
+        *("--registry-store-uri", f"muniment+sqlite:///{folder}/mlflow.db"),
+    ]
+    with running_mlflow(folder, options, environment) as server:
+        yield server
+
+
+def as_admin(server: MlflowServer, method: str, path: str, content: object) -> Answer:
+    credentials = base64.b64encode(f"admin:{PASSWORD}".encode()).decode()
+    headers = (("Authorization", f"Basic {credentials}"),)
+    return server.call(method, path, content, headers=headers)
+
+
+def test_refusals_reach_the_log_with_the_user_also_those_made_while_muniment_was_down(
+    signed_in_mlflow: MlflowServer, world: World, settings: Any, request: pytest.FixtureRequest
+) -> None:
+    from audits.models import Disclosure, LogEntry
+    from registry.models import RegistrySource
+    from tests.integration.web.world import MODEL
+
+    settings.GATEKEEPER_SECRET = SECRET
+    alias = {"name": MODEL, "alias": "champion", "version": "2"}
+    as_admin(signed_in_mlflow, "POST", "/registered-models/alias", alias)  # warm
+    spent = []
+    for _ in range(5):
+        started = time.monotonic()
+        answer = as_admin(signed_in_mlflow, "POST", "/registered-models/alias", alias)
+        spent.append(time.monotonic() - started)
+        assert (answer.status, answer.error_code) == (403, "PERMISSION_DENIED")
+    assert sorted(spent)[2] < 1  # basic-auth's password hash takes most of it
+    assert (
+        as_admin(signed_in_mlflow, "POST", "/registered-models/create", {"name": "ordinary"}).status
+        == 200
+    )
+
+    request.getfixturevalue("live_url")
+    deleted = as_admin(signed_in_mlflow, "DELETE", "/registered-models/delete", {"name": MODEL})
+    assert deleted.status == 403
+    refusals = LogEntry.objects.filter(event="change.refused").order_by("pk")
+    wait_until(lambda: refusals.count() >= 2)
+    moved, removed = refusals[:2]
+    assert moved.subject_name == world.version(2).uri
+    assert moved.stream == removed.stream == world.version(2).registered_model.uri
+    assert {row.text for row in Disclosure.objects.filter(person_id=None)} == {"admin"}
+    assert b"admin" not in bytes(moved.envelope).lower()
+    assert RegistrySource.objects.get(pk="default").gatekeeper_seen_at is not None
+    assert SECRET not in signed_in_mlflow.log_file.read_text(errors="replace")
