@@ -58,6 +58,7 @@ def test_the_script_accepts_a_cosignature(tmp_path: Path) -> None:
         (SOUTH.vkey, NOTE, "FAILED: this witness did not sign it"),
         (LOG.vkey, NOTE, "FAILED: not a witness's vkey"),
     ],
+    ids=["another size", "another witness", "the log itself"],
 )
 def test_the_script_refuses_anything_else(
     tmp_path: Path, vkey: str, note: bytes, words: str

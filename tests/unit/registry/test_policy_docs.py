@@ -22,9 +22,9 @@ PAGE = (Path(__file__).parents[3] / "docs" / "policies.md").read_text(encoding="
         *(kind.value for kind in GateKind),
         *(outcome.value for outcome in GateOutcome),
         *METRICS,
-        *({field.name for field in fields(Policy)} - {"digest"}),
+        *sorted({field.name for field in fields(Policy)} - {"digest"}),
         # A gate has one attribute and reports intersections by name; see `BiasGate`.
-        *(
+        *sorted(
             {field.name for field in fields(BiasCriteria)}
             - {"attributes", "intersections", "gate_intersections", "references", "family"}
         ),
