@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from uuid import uuid4
 
 import django
@@ -18,6 +15,7 @@ from pytest_django.plugin import DjangoDbBlocker
 
 # Before Django is touched: this sets the environment that its settings read.
 from tests.instance import INSTANCE
+from tests.spread import pytest_xdist_auto_num_workers, pytest_xdist_make_scheduler
 
 django.setup()
 
@@ -28,8 +26,16 @@ from django.core.wsgi import get_wsgi_application  # noqa: E402
 from django.db import connections  # noqa: E402
 
 from config.embedded import EmbeddedStack  # noqa: E402
-from config.embedded.progress import Progress  # noqa: E402
 from config.embedded.roles import DATABASE, OWNER, open_to_roles  # noqa: E402
+
+__all__ = ["pytest_xdist_auto_num_workers", "pytest_xdist_make_scheduler"]  # pytest's hooks
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionstart(session: pytest.Session) -> None:
+    # Workers inherit the environment, and each has an instance of its own: this one's ends here.
+    if session.config.pluginmanager.hasplugin("dsession"):
+        INSTANCE.close()
 
 
 def pytest_unconfigure() -> None:
@@ -108,20 +114,6 @@ def live_url(committed_database: str) -> Iterator[str]:
         server.shutdown()
         server.server_close()
         thread.join()
-
-
-@pytest.fixture(scope="session")
-def stack() -> Iterator[EmbeddedStack]:
-    """Everything running in a state folder of its own: what `make demo` starts, without the story.
-
-    A test that stops a part starts it again.
-    """
-    folder = Path(tempfile.mkdtemp(prefix="muniment-stack-"))
-    try:
-        with EmbeddedStack(folder / "home", progress=Progress(None)) as running:
-            yield running
-    finally:
-        shutil.rmtree(folder)
 
 
 class _SilentHandler(WSGIRequestHandler):

@@ -17,7 +17,7 @@ from config.embedded.environments import instance_environment
 
 
 class Instance:
-    """One session's instance.
+    """One process's instance.
 
     Attributes:
         stack: entered, with no part started.
@@ -28,6 +28,7 @@ class Instance:
         self.stack = EmbeddedStack(self._folder / "home", parts=())
         self.stack.__enter__()
         self._started: set[str] = set()
+        self._found = dict(os.environ)
 
     def set_environment(self) -> None:
         """Put what settings read into `os.environ`; what the shell had of it is dropped.
@@ -60,9 +61,12 @@ class Instance:
         return self.stack
 
     def close(self) -> None:
-        """Stop everything and remove the state folder."""
-        self.stack.__exit__(None, None, None)
-        shutil.rmtree(self._folder)
+        """Stop everything, remove the state folder, and leave the environment as it was found."""
+        if self._folder.exists():
+            self.stack.__exit__(None, None, None)
+            shutil.rmtree(self._folder)
+            os.environ.clear()
+            os.environ.update(self._found)
 
 
 INSTANCE: Final = Instance()

@@ -14,7 +14,7 @@ import pytest
 
 from config.embedded import ALL_PARTS, EmbeddedStack
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def family_of(leader: int) -> list[int]:

@@ -18,7 +18,7 @@ from config.embedded import EmbeddedStack
 from config.embedded.roles import DATABASE
 from muniment.attest.checkpoint import Checkpoint
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 PATIENCE_SECONDS = 90
 APPEND = """
 import django, sys
