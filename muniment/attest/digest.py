@@ -200,10 +200,13 @@ def _refuse_unrepresentable(value: object, where: str) -> None:
         for key, member in value.items():
             if not isinstance(key, str):
                 raise DigestError(f"{where} has the key {key!r}", code="digest.json")
-            _refuse_unrepresentable(member, f"{where}.{key}")
+            # Most members are text, and there are thousands: a call each would be the most of it.
+            if not isinstance(member, str):
+                _refuse_unrepresentable(member, f"{where}.{key}")
     elif isinstance(value, list | tuple):
         for position, member in enumerate(value):
-            _refuse_unrepresentable(member, f"{where}[{position}]")
+            if not isinstance(member, str):
+                _refuse_unrepresentable(member, f"{where}[{position}]")
     elif isinstance(value, float) and not math.isfinite(value):
         raise DigestError(f"{where} is {value}, which JSON cannot say", code="digest.json")
 

@@ -92,7 +92,25 @@ def _validator(predicate_type: str, strict: bool) -> Any:
     from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
     schema = schema_for(predicate_type)
-    return Draft202012Validator(schema if strict else _with_unknown_keys(schema))
+    whole = _without_references(schema, schema.pop("$defs"))
+    return Draft202012Validator(whole if strict else _with_unknown_keys(whole))
+
+
+def _without_references(schema: Any, definitions: Mapping[str, Any]) -> Any:
+    """Write every definition where it is referred to: resolving them took most of the time."""
+    if isinstance(schema, dict):
+        own = {
+            key: _without_references(value, definitions)
+            for key, value in schema.items()
+            if key != "$ref"
+        }
+        if "$ref" in schema:
+            name = schema["$ref"].removeprefix("#/$defs/")
+            return {**_without_references(definitions[name], definitions), **own}
+        return own
+    if isinstance(schema, list):
+        return [_without_references(item, definitions) for item in schema]
+    return schema
 
 
 def _with_unknown_keys(schema: Any) -> Any:
