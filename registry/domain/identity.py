@@ -30,4 +30,9 @@ def model_uri(source: str, identity: ModelIdentity) -> str:
 
 def version_uri(source: str, identity: ModelIdentity, version: int) -> str:
     """Write the version URI, `<model URI>/versions/<n>`: the name of a Statement's subject."""
-    return f"{model_uri(source, identity)}/versions/{version}"
+    return version_of(model_uri(source, identity), version)
+
+
+def version_of(model: str, version: int) -> str:
+    """Write the URI of a version of the model with this URI."""
+    return f"{model}/versions/{version}"

@@ -184,6 +184,11 @@ def row_hash(row: ModelRow | VersionRow) -> str:
     return hashlib.sha256(_ENCODER.encode(row_mapping(row)).encode()).hexdigest()
 
 
+def row_bytes(mapping: Mapping[str, Any]) -> int:
+    """Return the length of a row's canonical JSON; the mapping is one of `row_mapping`'s."""
+    return len(_ENCODER.encode(mapping).encode())
+
+
 def mapping_hash(mapping: Mapping[str, Any]) -> str:
     """Hash a mapping's canonical JSON: 64 hex digits of SHA-256.
 

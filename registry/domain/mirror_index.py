@@ -24,7 +24,8 @@ def changed_names(known: Mapping[str, Fingerprint], walk: Walk) -> frozenset[str
         numbers = versions[row.model_name]
         if row.version in numbers:
             listed_twice.add(row.model_name)
-        numbers[row.version] = row_hash(row)
+        # Of a name that is not known nothing is compared: its rows are hashed where it is planned.
+        numbers[row.version] = row_hash(row) if row.model_name in known else ""
     seen: set[str] = set()
     for model in walk.models:
         held = known.get(model.name)

@@ -20,7 +20,7 @@ from registry.domain.mirror import (
     Torn,
     VersionRow,
     Walk,
-    mapping_hash,
+    row_hash,
     row_mapping,
 )
 
@@ -165,7 +165,7 @@ class _ModelPlan:
     def appearing(self) -> Iterator[Change]:
         yield from self._model()
         for number in sorted(self._versions):
-            yield from self._version(number, row_mapping(self._versions[number]))
+            yield from self._version(number, self._versions[number])
 
     def aliases(self) -> Iterator[Change]:
         known = {} if self._state.gone else self._state.aliases
@@ -193,7 +193,7 @@ class _ModelPlan:
 
     def _model(self) -> Iterator[Change]:
         after = row_mapping(self._row)
-        after_hash = mapping_hash(after)
+        after_hash = row_hash(self._row)
         state = self._state
         if state.gone:
             # Also a model that was gone and is back: its history goes on.
@@ -220,8 +220,8 @@ class _ModelPlan:
         if before_part or after_part:
             yield self._change(ChangeKind.MODEL_CHANGED, before_part, after_part, after, after_hash)
 
-    def _version(self, number: int, after: dict[str, Any]) -> Iterator[Change]:
-        after_hash = mapping_hash(after)
+    def _version(self, number: int, row: VersionRow) -> Iterator[Change]:
+        after, after_hash = row_mapping(row), row_hash(row)
         state = self._state.versions.get(number)
         if state is None or state.gone:
             before = None if state is None else dict(state.row)

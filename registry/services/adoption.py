@@ -5,16 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from operator import attrgetter
 from typing import Any
+
+from django.db import connection
+from psycopg.types.json import Jsonb
 
 from audits.domain.actor import MIRROR
 from audits.domain.log import Event
 from audits.services.log import NewStatement, append_statements, predicate_type
-from muniment.attest.digest import Digest, canonical_json
-from registry.domain.identity import ModelIdentity, model_uri, version_uri
-from registry.domain.mirror import Change, ChangeKind
+from muniment.attest.digest import Digest
+from registry.domain.identity import ModelIdentity, model_uri, version_of
+from registry.domain.mirror import Change, ChangeKind, row_bytes
 from registry.models import AliasChange, ModelAlias, ModelVersion, RegisteredModel, RegistrySource
-from registry.services.facts import stated_row
+from registry.services.facts import MAX_ROW_BYTES, stated_row
 
 # Versions in one statement; signed and encoded it stays well below a log entry's 65,535 bytes.
 MAX_VERSION_BYTES = 24_000
@@ -54,26 +58,24 @@ def adopt_models(
         for identity, one in found.items()
     ]
     RegisteredModel.objects.bulk_create(models)
-    versions: dict[tuple[ModelIdentity, int], ModelVersion] = {}
-    for known, one in zip(models, found.values(), strict=True):
-        for change in one.versions:
-            version = ModelVersion(
-                registered_model=known,
-                version=change.version or 0,
-                uri=version_uri(source.name, known.identity, change.version or 0),
-                first_seen_at=now,
-            )
-            version.show_row(change.row or {}, change.row_hash or "")
-            versions[known.identity, version.version] = version
-    ModelVersion.objects.bulk_create(versions.values())
+    _copy_versions(
+        _as_version(known, change, now=now)
+        for known, one in zip(models, found.values(), strict=True)
+        for change in one.versions
+    )
     statements: list[NewStatement] = []
     first: list[int] = []
     for identity, one in found.items():
         first.append(len(statements))
         statements += _statements(source.name, identity, one)
     entries = append_statements(statements, actor=MIRROR, now=now)
+    numbers = {number for one in found.values() for number in one.aliases.values()}
+    named = {
+        (version.registered_model_id, version.version): version
+        for version in ModelVersion.objects.filter(registered_model__in=models, version__in=numbers)
+    }
     held = [
-        (known, alias, versions[known.identity, number], entries[index])
+        (known, alias, named[known.pk, number], entries[index])
         for known, one, index in zip(models, found.values(), first, strict=True)
         for alias, number in sorted(one.aliases.items())
     ]
@@ -93,6 +95,31 @@ def adopt_models(
         for known, alias, version, entry in held
     )
     return models
+
+
+def _as_version(known: RegisteredModel, change: Change, *, now: datetime) -> ModelVersion:
+    number = change.version or 0
+    version = ModelVersion(
+        registered_model_id=known.pk,
+        version=number,
+        uri=version_of(known.uri, number),
+        first_seen_at=now,
+    )
+    version.show_row(change.row or {}, change.row_hash or "")
+    return version
+
+
+def _copy_versions(versions: Iterable[ModelVersion]) -> None:
+    """Insert versions by COPY, at a third of what INSERT costs; they do not learn their keys."""
+    fields = [field for field in ModelVersion._meta.concrete_fields if not field.primary_key]
+    read = attrgetter(*(field.attname for field in fields))
+    columns = ", ".join(f'"{field.column}"' for field in fields)
+    command = f'COPY "{ModelVersion._meta.db_table}" ({columns}) FROM STDIN'
+    with connection.cursor() as cursor, cursor.copy(command) as copy:
+        for version in versions:
+            copy.write_row(
+                [Jsonb(value) if isinstance(value, dict) else value for value in read(version)]
+            )
 
 
 def _by_model(changes: Iterable[Change]) -> dict[ModelIdentity, _Found]:
@@ -134,10 +161,10 @@ def _in_parts(rows: Sequence[Mapping[str, Any]]) -> Iterator[list[dict[str, Any]
     part: list[dict[str, Any] | None] = []
     size = 0
     for row in rows:
-        length = len(canonical_json(dict(row)))
+        length = row_bytes(row)
         if part and size + length > MAX_VERSION_BYTES:
             yield part
             part, size = [], 0
-        part.append(stated_row(row))
+        part.append(dict(row) if length <= MAX_ROW_BYTES else stated_row(row))
         size += min(length, MAX_VERSION_BYTES)
     yield part

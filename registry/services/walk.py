@@ -71,10 +71,13 @@ def within_bounds(walk: Walk, *, source_name: str) -> Walk:
             logger.warning("mirror.name_too_long", name=row.name[:100])
             continue
         aliases = {name: to for name, to in row.aliases.items() if len(name) <= MAX_NAME}
-        models.append(replace(row, aliases=aliases))
+        models.append(row if aliases == row.aliases else replace(row, aliases=aliases))
     left_out = {row.name for row in walk.models} - {row.name for row in models}
     versions = (row for row in walk.versions if row.model_name not in left_out)
     return Walk(
         models=tuple(models),
-        versions=tuple(replace(row, run_id=row.run_id[:MAX_RUN_ID]) for row in versions),
+        versions=tuple(
+            row if len(row.run_id) <= MAX_RUN_ID else replace(row, run_id=row.run_id[:MAX_RUN_ID])
+            for row in versions
+        ),
     )
