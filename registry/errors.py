@@ -153,3 +153,10 @@ class UnknownSource(RegistryError):
 
     code = "unknown_source"
     status = HTTPStatus.NOT_FOUND
+
+
+class RollbackNotPossible(RegistryError):
+    """The rollback grant cannot be had, signed, handed out or reviewed as it stands."""
+
+    code = "rollback_not_possible"
+    status = HTTPStatus.CONFLICT

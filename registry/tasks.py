@@ -24,6 +24,7 @@ from registry.services.pace import pace_of
 from registry.services.predictions import audit_version
 from registry.services.reports import issue_report
 from registry.services.reverting import revert_violation
+from registry.services.rollback_handout import seal_token
 from registry.services.sources import client_of, default_source
 from registry.services.work import send_job, send_promotion
 
@@ -121,6 +122,14 @@ def render_report_of_version(job_id: str, polls: int = 0) -> None:
     progress = issue_report(job_id=UUID(job_id), clock=timezone.now)
     if progress is Progress.WAITING and polls < MAX_POLLS:
         render_report_of_version.apply_async((job_id, polls + 1), countdown=1)
+
+
+@shared_task
+def seal_rollback_token(rollback_id: str, reader: str, polls: int = 0) -> None:
+    """Sign a rollback grant for the one page that waits for it."""
+    progress = seal_token(rollback_id=UUID(rollback_id), reader=reader, clock=timezone.now)
+    if progress is Progress.WAITING and polls < MAX_POLLS:
+        seal_rollback_token.apply_async((rollback_id, reader, polls + 1), countdown=1)
 
 
 @shared_task(bind=True, **_RETRY)

@@ -16,6 +16,7 @@ LOG_NOT_VERIFIED = "log.verification_failed"
 LOG_NOT_TIMESTAMPED = "log.not_timestamped"
 LOG_NOT_WITNESSED = "log.not_witnessed"
 REGISTRY_VIOLATIONS = "registry.violations"
+REGISTRY_ROLLBACKS = "registry.rollbacks"
 REGISTRY_UNREACHABLE = "registry.unreachable"
 
 logger = structlog.get_logger(__name__)

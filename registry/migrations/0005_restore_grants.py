@@ -12,7 +12,7 @@ from django.db.models import Q
 
 
 class Migration(migrations.Migration):
-    dependencies = [("registry", "0003_sources_and_violations")]
+    dependencies = [("registry", "0004_rollback_grants")]
 
     operations = [
         migrations.AddField(

@@ -21,6 +21,7 @@ from registry.models.promotions import (
     PolicyBinding,
     Promotion,
 )
+from registry.models.rollbacks import RollbackApproval, RollbackGrant
 
 __all__ = [
     "AliasChange",
@@ -36,6 +37,8 @@ __all__ = [
     "Promotion",
     "RegisteredModel",
     "RegistrySource",
+    "RollbackApproval",
+    "RollbackGrant",
     "Violation",
     "WebhookDelivery",
 ]

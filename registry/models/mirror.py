@@ -196,6 +196,7 @@ class AliasChange(models.Model):
     before = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, null=True, related_name="+")
     after = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, null=True, related_name="+")
     promotion = models.ForeignKey("Promotion", on_delete=models.PROTECT, null=True)
+    rollback = models.ForeignKey("RollbackGrant", on_delete=models.PROTECT, null=True)
     is_violation = models.BooleanField()
     at = models.DateTimeField()
     # One statement adopts a model with all the aliases that it was found with.

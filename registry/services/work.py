@@ -26,6 +26,7 @@ _TASKS: Final[Mapping[str, str]] = {
 }
 _RUN_PROMOTION: Final = "registry.tasks.run_promotion"
 _REVERT_VIOLATION: Final = "registry.tasks.revert_violation_in_mlflow"
+_SEAL_ROLLBACK: Final = "registry.tasks.seal_rollback_token"
 
 
 def order_job(*, kind: Job.Kind, version_uri: str, requested_by: UUID | None, now: datetime) -> Job:
@@ -51,5 +52,10 @@ def send_revert(violation: Violation) -> None:
     _send(_REVERT_VIOLATION, str(violation.pk))
 
 
-def _send(task: str, argument: str) -> None:
-    transaction.on_commit(lambda: current_app.send_task(task, (argument,)), robust=True)
+def send_rollback(rollback_id: UUID, reader: str) -> None:
+    """Send the task that signs a rollback grant for the one who waits for it."""
+    _send(_SEAL_ROLLBACK, str(rollback_id), reader)
+
+
+def _send(task: str, *arguments: str) -> None:
+    transaction.on_commit(lambda: current_app.send_task(task, arguments), robust=True)

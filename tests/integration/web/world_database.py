@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from uuid import uuid4
 
@@ -22,9 +22,12 @@ QUICK_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 @contextmanager
 def world_database(
-    postgres: EmbeddedStack, migrated: str, blocker: DjangoDbBlocker
+    postgres: EmbeddedStack,
+    migrated: str,
+    blocker: DjangoDbBlocker,
+    build: Callable[[], object] = build_world,
 ) -> Iterator[str]:
-    """Build the world in a copy of the migrated database; give its name while it is there."""
+    """Build a world in a copy of the migrated database; give its name while it is there."""
     name = f"pages_{uuid4().hex}"
     with psycopg.connect(postgres.superuser_url(), autocommit=True) as connection:
         connection.execute(
@@ -39,7 +42,7 @@ def world_database(
         connections.close_all()
         for alias in connections:
             connections.settings[alias]["NAME"] = name
-        build_world()
+        build()
         # A database that somebody is connected to cannot be copied.
         connections.close_all()
         for alias, database in before.items():
