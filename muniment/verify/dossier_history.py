@@ -137,6 +137,8 @@ def _alias_move(path: str, shown: Mapping[str, Any], move: AliasMove) -> None:
     predicate = move.entry.statement.predicate
     if move.promotion_id is not None:
         cause = f"promotion {move.promotion_id}"
+    elif move.rollback_id is not None:
+        cause = f"rollback grant {move.rollback_id}"
     elif predicate.get("violation"):
         cause = "no grant explains this change"
     else:

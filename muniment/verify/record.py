@@ -32,6 +32,7 @@ class AliasMove:
     before: str | None
     after: str | None
     promotion_id: str | None
+    rollback_id: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,20 +191,21 @@ def _subject_is(entry: StreamEntry, uri: str) -> bool:
 def _alias_move(entry: StreamEntry) -> AliasMove:
     predicate = entry.statement.predicate
     detail = object_in(predicate, "detail")
-    promotion = detail.get("promotion_id")
+    promotion, rollback = detail.get("promotion_id"), detail.get("rollback_id")
     return AliasMove(
         entry=entry,
         alias=str(detail.get("alias")),
         before=_number(object_in(predicate, "before").get("version")),
         after=_number(object_in(predicate, "after").get("version")),
         promotion_id=None if promotion is None else str(promotion),
+        rollback_id=None if rollback is None else str(rollback),
     )
 
 
 def _adopted_aliases(entry: StreamEntry) -> list[AliasMove]:
     aliases = object_in(object_in(entry.statement.predicate, "after"), "aliases")
     return [
-        AliasMove(entry=entry, alias=alias, before=None, after=_number(number), promotion_id=None)
+        AliasMove(entry, alias, None, _number(number), promotion_id=None, rollback_id=None)
         for alias, number in sorted(aliases.items())
     ]
 

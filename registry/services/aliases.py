@@ -24,6 +24,7 @@ from registry.models import (
 )
 from registry.services.facts import state_registry_event
 from registry.services.modes import watch_of
+from registry.services.rollback_uses import rollback_of_move
 from registry.services.violations import find_violation, open_of, record_violation, settle_restored
 
 # A grant that the store may have used: it was sent, or it was reserved and settled.
@@ -78,7 +79,13 @@ def record_alias(
         return None
     event = _event(before, version)
     promotion = _explaining_promotion(version, alias) if version else None
-    is_unexplained = promotion is None and not preexisting and is_governed_alias(alias)
+    rollback = (
+        rollback_of_move(alias=alias, before=before, after=version, now=now)
+        if before is not None and version is not None and promotion is None
+        else None
+    )
+    is_explained = promotion is not None or rollback is not None
+    is_unexplained = not is_explained and not preexisting and is_governed_alias(alias)
     restored = _restored_violation(registered_model, alias, version) if is_unexplained else None
     is_violation = (
         is_unexplained
@@ -100,6 +107,8 @@ def record_alias(
     detail: dict[str, Any] = {"alias": alias, **(found.detail if found else {})}
     if promotion:
         detail["promotion_id"] = str(promotion.pk)
+    elif rollback:
+        detail["rollback_id"] = str(rollback.pk)
     if preexisting:
         detail["preexisting"] = True
     if restored:
@@ -128,7 +137,7 @@ def record_alias(
     if found is not None:
         record_violation(found=found, entry=entry, now=now)
     settle_restored(registered_model=registered_model, now=now)
-    if promotion is not None:
+    if is_explained:
         open_of(registered_model, alias=alias).update(
             status=ViolationStatus.SUPERSEDED, settled_at=now
         )
@@ -138,6 +147,7 @@ def record_alias(
         before=before,
         after=version,
         promotion=promotion,
+        rollback=rollback,
         is_violation=is_violation,
         at=now,
         entry=entry,

@@ -56,6 +56,8 @@ def alias_history(version: ModelVersion, leaves: Leaves) -> tuple[said.AliasChan
 def _cause(change: AliasChange) -> str:
     if change.promotion_id:
         return f"promotion {change.promotion_id}"
+    if change.rollback_id:
+        return f"rollback grant {change.rollback_id}"
     return "no grant explains this change" if change.is_violation else "found in MLflow"
 
 

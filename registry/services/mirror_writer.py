@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from datetime import datetime
 
 import structlog
@@ -21,6 +22,7 @@ from registry.models import (
 from registry.services.aliases import record_alias
 from registry.services.facts import state_registry_event
 from registry.services.modes import Watch
+from registry.services.rollback_uses import unexplained_part
 from registry.services.violations import (
     FoundViolation,
     find_violation,
@@ -52,11 +54,16 @@ class ChangeWriter:
         self._now = now
         self._models: dict[ModelIdentity, RegisteredModel] = {}
         self._touched: set[ModelIdentity] = set()
+        self._moves: defaultdict[ModelIdentity, dict[str, int | None]] = defaultdict(dict)
 
     def load(self, changes: tuple[Change, ...]) -> None:
         """Read the models that these changes are about."""
         born = {change.identity.creation_timestamp_ms for change in changes}
         wanted = {change.identity for change in changes}
+        for change in changes:
+            if change.kind in _ALIAS_KINDS:
+                number = (change.after or {}).get("version")
+                self._moves[change.identity][change.alias or ""] = number
         for known in RegisteredModel.objects.filter(
             source=self._source, creation_timestamp_ms__in=born
         ):
@@ -152,11 +159,12 @@ class ChangeWriter:
         )
 
     def _state(self, change: Change, known: RegisteredModel, version: ModelVersion | None) -> None:
-        is_unexplained = goes_around_the_store(change) and not self._restores(
-            change, known, version
+        judged = self._judged(change, known)
+        is_unexplained = goes_around_the_store(judged) and not self._restores(
+            judged, known, version
         )
         is_violation = is_unexplained and self._watch.makes_violations(change.model_name)
-        found = self._found(change, known, version) if is_violation else None
+        found = self._found(judged, known, version) if is_violation else None
         detail = found.detail if found else {"unexplained": True} if is_unexplained else None
         entry = state_registry_event(
             event=change.kind.value,
@@ -171,6 +179,16 @@ class ChangeWriter:
         )
         if found is not None:
             record_violation(found=found, entry=entry, now=self._now)
+
+    def _judged(self, change: Change, known: RegisteredModel) -> Change:
+        """Return what of a change is judged: all that no use of a rollback grant explains."""
+        return unexplained_part(
+            change=change,
+            registered_model=known,
+            moves_to=self._moves[change.identity],
+            walked_at=self._source.walked_at,
+            now=self._now,
+        )
 
     def _found(
         self, change: Change, known: RegisteredModel, version: ModelVersion | None
