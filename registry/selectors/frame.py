@@ -11,6 +11,7 @@ from audits.domain.log_wording import alarm_title
 from audits.errors import SettingsRefused
 from audits.log_health import open_alarms
 from audits.selectors import latest_checkpoint
+from audits.services.alarms import REGISTRY_VIOLATIONS
 from registry.models import RegistrySource
 
 # Two walks may be missed before anybody is told.
@@ -22,20 +23,37 @@ NEW_ALARM = timedelta(minutes=15)
 
 @dataclass(frozen=True, slots=True)
 class MirrorAge:
-    """How fresh our picture of MLflow is; with several sources, of the stalest."""
+    """How fresh our picture of one registry source is.
 
+    Attributes:
+        walked_at: when it was last read whole; None: never.
+        failure: why the last try failed; empty where it did not.
+        is_late: two walks or more were missed.
+    """
+
+    source: str
     walked_at: datetime | None
     failure: str
-    is_stale: bool
+    is_late: bool
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether people have to be told that what they see may be out of date."""
+        return self.is_late or bool(self.failure)
 
 
 @dataclass(frozen=True, slots=True)
 class AlarmNotice:
-    """An alarm that everybody is shown until it is cleared: what happened, and since when."""
+    """An alarm that everybody is shown until it is cleared: what happened, and since when.
+
+    Attributes:
+        page: the name of the page where something can be done about it; empty where there is none.
+    """
 
     title: str
     raised_at: datetime
     is_new: bool
+    page: str
 
 
 def alarm_notices(now: datetime) -> tuple[AlarmNotice, ...]:
@@ -45,24 +63,29 @@ def alarm_notices(now: datetime) -> tuple[AlarmNotice, ...]:
             alarm_title(alarm.code, alarm.message),
             alarm.raised_at,
             is_new=now - alarm.raised_at < NEW_ALARM,
+            page=_page_of(alarm.code),
         )
         for alarm in open_alarms()
     )
 
 
-def mirror_age(now: datetime) -> MirrorAge:
-    """Say when MLflow was last read whole, and whether that is too long ago."""
-    sources = list(RegistrySource.objects.all())
-    never = [source for source in sources if source.walked_at is None]
-    if not sources or never:
-        return MirrorAge(None, never[0].failure if never else "", is_stale=True)
-    stalest = min(sources, key=lambda source: source.walked_at or now)
+def _page_of(code: str) -> str:
+    if code == REGISTRY_VIOLATIONS:
+        return "registry:violations"
+    return "audits:log-health" if code.startswith("log.") else ""
+
+
+def mirror_ages(now: datetime) -> tuple[MirrorAge, ...]:
+    """Say of each registry source when it was last read whole, and whether that is too long ago."""
     limit = timedelta(seconds=settings.MIRROR_WALK_SECONDS * MISSED_WALKS) + GRACE
-    walked_at = stalest.walked_at
-    is_late = walked_at is None or now - walked_at > limit
-    failing = [source for source in sources if source.failed_at is not None]
-    return MirrorAge(
-        walked_at, failing[0].failure if failing else "", is_stale=is_late or bool(failing)
+    return tuple(
+        MirrorAge(
+            source=source.name,
+            walked_at=source.walked_at,
+            failure=source.failure if source.failed_at is not None else "",
+            is_late=source.walked_at is None or now - source.walked_at > limit,
+        )
+        for source in RegistrySource.objects.order_by("name")
     )
 
 

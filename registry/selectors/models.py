@@ -8,7 +8,7 @@ from datetime import datetime
 
 from django.db.models import QuerySet
 
-from audits.models import Evidence, LogEntry
+from audits.models import Evidence
 from audits.selectors import origin_of
 from lineage.models import LineageRecord
 from registry.domain.promotion import PromotionStatus
@@ -126,8 +126,3 @@ def alias_history(model: RegisteredModel) -> list[AliasMove]:
         )
         for change in changes
     ]
-
-
-def count_violations(model: RegisteredModel) -> int:
-    """Count the changes that nothing allowed."""
-    return LogEntry.objects.filter(stream=model.uri, is_violation=True).count()

@@ -12,6 +12,9 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from registry.models import Violation
+from registry.services.violations import words_of
+
 register = template.Library()
 
 
@@ -64,6 +67,11 @@ LOOKS: Mapping[str, Look] = {
     "included": Look("ok", "lock", "In the log"),
     "waiting": Look("wait", "clock", "Waiting for a checkpoint"),
     "violation": Look("bad", "alert", "Violation"),
+    # violations
+    "open": Look("bad", "alert", "Open"),
+    "undone": Look("ok", "check", "Undone"),
+    "accepted": Look("warn", "pen", "Answered for"),
+    "superseded": Look("plain", "minus", "Superseded"),
     # aliases and versions
     "champion": Look("ok", "star", "champion"),
     "challenger": Look("wait", "flag", "challenger"),
@@ -95,6 +103,12 @@ def pill(status: str, word: str = "", large: bool = False) -> dict[str, object]:
 def tone(status: str) -> str:
     """Give the class that colours a row by its status."""
     return f"tone-{look_of(status).tone}"
+
+
+@register.filter
+def violation_words(violation: Violation) -> str:
+    """Say in a few words what a violation changed."""
+    return words_of(violation)
 
 
 @register.inclusion_tag("inc/pill.html")

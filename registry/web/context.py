@@ -17,8 +17,9 @@ from registry.selectors.frame import (
     MirrorAge,
     alarm_notices,
     log_tree_size,
-    mirror_age,
+    mirror_ages,
 )
+from registry.selectors.violations import open_count
 
 _SECTIONS = {
     "accounts": "notices",
@@ -28,6 +29,9 @@ _SECTIONS = {
     "promotions": "promotions",
     "review": "promotions",
     "withdraw": "promotions",
+    "violations": "violations",
+    "violation": "violations",
+    "accept-violation": "violations",
     "policies": "policies",
     "policy": "policies",
 }
@@ -80,13 +84,28 @@ class Frame:
         return str(count) if count < MOST_COUNTED else f"{MOST_COUNTED - 1}+"
 
     @cached_property
-    def mirror(self) -> MirrorAge:
-        """Say how fresh the mirror is."""
-        return mirror_age(timezone.now())
+    def violations(self) -> int:
+        """Count the violations that are open; whoever is signed in may read them."""
+        return open_count()
+
+    @cached_property
+    def mirrors(self) -> tuple[MirrorAge, ...]:
+        """Say of each registry source how fresh its mirror is."""
+        return mirror_ages(timezone.now())
+
+    @property
+    def stale_mirrors(self) -> tuple[MirrorAge, ...]:
+        """Give those of which people have to be told."""
+        return tuple(age for age in self.mirrors if age.is_stale)
+
+    @property
+    def is_mlflow_read(self) -> bool:
+        """Whether any source was ever read whole."""
+        return any(age.walked_at is not None for age in self.mirrors)
 
     @cached_property
     def alarms(self) -> tuple[AlarmNotice, ...]:
-        """List what is wrong with the log, for everybody to see."""
+        """List what is wrong with the log or in MLflow, for everybody to see."""
         return alarm_notices(timezone.now())
 
     @property

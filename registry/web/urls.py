@@ -4,7 +4,16 @@ from django.urls import path
 
 from audits.web import converters as digest_converters  # noqa: F401  # registers <sha256:…>
 from registry.web import converters as model_converters  # noqa: F401  # registers <model_name:…>
-from registry.web.views import aliases, inventory, models, policies, promotions, reports, versions
+from registry.web.views import (
+    aliases,
+    inventory,
+    models,
+    policies,
+    promotions,
+    reports,
+    versions,
+    violations,
+)
 
 app_name = "registry"
 urlpatterns = [
@@ -40,6 +49,9 @@ urlpatterns = [
     path("promotions/<uuid:promotion_id>/review", promotions.review, name="review"),
     path("promotions/<uuid:promotion_id>/withdraw", promotions.withdraw, name="withdraw"),
     path("promotions/<uuid:promotion_id>/status", promotions.status, name="promotion-status"),
+    path("violations/", violations.violations, name="violations"),
+    path("violations/<uuid:violation_id>/", violations.violation, name="violation"),
+    path("violations/<uuid:violation_id>/accept", violations.accept, name="accept-violation"),
     path("policies/", policies.policies, name="policies"),
     path("policies/<sha256:digest>/", policies.policy, name="policy"),
     path("policies/<sha256:digest>/document", policies.policy_document, name="policy-document"),

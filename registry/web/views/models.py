@@ -15,9 +15,10 @@ from registry.errors import InvalidRequest, PolicyNotBindable
 from registry.models import Policy, PolicyBinding, RegisteredModel
 from registry.selectors.inventory import champion_alias
 from registry.selectors.lookups import model_named
-from registry.selectors.models import alias_history, count_violations, version_rows, versions_of
+from registry.selectors.models import alias_history, version_rows, versions_of
 from registry.selectors.policies import published_policies
 from registry.selectors.versions import created_at
+from registry.selectors.violations import attention_of
 from registry.services.aliases import governed_aliases
 from registry.services.bindings import bind_policy
 from registry.services.policies import document_of
@@ -47,7 +48,7 @@ def _page(
         "page_obj": page,
         "versions": version_rows(versions, {row.pk: created_at(row) for row in versions}),
         "history": alias_history(found),
-        "violations": count_violations(found),
+        "violations": attention_of(found),
         "mlflow_url": model_link(found),
         "alias": champion_alias(),
         "can_bind": is_admin and found.gone_at is None,

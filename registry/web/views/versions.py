@@ -24,6 +24,7 @@ from registry.selectors.versions import (
     lineage_of,
     report_job,
 )
+from registry.selectors.violations import attention_of
 from registry.services.evaluation import evaluate_version
 from registry.services.promotions import request_promotion
 from registry.web.gates import gate_rows
@@ -49,6 +50,7 @@ def version(request: HttpRequest, name: str, number: int) -> HttpResponse:
         "version": found,
         "model": found.registered_model,
         "aliases": aliases,
+        "violations": attention_of(found.registered_model, found),
         "created_at": created_at(found),
         "mlflow_url": version_link(found),
         "lineage": lineage_panel(lineage_of(found.uri)),

@@ -23,6 +23,7 @@ PAGES = [
     "/models/boston-mortgage/versions/1/",
     "/models/boston-mortgage/versions/2/",
     "/models/boston-mortgage/versions/3/",
+    "/violations/",
     "/promotions/",
     "/log/",
     "/log/health",

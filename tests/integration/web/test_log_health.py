@@ -246,7 +246,7 @@ def test_several_alarms_are_one_banner_with_a_count(world: World, enter: Enter) 
         raise_alarm(code, "What happened.", now=now - timedelta(hours=place))
     answer = enter("engineer").get("/")
     said = text_of(answer)
-    assert "3 alarms about the log" in said
+    assert "3 alarms , the oldest since" in said
     since = (now - timedelta(hours=2)).strftime("%Y-%m-%d %H:%M")
     assert f"the oldest since {since}" in said
     assert answer.content.decode().count("banner-bad") == 1
