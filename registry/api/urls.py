@@ -3,14 +3,19 @@ from __future__ import annotations
 from django.urls import path
 
 from audits.api.log_health import LogHealthView
+from registry.api.aliases import AllAliasesView, ModelAliasesView
 from registry.api.gate import GateView
 from registry.api.grants import ConfirmGrantView, ReserveGrantView
 from registry.api.reports import ReportView
+from registry.api.violations import ViolationsView
 
 urlpatterns = [
     path("grants/reserve", ReserveGrantView.as_view(), name="reserve-grant"),
     path("grants/confirm", ConfirmGrantView.as_view(), name="confirm-grant"),
     path("log/health", LogHealthView.as_view(), name="log-health"),
+    path("violations", ViolationsView.as_view(), name="violations"),
+    path("aliases", AllAliasesView.as_view(), name="aliases"),
+    path("models/<path:name>/aliases", ModelAliasesView.as_view(), name="model-aliases"),
     path("models/<path:name>/versions/<int:version>/gate", GateView.as_view(), name="gate"),
     path(
         "models/<path:name>/versions/<int:version>/report.pdf",
