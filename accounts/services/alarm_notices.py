@@ -45,7 +45,7 @@ def follow_alarms(*, now: datetime) -> None:
 
 def _path(code: str) -> str:
     if code == REGISTRY_VIOLATIONS:
-        return f"{reverse('audits:log')}?violations=1"
+        return reverse("registry:violations")
     return reverse("audits:log-health")
 
 

@@ -67,7 +67,7 @@ LOOKS: Mapping[str, Look] = {
     "included": Look("ok", "lock", "In the log"),
     "waiting": Look("wait", "clock", "Waiting for a checkpoint"),
     "violation": Look("bad", "alert", "Violation"),
-    # violations
+    # violations, and alarms in notices
     "open": Look("bad", "alert", "Open"),
     "undone": Look("ok", "check", "Undone"),
     "accepted": Look("warn", "pen", "Answered for"),
@@ -78,7 +78,6 @@ LOOKS: Mapping[str, Look] = {
     "gone": Look("plain", "minus", "Gone from MLflow"),
     # notices
     "unread": Look("wait", "bell", "New"),
-    "open": Look("bad", "alert", "Open"),
     "settled": Look("plain", "check", "Over"),
     # jobs
     "queued": Look("wait", "clock", "Queued"),
