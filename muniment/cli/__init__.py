@@ -64,6 +64,10 @@ def _run(options: Namespace) -> int:
         from muniment.cli import verify
 
         return verify.run(options)
+    if options.command == "rollback":
+        from muniment.cli import rollback
+
+        return rollback.run(options.grant_file, mlflow_url=options.mlflow, as_json=options.json)
     from muniment.cli import gate
 
     return gate.run(
@@ -119,6 +123,20 @@ def _parser() -> argparse.ArgumentParser:
         help="write text or json to PATH (- is standard output); may be repeated",
     )
     gate.add_argument("--json", action="store_true", help="print one JSON document")
+
+    rollback = commands.add_parser(
+        "rollback",
+        help="put an alias back by a rollback grant, without the server",
+        description="Tell the MLflow server at MLFLOW_TRACKING_URI, with MLflow's own credentials "
+        "in MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD or MLFLOW_TRACKING_TOKEN, to "
+        "make the one move that a rollback grant is for. Exit status: 0 the alias is where the "
+        "grant puts it, 1 refused, 2 usage, 4 authentication, 5 server or network.",
+    )
+    rollback.add_argument("grant_file", metavar="TOKENFILE", help="- is standard input")
+    rollback.add_argument(
+        "--mlflow", default="", metavar="URL", help="instead of MLFLOW_TRACKING_URI"
+    )
+    rollback.add_argument("--json", action="store_true", help="print one JSON document")
     return parser
 
 

@@ -44,7 +44,7 @@ def test_help_names_every_command_and_loads_the_standard_library_alone() -> None
         check=True,
     )
     assert done.stderr.strip() == "['muniment']"
-    assert all(f"\n    {name} " in done.stdout for name in ("digest", "verify", "gate"))
+    assert all(f"\n    {name} " in done.stdout for name in ("digest", "verify", "gate", "rollback"))
 
 
 def test_the_gate_client_is_standard_library_alone() -> None:
