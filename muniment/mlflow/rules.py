@@ -8,8 +8,8 @@ from enum import Enum
 from typing import Any
 
 from muniment.change import RegistryChange
-from muniment.grant import RESTORE, ROLLBACK_ALIAS, SET_ALIAS
-from muniment.mlflow.names import PROMPT_TAG, GovernedNames, is_governed_tag, is_prompt_tag
+from muniment.grant import RESTORE, ROLLBACK_ALIAS, ROLLBACK_TAG_PREFIX, SET_ALIAS
+from muniment.mlflow.names import PROMPT_TAG, GovernedNames, fold, is_governed_tag, is_prompt_tag
 
 # What Muniment may be permitted to make again as it was.
 RESTORABLE = frozenset(
@@ -57,6 +57,8 @@ class RegistryCall:
         """Return the call as a restore grant names it; None where no such grant can."""
         if self.method not in RESTORABLE or self.archives_others or len(self.tags) > 1:
             return None
+        if fold(self.tag_key).startswith(ROLLBACK_TAG_PREFIX):
+            return None  # it would make a used rollback grant good again
         key, value = self.tags[0] if self.tags else (self.tag_key, "")
         return RegistryChange(
             method=self.method,

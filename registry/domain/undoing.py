@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from muniment.change import RegistryChange
+from muniment.grant import ROLLBACK_TAG_PREFIX
 from registry.domain.mirror import ChangeKind
 
 _ALIASES = (ChangeKind.ALIAS_SET, ChangeKind.ALIAS_MOVED, ChangeKind.ALIAS_REMOVED)
@@ -22,7 +23,7 @@ def changes_to_undo(
     """Return the calls that undo a violation, in the order in which to make them.
 
     Law: made on what the violation left, they leave what was before it. Empty for what MLflow
-    cannot undo.
+    cannot undo, and for the tag by which a registry remembers that a rollback grant was used.
 
     Args:
         model_name: the model's name in MLflow now.
@@ -63,6 +64,8 @@ def changes_to_undo(
         )
     of_what = "registered_model" if version is None else "model_version"
     for key, value in (before.get("tags") or {}).items():
+        if value is None and key.startswith(ROLLBACK_TAG_PREFIX):
+            continue  # without it the same rollback grant could be used again
         verb = "delete" if value is None else "set"
         changes.append(
             RegistryChange(

@@ -205,3 +205,13 @@ def test_tags_are_read_from_both_places() -> None:
         "x", {"name": "m", "tags": [Version("a", "1")], "tag": Version("b", None), "key": "c"}
     )
     assert (call.tags, call.tag_key) == ((("a", "1"), ("b", "")), "c")
+
+
+def test_no_grant_restores_what_a_used_rollback_grant_is_counted_by() -> None:
+    grant_id = "5f0c1b7e-58a5-4b3b-9c5e-0d7a1f3c2b11"
+    for key in (f"muniment.rollback.{grant_id}", f" MUNIMENT.Rollback.{grant_id}"):
+        taken = RegistryCall("delete_registered_model_tag", "m", tag_key=key)
+        assert taken.change is None
+        put_back = RegistryCall("set_registered_model_tag", "m", tags=((key, "{}"),))
+        assert put_back.change is not None
+    assert RegistryCall("delete_registered_model_tag", "m", tag_key="muniment.x").change

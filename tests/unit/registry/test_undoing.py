@@ -62,3 +62,16 @@ def test_undoing_brings_back_what_is_governed_and_nothing_else(
 def test_what_mlflow_cannot_undo_is_not_tried(event: str, before: dict[str, Any]) -> None:
     assert not can_be_undone(event, before)
     assert changes_to_undo(event, model_name="m", version=1, alias="", before=before) == ()
+
+
+def test_what_counts_a_used_rollback_grant_is_brought_back_and_never_taken_away() -> None:
+    tag = "muniment.rollback.5f0c1b7e-58a5-4b3b-9c5e-0d7a1f3c2b11"
+    for before, methods in (
+        ({"tags": {tag: None}}, []),
+        ({"tags": {tag: None, "muniment.x": None}}, ["delete_registered_model_tag"]),
+        ({"tags": {tag: "{}"}}, ["set_registered_model_tag"]),
+    ):
+        changes = changes_to_undo(
+            "model.changed", model_name="m", version=None, alias="", before=before
+        )
+        assert [change.method for change in changes] == methods
