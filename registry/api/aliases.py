@@ -46,6 +46,7 @@ class PeriodOutput(serializers.Serializer[None]):
     until = serializers.DateTimeField(source="period.until", allow_null=True)
     cause = serializers.CharField(source="origin.cause", allow_null=True)
     promotion = serializers.CharField(source="origin.promotion_id", allow_null=True)
+    rollback = serializers.CharField(source="origin.rollback_id", allow_null=True)
     violation = serializers.CharField(source="origin.violation_id", allow_null=True)
     log_entry = serializers.CharField(source="origin.sha256", allow_null=True)
 

@@ -28,15 +28,16 @@ class Origin:
     """What began a period.
 
     Attributes:
-        cause: `promotion`, `adopted` (there when Muniment began to watch), `violation`, `restored`
-            (what a violation had changed is back), `found` (in MLflow, where nothing guards it),
-            `gone` or `appeared` (the model itself).
+        cause: `promotion`, `rollback` (a grant signed beforehand), `adopted` (there when Muniment
+            began to watch), `violation`, `restored` (what a violation had changed is back), `found`
+            (in MLflow, where nothing guards it), `gone` or `appeared` (the model itself).
         sha256: the entry in the log that says it.
     """
 
     cause: str
     sha256: str
     promotion_id: str = ""
+    rollback_id: str = ""
     violation_id: str = ""
 
 
@@ -183,6 +184,7 @@ def _lines(models: Sequence[RegisteredModel]) -> dict[int, _Line]:
             cause=_cause(change, details.get(change.entry_id, {})),
             sha256=change.entry.sha256,
             promotion_id=str(change.promotion_id or ""),
+            rollback_id=str(change.rollback_id or ""),
             violation_id=_violation_of(change),
         )
     # About the model, not about a version of it: few, however much is said of the versions.
@@ -202,7 +204,7 @@ def _details(changes: Iterable[AliasChange]) -> dict[int, Mapping[str, Any]]:
     unexplained = [
         change.entry_id
         for change in changes
-        if not (change.promotion_id or change.is_violation)
+        if not (change.promotion_id or change.rollback_id or change.is_violation)
         and change.entry.event != Event.MODEL_ADOPTED
         and is_governed_alias(change.alias)
     ]
@@ -213,6 +215,8 @@ def _details(changes: Iterable[AliasChange]) -> dict[int, Mapping[str, Any]]:
 def _cause(change: AliasChange, detail: Mapping[str, Any]) -> str:
     if change.promotion_id:
         return "promotion"
+    if change.rollback_id:
+        return "rollback"
     if change.is_violation:
         return "violation"
     if change.entry.event == Event.MODEL_ADOPTED or detail.get("preexisting") is True:

@@ -11,6 +11,7 @@ from registry.selectors.alias_periods import AliasHistory, created_at
 # How a period came about; a promotion and a violation are links instead.
 CAUSES: Mapping[str, str] = {
     "promotion": "A promotion",
+    "rollback": "A rollback grant, used at MLflow",
     "violation": "Nothing allowed it",
     "restored": "Back to what it was before a violation",
     "adopted": "There already when Muniment began to watch",

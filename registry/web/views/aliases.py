@@ -15,6 +15,7 @@ from registry.domain.alias_history import AskedTime, TimeNotUnderstood, parse_ti
 from registry.models import RegisteredModel
 from registry.selectors.alias_periods import (
     AliasHistory,
+    Origin,
     ToldPeriod,
     aliases_ever_held,
     created_at,
@@ -32,7 +33,7 @@ MOST_PERIODS = 100
 MODELS_A_PAGE = 50
 CSV_COLUMNS = (
     *("source", "model", "model_uri", "alias", "holding", "version", "since", "until"),
-    *("cause", "promotion", "violation", "log_entry"),
+    *("cause", "promotion", "rollback", "violation", "log_entry"),
 )
 
 
@@ -175,9 +176,15 @@ def _rows(
             yield (
                 *(model.source_id, model.name, model.uri, history.alias),
                 *(period.holding.value, period.version, period.since, period.until),
-                *(
-                    (origin.cause, origin.promotion_id, origin.violation_id, origin.sha256)
-                    if origin
-                    else ("", "", "", "")
-                ),
+                *(_origin_cells(origin) if origin else ("",) * 5),
             )
+
+
+def _origin_cells(origin: Origin) -> tuple[str, ...]:
+    return (
+        origin.cause,
+        origin.promotion_id,
+        origin.rollback_id,
+        origin.violation_id,
+        origin.sha256,
+    )

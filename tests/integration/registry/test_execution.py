@@ -14,6 +14,7 @@ from lineage.errors import MlflowUnavailable
 from lineage.mlflow import MlflowClient
 from registry.errors import InvalidRequest
 from registry.models import AliasChange, Grant, ModelAlias, Promotion
+from registry.selectors.alias_periods import histories_of
 from registry.services.evaluation import evaluate_version
 from registry.services.execution import Progress, execute_promotion
 from registry.services.grants import RESERVATION_TTL, issue_token, reserve_grant
@@ -59,6 +60,10 @@ def test_from_training_to_champion(live: LiveRegistry) -> None:
     assert Grant.objects.get().status == Grant.Status.CONFIRMED
     change = AliasChange.objects.get()
     assert (change.promotion, change.is_violation) == (promotion, False)
+    told = histories_of([live.version(1).registered_model])[0].periods[-1]
+    assert told.origin is not None
+    assert (told.period.version, told.period.since) == (1, change.at)
+    assert (told.origin.cause, told.origin.promotion_id) == ("promotion", str(promotion.pk))
     assert events()[-4:] == [
         "promotion.approved",
         "promotion.execution_started",

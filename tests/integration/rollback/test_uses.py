@@ -14,6 +14,7 @@ from audits.models import Alarm, LogEntry
 from audits.selectors import decoded_statement
 from registry.errors import InvalidRequest, ReviewNotAllowed, RollbackNotPossible
 from registry.models import AliasChange, ModelAlias, RollbackGrant, Violation
+from registry.selectors.alias_periods import histories_of
 from registry.services.rollbacks import revoke_rollback
 from tests.integration.registry.signing import at_once
 from tests.integration.rollback import story
@@ -55,6 +56,9 @@ def test_a_use_is_found_logged_and_no_violation_and_alarms(world: World) -> None
     assert ModelAlias.objects.get().version == world.version(2)
     change = AliasChange.objects.latest("pk")
     assert (change.rollback, change.promotion, change.is_violation) == (rollback, None, False)
+    origin = histories_of([world.model()])[0].periods[-1].origin
+    assert origin is not None
+    assert (origin.cause, origin.rollback_id) == ("rollback", str(rollback.pk))
     assert not Violation.objects.exists()
     assert alarms() == {"registry.rollbacks"}
     assert "champion of boston-mortgage from version 3 to 2" in Alarm.objects.get().message
