@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -42,6 +43,14 @@ def watch_of(source_name: str) -> Watch:
     """Return the rules of a source as they are now."""
     rows = ModeRule.objects.filter(source=source_name).values_list("pattern", "mode")
     return Watch(tuple(PatternMode(pattern, Mode(mode)) for pattern, mode in rows))
+
+
+def watches() -> dict[str, Watch]:
+    """Return the rules of every source that has any, by the source's name."""
+    rules: defaultdict[str, list[PatternMode]] = defaultdict(list)
+    for source, pattern, mode in ModeRule.objects.values_list("source", "pattern", "mode"):
+        rules[source].append(PatternMode(pattern, Mode(mode)))
+    return {source: Watch(tuple(found)) for source, found in rules.items()}
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,6 +79,17 @@ LOOKS: Mapping[str, Look] = {
     # notices
     "unread": Look("wait", "bell", "New"),
     "settled": Look("plain", "check", "Over"),
+    # modes
+    "observe": Look("plain", "clock", "Observe"),
+    "warn": Look("warn", "bell", "Warn"),
+    "enforce": Look("ok", "lock", "Enforce"),
+    # what enforcing would break
+    "no_policy": Look("bad", "stop", "No policy"),
+    "no_lineage": Look("wait", "clock", "Lineage not recorded yet"),
+    "no_commit": Look("bad", "cross", "Run without a commit"),
+    "missing_leg": Look("bad", "cross", "Leg missing"),
+    "weak_leg": Look("warn", "alert", "Leg weak"),
+    "moved": Look("warn", "alert", "Moved without a grant"),
     # jobs
     "queued": Look("wait", "clock", "Queued"),
     "running": Look("wait", "clock", "Running"),

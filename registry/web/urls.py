@@ -8,6 +8,8 @@ from registry.web.views import (
     aliases,
     inventory,
     models,
+    plan,
+    plan_binding,
     policies,
     promotions,
     reports,
@@ -19,6 +21,10 @@ app_name = "registry"
 urlpatterns = [
     path("", inventory.inventory, name="inventory"),
     path("models.csv", inventory.inventory_csv, name="inventory-csv"),
+    path("plan/", plan.plan, name="plan"),
+    path("plan.csv", plan.plan_csv, name="plan-csv"),
+    path("plan/mode", plan.change_mode, name="plan-mode"),
+    path("plan/bind", plan_binding.bind_in_bulk, name="plan-bind"),
     path("find", inventory.find, name="find"),
     # The name is taken greedily, so that one with a slash is cut at the last `/versions/`.
     path(

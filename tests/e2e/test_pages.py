@@ -32,6 +32,7 @@ def addresses(promotion: Promotion) -> dict[str, str]:
         "model": "/models/boston-mortgage/",
         "version": "/models/boston-mortgage/versions/2/",
         "version-denied": "/models/boston-mortgage/versions/1/",
+        "plan": "/plan/",
         "promotions": "/promotions/",
         "review": f"/promotions/{promotion.pk}/",
         "evidence": f"/evidence/{bias.pk}/",

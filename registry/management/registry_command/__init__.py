@@ -7,6 +7,7 @@ from registry.management.registry_command.bind import Bind
 from registry.management.registry_command.connect import Connect
 from registry.management.registry_command.list import List
 from registry.management.registry_command.mode import SetMode
+from registry.management.registry_command.plan import Plan
 from registry.management.registry_command.remove import Remove
 from registry.management.registry_command.subcommand import Subcommand
 from registry.management.registry_command.walk import Walk
@@ -16,6 +17,7 @@ SUBCOMMANDS: tuple[Subcommand, ...] = (
     Walk(),
     Add(),
     List(),
+    Plan(),
     SetMode(),
     Bind(),
     Remove(),

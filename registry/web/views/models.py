@@ -12,16 +12,14 @@ from django.views.decorators.http import require_POST, require_safe
 
 from accounts.models import Role
 from registry.errors import InvalidRequest, PolicyNotBindable
-from registry.models import Policy, PolicyBinding, RegisteredModel
+from registry.models import PolicyBinding, RegisteredModel
 from registry.selectors.inventory import champion_alias
 from registry.selectors.lookups import model_named
 from registry.selectors.models import alias_history, version_rows, versions_of
-from registry.selectors.policies import published_policies
 from registry.selectors.versions import created_at
 from registry.selectors.violations import attention_of
-from registry.services.aliases import governed_aliases
 from registry.services.bindings import bind_policy
-from registry.services.policies import document_of
+from registry.web.binding_choices import binding_choices, chosen_binding
 from registry.web.mlflow_links import model_link
 from registry.web.people import actor_from, person_of
 
@@ -52,27 +50,12 @@ def _page(
         "mlflow_url": model_link(found),
         "alias": champion_alias(),
         "can_bind": is_admin and found.gone_at is None,
-        "choices": _choices() if is_admin else [],
+        "choices": binding_choices() if is_admin else [],
         "bind_error": bind_error,
         "bound_pair": f"{bound.policy_id} {bound.risk_tier}" if bound else "",
         "entered_binding": request.POST.get("binding", ""),
     }
     return render(request, "registry/model.html", context, status=status)
-
-
-def _choices() -> list[tuple[str, str]]:
-    """Give the pairs of policy and risk tier that may be bound, and their words."""
-    aliases = governed_aliases()
-    return [
-        (
-            f"{policy.digest} {tier}",
-            f"{policy.name} v{policy.version}, {tier} risk: {document.title}",
-        )
-        for policy in published_policies()
-        for document in (document_of(policy),)
-        for tier in document.bound_to.risk_tiers
-        if any(document.allows_binding(risk_tier=tier, alias=alias) for alias in aliases)
-    ]
 
 
 @require_POST
@@ -81,11 +64,8 @@ def bind(request: HttpRequest, name: str) -> HttpResponse:
     found = model_named(name, request.GET.get("source", ""))
     actor = actor_from(request)
     actor.require_role("bind a policy", Role.ADMIN.value)
-    digest, _, risk_tier = request.POST.get("binding", "").partition(" ")
     try:
-        policy = Policy.objects.filter(digest=digest.replace("\x00", "")[:80]).first()
-        if policy is None:
-            raise InvalidRequest("Choose one of the published policies.")
+        policy, risk_tier = chosen_binding(request.POST.get("binding", ""))
         bind_policy(
             registered_model=found,
             policy=policy,

@@ -16,7 +16,9 @@ PAGES = [
     "/models.csv",
     "/aliases.csv",
     "/models/boston-mortgage/aliases.csv",
+    "/plan.csv",
     "/find",
+    "/plan/",
     "/models/boston-mortgage/",
     "/models/boston-mortgage/aliases/",
     "/aliases/",
@@ -62,7 +64,7 @@ def test_an_auditor_is_offered_nothing_but_reports_and_their_own_email(
     client = enter("auditor")
     offered = {
         action
-        for page in [*PAGES[5:], f"/promotions/{promotion.pk}/"]
+        for page in [*PAGES[6:], f"/promotions/{promotion.pk}/"]
         for action in forms_of(client.get(page))
     }
     reports = {f"/models/boston-mortgage/versions/{number}/report" for number in (1, 2, 3)}

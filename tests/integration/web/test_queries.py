@@ -28,6 +28,7 @@ FROZEN = {
     "/models/boston-mortgage/versions/2/": 28,
     "/models/boston-mortgage/aliases/": 13,
     "/aliases/": 13,
+    "/plan/": 31,
     "/promotions/": 16,
     "/log/": 16,
     "/log/?subject=boston-mortgage&actor=Erin+Engel&from=2026-01-01": 18,

@@ -198,12 +198,15 @@ def lay_lineage(
     *,
     params: Mapping[str, str] | None = None,
     dataset_sha256: str | None = hashlib.sha256(b"loanapp").hexdigest(),
+    has_commit: bool = True,
 ) -> LineageRecord:
     """Record the lineage of a run, graded by the real rules; MLflow itself is not asked."""
     snapshot = snapshot_of(version)
     lock = b"fairlearn==0.15.0\nnumpy==2.4.6\nscikit-learn==1.9.1\n"
     lock_sha256 = hashlib.sha256(lock).hexdigest()
     data_tags = {"muniment.dataset.sha256": dataset_sha256} if dataset_sha256 else {}
+    commit = hashlib.sha1(version.uri.encode()).hexdigest()
+    code_tags = {"mlflow.source.git.commit": commit} if has_commit else {}
     run = Run(
         run_id=version.run_id,
         artifact_uri=f"mlflow-artifacts:/1/{version.run_id}/artifacts",
@@ -211,13 +214,13 @@ def lay_lineage(
         params={"C": "1.0", "seed": "0", "solver": "lbfgs"} | dict(params or {}),
         metrics={"accuracy": 0.906},
         tags={
-            "mlflow.source.git.commit": hashlib.sha1(version.uri.encode()).hexdigest(),
             "mlflow.source.git.repoURL": "https://git.example/boston-mortgage.git",
             "muniment.git.dirty": "false",
             "muniment.entry_point": "train.py",
             "muniment.dataset.uri": "file:///data/loanapp.csv",
             "muniment.dataset.name": "loanapp",
             "muniment.environment.lock_sha256": lock_sha256,
+            **code_tags,
             **data_tags,
         },
         datasets=(DatasetInput(name="loanapp", digest="1a2b3c4d"),),
