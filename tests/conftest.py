@@ -82,8 +82,24 @@ def template_database(postgres: EmbeddedStack, django_db_blocker: DjangoDbBlocke
     return DATABASE
 
 
+@pytest.fixture(scope="session")
+def world_template(
+    postgres: EmbeddedStack,
+    redis: EmbeddedStack,
+    template_database: str,
+    django_db_blocker: DjangoDbBlocker,
+) -> Iterator[str]:
+    """The name of a database with the small world in it: a test that asks for both starts there."""
+    # Most of the product is imported for it, which the unit tests do without.
+    from tests.integration.web.world_database import world_database
+
+    with world_database(postgres, template_database, django_db_blocker) as name:
+        yield name
+
+
 @pytest.fixture
 def committed_database(
+    request: pytest.FixtureRequest,
     postgres: EmbeddedStack,
     redis: EmbeddedStack,
     template_database: str,
@@ -94,7 +110,9 @@ def committed_database(
     `default` is the runtime role, `owner` the migrations' and `sequencer` the log writer's, as in
     production. Redis is emptied afterwards.
     """
-    with own_database(postgres, template_database, django_db_blocker) as name:
+    with_world = "world_template" in request.fixturenames
+    template = request.getfixturevalue("world_template") if with_world else template_database
+    with own_database(postgres, template, django_db_blocker) as name:
         yield name
 
 

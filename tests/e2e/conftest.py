@@ -11,14 +11,12 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 from pytest_django.fixtures import Settings
-from pytest_django.plugin import DjangoDbBlocker
 
-from config.embedded import EmbeddedStack
 from registry.models import Promotion
 from tests.e2e.browsing import enter
 from tests.e2e.demo import Demo
 from tests.integration.web.world import World, load_world
-from tests.integration.web.world_database import QUICK_HASHERS, world_database
+from tests.integration.web.world_database import QUICK_HASHERS
 
 CHROMIUM = "/usr/bin/chromium"
 
@@ -58,20 +56,8 @@ def browser() -> Iterator[Browser]:
     del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
 
 
-@pytest.fixture(scope="session")
-def template_database(
-    postgres: EmbeddedStack,
-    redis: EmbeddedStack,
-    template_database: str,
-    django_db_blocker: DjangoDbBlocker,
-) -> Iterator[str]:
-    """For these tests a test's own database starts with the world in it."""
-    with world_database(postgres, template_database, django_db_blocker) as name:
-        yield name
-
-
 @pytest.fixture
-def world(committed_database: str, settings: Settings) -> World:
+def world(world_template: str, committed_database: str, settings: Settings) -> World:
     settings.PASSWORD_HASHERS = QUICK_HASHERS
     return load_world()
 

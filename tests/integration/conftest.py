@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.web.world import World, build_world
+from tests.integration.web.world import World, load_world
 
 
 @pytest.fixture
@@ -16,6 +16,6 @@ def quick_passwords(settings: Any) -> None:
 
 
 @pytest.fixture
-def world(committed_database: str, quick_passwords: None) -> World:
-    """People, three versions of a model, a policy and evidence; MLflow is not asked."""
-    return build_world()
+def world(world_template: str, committed_database: str, quick_passwords: None) -> World:
+    """People, three versions of a model, a policy and evidence: `build_world`, without MLflow."""
+    return load_world()

@@ -19,14 +19,8 @@ from accounts.services.tokens import READ, issue_token
 from audits.domain.actor import SETUP
 from audits.models import Disclosure, LogEntry
 from registry.models import PolicyBinding
-from tests.integration.web.world import MODEL, World, build_world, model_row, version_row, walk
+from tests.integration.web.world import MODEL, World, model_row, version_row, walk
 from tests.unit.docs.pages import DOCS, fenced, read
-
-
-@pytest.fixture
-def world(committed_database: str) -> World:
-    """People, three versions of a model, a policy and evidence."""
-    return build_world()
 
 
 def members(document: object, path: str = "") -> Iterator[str]:

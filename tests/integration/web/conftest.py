@@ -2,37 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 from django.test import Client
-from pytest_django.fixtures import Settings
-from pytest_django.plugin import DjangoDbBlocker
 
-from config.embedded import EmbeddedStack
-from tests.integration.web.world import World, load_world
-from tests.integration.web.world_database import QUICK_HASHERS, world_database
+from tests.integration.web.world import World
 
 Enter = Callable[[str], Client]
-
-
-@pytest.fixture(scope="session")
-def template_database(
-    postgres: EmbeddedStack,
-    redis: EmbeddedStack,
-    template_database: str,
-    django_db_blocker: DjangoDbBlocker,
-) -> Iterator[str]:
-    """In this folder a test's own database starts with the world in it."""
-    with world_database(postgres, template_database, django_db_blocker) as name:
-        yield name
-
-
-@pytest.fixture
-def world(committed_database: str, settings: Settings) -> World:
-    """People, three versions of a model, a policy and evidence; see `build_world`."""
-    settings.PASSWORD_HASHERS = QUICK_HASHERS
-    return load_world()
 
 
 @pytest.fixture
