@@ -18,11 +18,17 @@ from uuid import uuid4
 
 import psycopg
 import pytest
-from psycopg import sql
 
 from muniment.grant import Grant, issue_grant
 from tests.integration.gatekeeper.live import GrantCounter, GrantKey, MlflowServer
-from tests.integration.gatekeeper.sql_guard import Guarded, open_store
+from tests.integration.gatekeeper.sql_guard import (
+    GUARD,
+    REMOVE,
+    SET_UP,
+    Guarded,
+    mlflow_database,
+    open_store,
+)
 
 if TYPE_CHECKING:
     from config.embedded import EmbeddedStack
@@ -66,7 +72,7 @@ def guarded_mlflow(
     options = [
         *("--backend-store-uri", f"sqlite:///{folder}/mlflow.db"),
         *("--registry-store-uri", f"muniment+sqlite:///{folder}/mlflow.db"),
-        *("--artifacts-destination", f"muniment+file://{folder}/artifacts"),
+        *("--artifacts-destination", f"muniment+file://{folder}/artifacts", "--workers", "1"),
     ]
     with running_mlflow(folder, options, environment) as server:
         yield server
@@ -87,7 +93,7 @@ def running_mlflow(
     }
     command = [
         *(sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)),
-        *("--workers", "1", *options),
+        *options,
     ]
     log_file = folder / "server.log"
     with log_file.open("wb") as log:
@@ -162,27 +168,13 @@ def make_token(grant_key: GrantKey) -> Callable[..., str]:
 @pytest.fixture(scope="session")
 def guarded(postgres: EmbeddedStack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
     """A database that a plain MLflow made and owned, before the guard came."""
-    suffix = uuid4().hex[:12]
-    name, plain, gatekeeper = f"mlflow_{suffix}", f"plain_{suffix}", f"keeper_{suffix}"
-    with psycopg.connect(postgres.superuser_url(), autocommit=True) as connection:
-        for role in (plain, gatekeeper):
-            connection.execute(
-                sql.SQL("CREATE ROLE {} LOGIN PASSWORD 'secret'").format(sql.Identifier(role))
-            )
-        connection.execute(
-            sql.SQL("CREATE DATABASE {} OWNER {}").format(*map(sql.Identifier, (name, plain)))
-        )
-    found = Guarded(
-        postgres.superuser_url(name), plain, gatekeeper, tmp_path_factory.mktemp("guard")
-    )
-    open_store(found, plain)._dispose_engine()
-    found.run("guard.sql")
-    yield found
-    found.run("guard_remove.sql")
-    with psycopg.connect(postgres.superuser_url(), autocommit=True) as connection:
-        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
-        for role in (plain, gatekeeper):
-            connection.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(role)))
+    folder = tmp_path_factory.mktemp("guard")
+    with mlflow_database(postgres.superuser_url, folder) as found:
+        found.run(SET_UP)
+        found.edit()
+        found.run(GUARD)
+        yield found
+        found.run(REMOVE)
 
 
 @pytest.fixture(scope="session")

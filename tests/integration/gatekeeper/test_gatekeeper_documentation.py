@@ -3,39 +3,72 @@
 from __future__ import annotations
 
 import json
-import re
-import shlex
-from pathlib import Path
-from urllib.parse import urlsplit
+import subprocess
+from typing import Any
 
 import pytest
 
 from muniment.mlflow import SCHEME_PREFIX, settings
 from muniment.mlflow.methods import TESTED_MLFLOW_VERSIONS
 from tests.integration.gatekeeper.live import GrantCounter, MlflowServer
+from tests.integration.gatekeeper.sql_guard import PAGE
+from tests.unit.docs.pages import fenced, section
 
 pytestmark = pytest.mark.timeout(180)
 
-PAGE = (Path(__file__).resolve().parents[3] / "docs" / "protect-mlflow.md").read_text()
+
+SEE_IT_REFUSE = section(PAGE, "## 5. See it refuse")
+MOVE, LOCATE, WRITE = fenced(SEE_IT_REFUSE, "sh")
+MOVE_REFUSED, LOCATED, WRITE_REFUSED = map(json.loads, fenced(SEE_IT_REFUSE, "json"))
 
 
-def test_the_command_that_must_be_refused_is_refused_with_the_words_on_the_page(
+def curl(server: MlflowServer, command: str) -> dict[str, Any]:
+    """Run a command of the page against ``server`` and return the JSON that it prints."""
+    done = subprocess.run(
+        ["bash", "-euc", command.replace("http://localhost:5000", server.url)],
+        capture_output=True,
+        check=True,
+    )
+    answer: dict[str, Any] = json.loads(done.stdout)
+    return answer
+
+
+def test_moving_the_alias_is_refused_with_the_words_on_the_page(
     guarded_mlflow: MlflowServer, counter: GrantCounter
 ) -> None:
-    [command] = re.findall(r"^curl .*?(?<!\\)$", PAGE, re.MULTILINE | re.DOTALL)
-    words = shlex.split(command.replace("\\\n", " "))
-    url = next(word for word in words if word.startswith("http://"))
-    content = json.loads(words[words.index("-d") + 1])
-    content["name"] = "gov-any-model"  # the page's server governs every name, this one does not
-    answer = guarded_mlflow.call(
-        words[words.index("-X") + 1], urlsplit(url).path, content, prefix=""
+    # The page's server governs every name, this one does not.
+    answer = curl(guarded_mlflow, MOVE.replace("any-model", "gov-any-model"))
+    message = MOVE_REFUSED["message"].replace("http://localhost:8000", counter.url)
+    assert answer["error_code"] == MOVE_REFUSED["error_code"]
+    assert answer["message"] == message.replace("any-model", "gov-any-model")
+
+
+def test_writing_a_file_is_refused_with_the_words_on_the_page(
+    client: Any, guarded_mlflow: MlflowServer
+) -> None:
+    run = client.create_run("0")
+    model = client.create_logged_model("0", name="clf", source_run_id=run.info.run_id)
+    client.create_registered_model(name := f"gov-page-{next(guarded_mlflow.names)}")
+    client.create_model_version(name, f"models:/{model.model_id}", model_id=model.model_id)
+    located = curl(guarded_mlflow, LOCATE.replace("name=credit", f"name={name}"))
+    assert located.keys() == LOCATED.keys()
+    promised, place = (
+        answer["artifact_uri"].removeprefix("mlflow-artifacts:/") for answer in (LOCATED, located)
     )
-    [promised] = [
-        json.loads(line) for line in PAGE.splitlines() if line.startswith('{"error_code"')
-    ]
-    assert answer.error_code == promised["error_code"]
-    message = promised["message"].replace("http://localhost:8000", counter.url)
-    assert answer.message == message.replace("any-model", "gov-any-model")
+    assert promised in WRITE
+    answer = curl(guarded_mlflow, WRITE.replace(promised, place))
+    assert answer["error_code"] == WRITE_REFUSED["error_code"]
+    message = WRITE_REFUSED["message"].replace(promised, place)
+    assert answer["message"] == message.replace("'credit'", f"'{name}'")
+
+
+def test_the_log_says_the_lines_on_the_page(guarded_mlflow: MlflowServer, client: Any) -> None:
+    client.log_text(client.create_run("0").info.run_id, "any", "file")
+    [lines] = fenced(section(PAGE, "## 4. Change two addresses and restart"), "text")
+    log = guarded_mlflow.log_file.read_text()
+    for line in lines.splitlines():
+        mine = line.replace("'default'", "'main'").replace("models *", "models gov-*")
+        assert mine.replace("aliases champion", "aliases champion, blessed") in log
 
 
 def test_the_page_names_every_variable_its_default_and_the_tested_version() -> None:

@@ -1,8 +1,9 @@
-"""MLflow with its own sign-in and artifacts on S3: both guards hold for whoever is signed in."""
+"""MLflow protected as `docs/protect-mlflow.md` says: signed in, on PostgreSQL and with S3."""
 
 from __future__ import annotations
 
 import base64
+import shlex
 import socket
 import subprocess
 import sys
@@ -19,6 +20,8 @@ import pytest
 from muniment.grant import HEADER
 from tests.integration.gatekeeper.conftest import running_mlflow
 from tests.integration.gatekeeper.live import Answer, GrantCounter, GrantKey, MlflowServer
+from tests.integration.gatekeeper.sql_guard import PAGE, Guarded
+from tests.unit.docs.pages import fenced, section
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -57,10 +60,11 @@ def bucket_url() -> Iterator[str]:
 def server(
     tmp_path_factory: pytest.TempPathFactory,
     bucket_url: str,
+    guarded: Guarded,
     grant_key: GrantKey,
     running_counter: GrantCounter,
 ) -> Iterator[MlflowServer]:
-    folder = tmp_path_factory.mktemp("signed-in")
+    """The command of the page; its database has `guard.sql` in it."""
     environment = {
         "MUNIMENT_URL": running_counter.url,
         "MUNIMENT_GRANT_PUBLIC_KEY_FILE": str(grant_key.public_key_file),
@@ -72,13 +76,12 @@ def server(
         "AWS_ACCESS_KEY_ID": "test",
         "AWS_SECRET_ACCESS_KEY": "test",
     }
-    options = [
-        *("--app-name", "basic-auth"),
-        *("--backend-store-uri", f"sqlite:///{folder}/mlflow.db"),
-        *("--registry-store-uri", f"muniment+sqlite:///{folder}/mlflow.db"),
-        *("--artifacts-destination", "muniment+s3://models/prefix"),
-    ]
-    with running_mlflow(folder, options, environment) as server:
+    commands = fenced(section(PAGE, "## MLflow's own sign-in"), "sh")[0]
+    words = shlex.split(commands.partition("\nmlflow server ")[2].replace("\\\n", " "))
+    uri = guarded.url(guarded.gatekeeper)
+    options = [word.replace("postgresql://mlflow@db/mlflow", uri) for word in words]
+    assert [uri, f"muniment+{uri}"] == [word for word in options if uri in word]
+    with running_mlflow(tmp_path_factory.mktemp("signed-in"), options, environment) as server:
         created = call(
             server, ADMIN, "POST", "/users/create", {"username": EDITOR, "password": PASSWORD}
         )
@@ -112,7 +115,7 @@ def stored(bucket_url: str, path: str) -> bytes:
         aws_access_key_id="test",
         aws_secret_access_key="test",
     )
-    with closing(s3), closing(s3.get_object(Bucket="models", Key=f"prefix/{path}")["Body"]) as body:
+    with closing(s3), closing(s3.get_object(Bucket="models", Key=path)["Body"]) as body:
         content: bytes = body.read()
         return content
 
@@ -129,7 +132,7 @@ class Trained:
     """A version that the editor trained and registered, who may therefore do all with it."""
 
     def __init__(self, server: MlflowServer) -> None:
-        self.name = f"signed-{next(server.names)}"
+        self.name = f"gov-signed-{next(server.names)}"
         run = call(
             server, EDITOR, "POST", "/runs/create", {"experiment_id": self._experiment(server)}
         )
@@ -255,6 +258,6 @@ def test_presigned_upload_is_refused_because_its_address_outlives_every_check() 
     from muniment.mlflow.artifacts import ArtifactsGuard, guarded_class
 
     guard = ArtifactsGuard(destination=None, files=None)  # type: ignore[arg-type]  # never asked
-    repository = guarded_class(S3ArtifactRepository, guard)("s3://models/prefix")
+    repository = guarded_class(S3ArtifactRepository, guard)("s3://models")
     with pytest.raises(MlflowException, match="create_presigned_upload_url is refused"):
         repository.create_presigned_upload_url("0/run/artifacts/model/MLmodel")

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from contextlib import closing
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
 from psycopg import sql
 
-from tests.integration.gatekeeper.sql_guard import Guarded, assert_refused, rows
+from tests.integration.gatekeeper.sql_guard import (
+    GUARD,
+    REMOVE,
+    WAYS_AROUND,
+    Guarded,
+    assert_refused,
+    rows,
+)
 
 if TYPE_CHECKING:
     from config.embedded import EmbeddedStack
@@ -18,8 +26,10 @@ pytestmark = pytest.mark.timeout(180)
 
 
 def ways_around(guarded: Guarded) -> set[tuple[str, str]]:
-    with closing(psycopg.connect(guarded.superuser_url)) as connection:
-        return set(connection.execute("SELECT * FROM muniment_guard.ways_around"))
+    lines = guarded.run(WAYS_AROUND).splitlines()[2:-2]
+    return {
+        (role.strip(), because.strip()) for role, because in (line.split("|") for line in lines)
+    }
 
 
 def test_roles_that_could_get_around_are_listed(guarded: Guarded) -> None:
@@ -46,20 +56,23 @@ def test_roles_that_could_get_around_are_listed(guarded: Guarded) -> None:
 
 def test_running_it_again_follows_an_edit(guarded: Guarded, plain_mlflow: Any, model: str) -> None:
     try:
-        guarded.run("guard.sql", models="other-?*")
+        guarded.edit(models="other-?*")
+        guarded.run(GUARD)
         plain_mlflow.set_registered_model_alias(model, "champion", "2")
+        guarded.edit(models="gov-[a]")
+        assert "violates check constraint" in guarded.run(GUARD, is_good=False)
+        plain_mlflow.set_registered_model_alias(model, "champion", "1")
     finally:
-        guarded.run("guard.sql")
-    assert_refused(lambda: plain_mlflow.set_registered_model_alias(model, "champion", "1"))
-    assert "violates check constraint" in guarded.run("guard.sql", models="gov-[a]", is_good=False)
-    assert_refused(lambda: plain_mlflow.set_registered_model_alias(model, "champion", "1"))
+        guarded.edit()
+        guarded.run(GUARD)
+    assert_refused(lambda: plain_mlflow.set_registered_model_alias(model, "champion", "2"))
 
 
 def test_removing_it_leaves_mlflow_as_it_was(
     guarded: Guarded, plain_mlflow: Any, model: str
 ) -> None:
     before = rows(guarded, "")
-    guarded.run("guard_remove.sql")
+    guarded.run(REMOVE)
     try:
         assert rows(guarded, "") == before
         with closing(guarded.connect(guarded.plain)) as owner:
@@ -74,14 +87,20 @@ def test_removing_it_leaves_mlflow_as_it_was(
             owner.execute("ALTER TABLE registered_model_aliases ADD COLUMN once_more integer")
             owner.execute("ALTER TABLE registered_model_aliases DROP COLUMN once_more")
         plain_mlflow.set_registered_model_alias(model, "champion", "2")
-        assert "There is no guard" in guarded.run("guard_remove.sql")
+        assert "There is no guard" in guarded.run(REMOVE)
     finally:
-        guarded.run("guard.sql")
+        guarded.run(GUARD)
     assert_refused(lambda: plain_mlflow.set_registered_model_alias(model, "champion", "1"))
 
 
-def test_it_does_nothing_in_another_database(guarded: Guarded, postgres: EmbeddedStack) -> None:
-    other = Guarded(postgres.superuser_url(), guarded.plain, guarded.gatekeeper, guarded.folder)
-    assert "This is not MLflow's database" in other.run("guard.sql", is_good=False)
-    wrong = Guarded(guarded.superuser_url, "no_such_role", guarded.gatekeeper, guarded.folder)
-    assert "There is no role no_such_role" in wrong.run("guard.sql", is_good=False)
+def test_it_does_nothing_in_another_database_or_for_a_role_that_is_not_there(
+    guarded: Guarded, postgres: EmbeddedStack
+) -> None:
+    other = replace(guarded, superuser_url=postgres.superuser_url())
+    assert "This is not MLflow's database" in other.run(GUARD, is_good=False)
+    wrong = replace(guarded, gatekeeper="no_such_role")
+    try:
+        wrong.edit()
+        assert "There is no role no_such_role" in wrong.run(GUARD, is_good=False)
+    finally:
+        guarded.edit()
