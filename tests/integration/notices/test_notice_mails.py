@@ -16,6 +16,7 @@ from accounts.models import NoticeMail, User
 from accounts.services.addresses import choose_mail
 from accounts.services.notice_mails import LOST_AFTER, send_due_mails
 from accounts.services.notices import settle_notice
+from config.celery import app
 from tests.integration.notices.conftest import NOW, People, Post
 from tests.integration.notices.postbox import Postbox
 
@@ -77,6 +78,7 @@ def test_who_has_no_address_or_refused_or_left_is_sent_nothing(
     choose_mail(person=people["amos"], email="amos@bank.example", kinds=["registry"])
     User.objects.filter(username="audrey").update(is_active=False)
     post(audience=["admin", "auditor", "reviewer"])
+    assert set(statuses()) == {"rita"}  # the others are not told that an e-mail waits
     send()
     assert postbox.recipients() == ["rita@bank.example"]
     post(kind="registry", dedup_key="test:2")
@@ -203,6 +205,27 @@ def test_what_was_claimed_is_given_up_only_when_nobody_can_be_at_work_on_it(
     send(NOW + LOST_AFTER + timedelta(seconds=1))
     assert statuses()["ada"] == ("uncertain", "worker_lost")
     assert not postbox.taken
+
+
+def test_who_was_given_up_as_lost_brings_nothing_back(postbox: Postbox, post: Post) -> None:
+    post()
+    postbox.answers["end"] = "452 full"
+
+    def take_so_long_that_others_give_up() -> None:
+        postbox.before_answer = None
+        try:
+            send(NOW + LOST_AFTER + timedelta(seconds=1))
+        finally:
+            connection.close()
+
+    NoticeMail.objects.filter(user__username="amos").delete()
+    postbox.before_answer = take_so_long_that_others_give_up
+    send()
+    assert statuses() == {"ada": ("uncertain", "worker_lost")}
+
+
+def test_nobody_is_given_up_as_lost_while_their_task_may_still_run() -> None:
+    assert timedelta(seconds=app.conf.task_time_limit) < LOST_AFTER
 
 
 def test_an_address_is_checked_before_it_is_kept(people: People) -> None:
