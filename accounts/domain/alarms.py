@@ -29,6 +29,7 @@ _OTHER: Final = AlarmTopic("registry", ("admin",))
 _TOPICS: Final[Mapping[str, AlarmTopic]] = {"log": _LOG, "registry": _REGISTRY}
 _SUBJECTS: Final[Mapping[str, str]] = {
     "registry.violations": "MLflow was changed without a grant.",
+    "registry.rollbacks": "A rollback grant was used, and waits for its review.",
     "registry.unreachable": "MLflow cannot be read, so that changes there go unnoticed.",
 }
 
