@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from registry.domain.alias_history import AskedTime, Holding, Period
@@ -62,16 +62,22 @@ def answer_words(answer: AliasHistory, asked: AskedTime) -> str:
             f"{when}, it is not known who held {alias} of {name}: Muniment did not watch yet. "
             f"It has since {_stamp(answer.model.first_seen_at)}.{born}"
         )
-    told = ", then ".join(
+    if periods[0].holding is not Holding.UNKNOWN:
+        return f"{when}, {alias} of {name} was held by {_one_after_another(periods, asked)}."
+    since = _stamp(answer.model.first_seen_at)
+    return (
+        f"{when}, it is not known who held {alias} of {name} until {since}, when Muniment began to "
+        f"watch; from then on it was held by {_one_after_another(periods[1:], asked)}."
+    )
+
+
+def _one_after_another(periods: Sequence[Period], asked: AskedTime) -> str:
+    last = asked.last_moment
+    return ", then ".join(
         holder_words(period)
-        + (
-            f" until {_stamp(period.until)}"
-            if asked.ends_at and period.until and period.until < asked.ends_at
-            else ""
-        )
+        + (f" until {_stamp(period.until)}" if period.until and period.until < last else "")
         for period in periods
     )
-    return f"{when}, {alias} of {name} was held by {told}."
 
 
 def _stamp(moment: datetime) -> str:

@@ -124,7 +124,9 @@ def test_a_day_names_every_holder_of_it(world: World, enter: Enter) -> None:
     said = text_of(enter("auditor").get(PAGE, {"at": f"{moved:%Y-%m-%d}"}))
     then = f"version 1 until {moved:%Y-%m-%d %H:%M:%S} UTC, then version 2."
     if first.date() == moved.date():
-        assert f"not known, as Muniment did not watch yet until {first:%Y-%m-%d %H:%M:%S}" in said
+        assert (
+            f"it is not known who held champion of {MODEL} until {first:%Y-%m-%d %H:%M:%S}" in said
+        )
     assert then in said
 
 
