@@ -8,6 +8,7 @@ from threading import Barrier
 
 import pytest
 from django.db import IntegrityError, connection, transaction
+from django.urls import resolve
 
 from accounts.errors import NoticeInvalid
 from accounts.models import Notice, NoticeReading
@@ -15,6 +16,7 @@ from accounts.selectors import MOST_COUNTED, notices_of, unread_count, unread_no
 from accounts.services.alarm_notices import LOOK_BACK, follow_alarms
 from accounts.services.notices import mark_all_read, mark_read, settle_notice
 from audits.models import Alarm
+from audits.services import alarms
 from audits.services.alarms import (
     LOG_BEHIND,
     REGISTRY_UNREACHABLE,
@@ -167,6 +169,17 @@ def test_an_alarm_of_a_family_that_is_new_reaches_the_admins(people: People) -> 
     raise_alarm("elsewhere.broken", "Something.", now=NOW)
     follow_alarms(now=NOW)
     assert [name for name, person in people.items() if unread_count(person)] == ["ada", "amos"]
+
+
+def test_every_alarm_of_ours_becomes_a_notice_that_leads_to_a_page(people: People) -> None:
+    codes = [value for name, value in vars(alarms).items() if name.isupper()]
+    for code in codes:
+        raise_alarm(code, f"About {code}.", now=NOW)
+    follow_alarms(now=NOW)
+    told = list(Notice.objects.all())
+    assert len(told) == len(codes) == unread_count(people["ada"])
+    for notice in told:
+        resolve(notice.path)
 
 
 def test_names_from_outside_stay_out_of_the_subject(people: People) -> None:
