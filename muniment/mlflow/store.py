@@ -93,56 +93,44 @@ def kind_of_name(store: Any, name: str) -> NameKind:
     The prompt tag alone proves nothing, because setting it hides a model: every version must be
     a prompt's, which has a placeholder for a source and so nothing that could be loaded.
     """
-    tag_value = _prompt_tag_value(store, name)
-    if tag_value is None or tag_value.lower() != "true":
-        return NameKind.MODEL
-    with store.ManagedSessionMaker(read_only=False) as session:
-        # A value other than MLflow's own spelling is a prompt to one half of MLflow only.
-        if tag_value == "true" and _every_version_is_a_prompts(store, session, name):
-            return NameKind.PROMPT
-        return NameKind.MIXED
-
-
-def _prompt_tag_value(store: Any, name: str) -> str | None:
-    """Read one tag in one round trip, because every new model version waits for it."""
-    tag: Any = SqlRegisteredModelTag  # MLflow's columns are of type Never to mypy
-    query = sqlalchemy.select(tag.value).where(
-        tag.name == name, tag.key == PROMPT_TAG, *store._get_workspace_clauses(tag)
-    )
+    query = _kind_query(store, name)
     try:
         with store.engine.connect() as connection:
+            # One round trip, because every new model version waits for it.
             statement_only = connection.execution_options(isolation_level="AUTOCOMMIT")
-            value = statement_only.execute(query).scalar()
+            found = statement_only.execute(query).first()
     except sqlalchemy.exc.OperationalError as error:
         # As MLflow's own sessions answer when the database cannot be reached.
         raise MlflowException("the registry's database failed", TEMPORARILY_UNAVAILABLE) from error
-    return None if value is None else str(value)
+    if found is None or str(found[0]).lower() != "true":
+        return NameKind.MODEL
+    # A value other than MLflow's own spelling is a prompt to one half of MLflow only.
+    return NameKind.MIXED if found[1] or found[0] != "true" else NameKind.PROMPT
 
 
-def _every_version_is_a_prompts(store: Any, session: Any, name: str) -> bool:
+def _kind_query(store: Any, name: str) -> Any:
+    """Ask for a name's prompt tag, and whether it has a version that is no prompt's."""
+    tag: Any = SqlRegisteredModelTag  # MLflow's columns are of type Never to mypy
     version: Any = SqlModelVersion
-    prompt_versions = (
-        store._get_query(session, SqlModelVersionTag)
-        .with_entities(SqlModelVersionTag.version)
-        .filter(
-            SqlModelVersionTag.name == name,
-            SqlModelVersionTag.key == PROMPT_TAG,
-            SqlModelVersionTag.value == "true",
-        )
+    version_tag: Any = SqlModelVersionTag
+    is_tagged = sqlalchemy.exists().where(
+        version_tag.name == version.name,
+        version_tag.version == version.version,
+        version_tag.key == PROMPT_TAG,
+        version_tag.value == "true",
+        *store._get_workspace_clauses(version_tag),
     )
-    other_version = (
-        store._get_query(session, version)
-        .with_entities(version.version)
-        .filter(
-            version.name == name,
-            version.current_stage != STAGE_DELETED_INTERNAL,
-            version.source.is_(None)
-            | version.source.not_in(_PROMPT_SOURCE_PLACEHOLDERS)
-            | version.version.not_in(prompt_versions),
-        )
-        .first()
+    has_other = sqlalchemy.exists().where(
+        version.name == name,
+        version.current_stage != STAGE_DELETED_INTERNAL,
+        version.source.is_(None)
+        | version.source.not_in(_PROMPT_SOURCE_PLACEHOLDERS)
+        | ~is_tagged.correlate(version),
+        *store._get_workspace_clauses(version),
     )
-    return other_version is None
+    return sqlalchemy.select(tag.value, has_other).where(
+        tag.name == name, tag.key == PROMPT_TAG, *store._get_workspace_clauses(tag)
+    )
 
 
 def _judged(method: Callable[..., Any], gatekeeper: Gatekeeper) -> Callable[..., Any]:
