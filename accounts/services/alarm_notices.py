@@ -11,7 +11,7 @@ from accounts.domain.alarms import alarm_subject, alarm_topic
 from accounts.models import Notice
 from accounts.services.notices import post_notice, settle_notice
 from audits.models import Alarm
-from audits.services.alarms import REGISTRY_VIOLATIONS
+from audits.services.alarms import REGISTRY_ROLLBACKS, REGISTRY_VIOLATIONS
 
 # An alarm that was over for longer than this when somebody first looked is told to nobody.
 LOOK_BACK = timedelta(days=30)
@@ -46,6 +46,8 @@ def follow_alarms(*, now: datetime) -> None:
 def _path(code: str) -> str:
     if code == REGISTRY_VIOLATIONS:
         return reverse("registry:violations")
+    if code == REGISTRY_ROLLBACKS:
+        return reverse("registry:rollbacks")
     return reverse("audits:log-health")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -96,15 +96,25 @@ def happenings(promotion: Promotion) -> list[Happening]:
         .select_related("leaf")
         .order_by("id")[:MAX_HAPPENINGS]
     )
-    told = [(entry, _predicate(entry)) for entry in entries]
+    told = [(entry, predicate_of(entry)) for entry in entries]
     told = [(entry, body) for entry, body in told if _concerns(body, str(promotion.pk))]
     approvals = {
         approval.entry_id: approval
         for approval in promotion.approvals.select_related("person", "dismissal")
     }
-    commitments = [
-        str(body["reason_commitment"]) for _, body in told if body.get("reason_commitment")
-    ]
+    return tell_entries(told, approvals)
+
+
+def tell_entries(
+    told: Sequence[tuple[LogEntry, Mapping[str, Any]]], approvals: Mapping[int, Approval]
+) -> list[Happening]:
+    """Return entries with the texts that they commit to, and how far they are under a checkpoint.
+
+    Args:
+        told: entries with their leaves, each with what it says.
+        approvals: by the entries that they were signed with.
+    """
+    commitments = [_commitment(body) for _, body in told]
     texts = dict(
         Disclosure.objects.filter(commitment__in=commitments).values_list("commitment", "text")
     )
@@ -119,16 +129,22 @@ def happenings(promotion: Promotion) -> list[Happening]:
             sha256=entry.sha256,
             leaf_index=_covered_leaf(entry, covered),
             approval=approvals.get(entry.pk),
-            text=texts.get(str(body.get("reason_commitment")), ""),
-            is_text_erased=bool(body.get("reason_commitment"))
-            and str(body["reason_commitment"]) not in texts,
+            text=texts.get(commitment, ""),
+            is_text_erased=bool(commitment) and commitment not in texts,
             predicate=body,
         )
-        for entry, body in told
+        for (entry, body), commitment in zip(told, commitments, strict=True)
     ]
 
 
-def _predicate(entry: LogEntry) -> Mapping[str, Any]:
+def _commitment(body: Mapping[str, Any]) -> str:
+    detail = body.get("detail")
+    said = detail if isinstance(detail, Mapping) else {}
+    return str(body.get("reason_commitment") or said.get("reason_commitment") or "")
+
+
+def predicate_of(entry: LogEntry) -> Mapping[str, Any]:
+    """Return what an entry's statement says, without asking whether it may be believed."""
     body = json.loads(parse_envelope(bytes(entry.envelope)).payload).get("predicate", {})
     return body if isinstance(body, Mapping) else {}
 

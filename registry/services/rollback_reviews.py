@@ -117,8 +117,7 @@ def review_rollback(
             raise RollbackNotPossible(
                 f"This rollback grant is {words_of(rollback)}: there is no use to review."
             )
-        # Who signed it beforehand may review its use: their signature allowed what is seen now.
-        refusal = _why_not(rollback, actor, [])
+        refusal = why_not_review_use(rollback, actor)
         if refusal is not None:
             raise ReviewNotAllowed(refusal.reason)
         event = RollbackEvent.ACCEPTED if verdict == ACCEPT else RollbackEvent.REJECTED
@@ -137,6 +136,14 @@ def why_not_sign(rollback: RollbackGrant, actor: Actor) -> Ineligibility | None:
     """Say why this person may not sign this rollback grant; None when they may."""
     signed = rollback.approvals.filter(verdict__in=[APPROVE, REFUSE])
     return _why_not(rollback, actor, [str(pk) for pk in signed.values_list("person_id", flat=True)])
+
+
+def why_not_review_use(rollback: RollbackGrant, actor: Actor) -> Ineligibility | None:
+    """Say why this person may not review the use of this rollback grant; None when they may.
+
+    Who signed it beforehand may: their signature allowed what is seen now.
+    """
+    return _why_not(rollback, actor, [])
 
 
 def _reject(rollback: RollbackGrant, reason: str, *, actor: Actor, now: datetime) -> None:

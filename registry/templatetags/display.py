@@ -59,6 +59,16 @@ LOOKS: Mapping[str, Look] = {
     "replaced": Look("plain", "star", "Promoted, replaced since"),
     "failed": Look("bad", "alert", "Failed"),
     "withdrawn": Look("plain", "minus", "Withdrawn"),
+    # rollback grants
+    "rollback_requested": Look("wait", "people", "Waits for signatures"),
+    "rollback_approved": Look("ok", "check", "Signed, not handed out yet"),
+    "rollback_refused": Look("bad", "cross", "Refused"),
+    "rollback_handed_out": Look("ok", "lock", "Handed out"),
+    "rollback_revoked": Look("plain", "minus", "Revoked"),
+    "rollback_expired": Look("plain", "clock", "Expired"),
+    "rollback_used": Look("warn", "alert", "Used, not reviewed yet"),
+    "rollback_accepted": Look("ok", "check", "Use accepted"),
+    "rollback_rejected": Look("bad", "cross", "Use rejected"),
     # reviews
     "approve": Look("ok", "check", "Approved"),
     "refuse": Look("bad", "cross", "Refused"),

@@ -31,6 +31,14 @@ _TOLD: Mapping[str, tuple[str, str]] = {
     "approval.given": ("approve", "Approved"),
     "approval.refused": ("refuse", "Refused"),
     "approval.dismissed": ("dismissed", "Approval dismissed: the evidence changed"),
+    "rollback.requested": ("running", "Rollback grant asked for"),
+    "rollback.approved": ("approve", "Signed"),
+    "rollback.refused": ("refuse", "Refused"),
+    "rollback.handed_out": ("rollback_handed_out", "Token handed out"),
+    "rollback.revoked": ("rollback_revoked", "Revoked"),
+    "rollback.used": ("rollback_used", "Used in MLflow, found by the mirror"),
+    "rollback.accepted": ("rollback_accepted", "Use accepted"),
+    "rollback.rejected": ("rollback_rejected", "Use rejected: the move is a violation"),
     "alias.set": ("champion", "Alias set, seen in MLflow"),
     "alias.moved": ("champion", "Alias moved, seen in MLflow"),
     "alias.removed": ("violation", "Alias removed, seen in MLflow"),
@@ -74,13 +82,18 @@ def _item(happening: Happening, names: Mapping[str, str]) -> TimelineItem:
         title=title,
         at=happening.at,
         who=who,
-        meaning=approval.meaning if approval else "",
+        meaning=approval.meaning if approval else _meaning(happening.predicate),
         why=_first_reason(happening.predicate) if happening.event == DENIED else "",
         text=happening.text,
         is_text_erased=happening.is_text_erased,
         entry_url=reverse("audits:log-entry", args=[happening.sha256]),
         leaf_index=happening.leaf_index,
     )
+
+
+def _meaning(predicate: Mapping[str, Any]) -> str:
+    detail = predicate.get("detail")
+    return str(detail.get("meaning", "")) if isinstance(detail, Mapping) else ""
 
 
 def _first_reason(predicate: Mapping[str, Any]) -> str:

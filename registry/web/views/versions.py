@@ -12,10 +12,12 @@ from accounts.models import Role
 from audits.selectors import current_evidence, latest_checkpoint, open_jobs
 from audits.web.panels import evidence_panel
 from registry.domain.promotion import OPEN_STATUSES
+from registry.domain.rollback import DEFAULT_VALID_DAYS, MAX_VALID_DAYS
 from registry.domain.separation import why_not_request
 from registry.selectors.inventory import champion_alias
 from registry.selectors.lookups import version_named
 from registry.selectors.promotions import promotions_of
+from registry.selectors.rollbacks import could_go_back_from, list_rollbacks, shown_status
 from registry.selectors.versions import (
     aliases_of,
     created_at,
@@ -31,6 +33,9 @@ from registry.web.gates import gate_rows
 from registry.web.lineage_words import lineage_panel
 from registry.web.mlflow_links import version_link
 from registry.web.people import actor_from, person_of
+
+# The newest on the version's page; the page of rollback grants has all.
+MOST_ROLLBACKS = 10
 
 
 @require_safe
@@ -77,6 +82,13 @@ def version(request: HttpRequest, name: str, number: int) -> HttpResponse:
         "is_open": is_open,
         "report": latest_report_of(found.uri),
         "report_job": report_job(found.uri),
+        "rollbacks": [
+            (row, f"rollback_{shown_status(row, timezone.now())}")
+            for row in list_rollbacks(found)[:MOST_ROLLBACKS]
+        ],
+        "goes_back_from": could_go_back_from(found, alias),
+        "default_days": DEFAULT_VALID_DAYS,
+        "most_days": MAX_VALID_DAYS,
         "may_report": bool(person_of(request).roles),
     }
     return render(request, "registry/version.html", context)

@@ -25,11 +25,12 @@ Enter = Callable[[str], Client]
 FROZEN = {
     "/": 22,
     "/models/boston-mortgage/": 19,
-    "/models/boston-mortgage/versions/2/": 28,
+    "/models/boston-mortgage/versions/2/": 31,
     "/models/boston-mortgage/aliases/": 13,
     "/aliases/": 13,
     "/plan/": 31,
     "/promotions/": 16,
+    "/rollbacks/": 11,
     "/log/": 16,
     "/log/?subject=boston-mortgage&actor=Erin+Engel&from=2026-01-01": 18,
     "/log/health": 15,
