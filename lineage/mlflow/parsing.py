@@ -27,7 +27,8 @@ _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 def clean_text(text: str) -> str:
     """Return text with what cannot be stored replaced by U+FFFD."""
-    return _UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", text)
+    # What can be printed has none of it, which is told ten times faster.
+    return text if text.isprintable() else _UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def registered_model(row: Mapping[str, Any]) -> RegisteredModelRow:
