@@ -254,7 +254,8 @@ class MlflowClient(ArtifactProxy):
         self, webhook_id: str, *, url: str, events: Sequence[tuple[str, str]], secret: str
     ) -> Webhook:
         """Have a webhook deliver these events to this URL, signed with `secret`, from now on."""
-        answer = self._transport.post_json(
+        answer = self._transport.send_json(
+            "PATCH",
             f"/mlflow/webhooks/{quote_path((webhook_id,))}",
             {
                 "url": url,
@@ -262,7 +263,6 @@ class MlflowClient(ArtifactProxy):
                 "secret": secret,
                 "status": "ACTIVE",
             },
-            method="PATCH",
         )
         return parsing.webhook(_object(answer, "webhook"))
 

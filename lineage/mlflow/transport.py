@@ -128,16 +128,9 @@ class Transport:
         )
         return self._ask(request, lambda chunks: _parse(chunks, max_bytes), repeat=True)
 
-    def post_json(
-        self,
-        path: str,
-        body: Mapping[str, object],
-        *,
-        method: str = "POST",
-        headers: Mapping[str, str] | None = None,
-    ) -> dict[str, Any]:
+    def post_json(self, path: str, body: Mapping[str, object]) -> dict[str, Any]:
         """POST an object; as `send_json`."""
-        return self.send_json("POST", path, body, headers=headers)
+        return self.send_json("POST", path, body)
 
     def send_json(
         self,
@@ -150,7 +143,7 @@ class Transport:
         """Send an object once: asked again only where the server cannot have acted on it.
 
         Args:
-            method: ``PATCH`` where MLflow asks for that.
+            method: ``POST``, ``PATCH`` or ``DELETE``, as MLflow's route has it.
 
         Raises:
             As `get_json`. After MlflowUnavailable nobody knows whether it was done.
