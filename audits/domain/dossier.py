@@ -310,6 +310,8 @@ class Dossier:
     generated_at: datetime
     generator: str
     requested_by: str
+    # When the registry store that refuses changes was last heard from there; None: never.
+    gatekeeper_seen_at: datetime | None = None
 
     def to_mapping(self) -> dict[str, Json]:
         """Return the dossier as plain JSON values, every field present, times as RFC 3339 UTC.

@@ -54,6 +54,7 @@ def report_context(
     return {
         "title": f"{printable(dossier.model_name, 80)}, version {printable(dossier.version, 20)}",
         # The head of a page is one line, whatever the name.
+        "is_guarded": dossier.gatekeeper_seen_at is not None,
         "running": f"{printable(dossier.model_name, 32)}, version {printable(dossier.version, 8)}",
         "generated_at": instant(dossier.generated_at),
         "generator": printable(dossier.generator, 120),

@@ -29,9 +29,9 @@ from muniment.verify.stream import StreamEntry
 
 UNSIGNED: Final = (
     "Whether these are true, for no statement of the model's stream repeats them: the registry's "
-    "address, the owner, the policy's title, jurisdiction and date in force (they are in the "
-    "document that the policy's digest names), when lineage was recorded and when the decision was "
-    "evaluated, why a review was dismissed, the names of people other than reviewers, and by whom, "
+    "address and when its store was heard from, the owner, the policy's title, jurisdiction and "
+    "date in force (they are in the document that the policy's digest names), when lineage was "
+    "recorded and when the decision was evaluated, why a review was dismissed, the names of people other than reviewers, and by whom, "
     "when and with what the report was made."
 )
 
@@ -42,7 +42,7 @@ _KNOWN: Final = frozenset(
         *("intended_use", "aliases", "alias_history", "policy", "decision", "lineage"),
         *("evidence", "champion", "promotions", "approvals", "events", "log"),
         # Named in UNSIGNED.
-        *("source", "owner", "generated_at", "generator", "requested_by"),
+        *("source", "gatekeeper_seen_at", "owner", "generated_at", "generator", "requested_by"),
     )
 )
 

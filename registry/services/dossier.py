@@ -80,6 +80,7 @@ def build_dossier(
         generated_at=now,
         generator=GENERATOR,
         requested_by=names.of_person(requested_by) or "unknown",
+        gatekeeper_seen_at=known.source.gatekeeper_seen_at,
     )
 
 
