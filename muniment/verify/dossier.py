@@ -31,8 +31,8 @@ UNSIGNED: Final = (
     "Whether these are true, for no statement of the model's stream repeats them: the registry's "
     "address and when its store was heard from, the owner, the policy's title, jurisdiction and "
     "date in force (they are in the document that the policy's digest names), when lineage was "
-    "recorded and when the decision was evaluated, why a review was dismissed, the names of people other than reviewers, and by whom, "
-    "when and with what the report was made."
+    "recorded and when the decision was evaluated, why a review was dismissed, the names of "
+    "people other than reviewers, and by whom, when and with what the report was made."
 )
 
 _KNOWN: Final = frozenset(
