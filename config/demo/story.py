@@ -69,7 +69,7 @@ class _Story:
         self._stack.run_manage("enroll_keys", role="web")
         self._stack.run_manage("registry", "connect", role="web")
         # Watched from the start: what comes now is new, and nothing has to be adopted.
-        self._stack.run_manage("walk_registry", role="web")
+        self._stack.run_manage("registry", "walk", role="web")
         project = ensure_project(self._stack)
         # People and training know nothing of each other, and both take a while.
         with ThreadPoolExecutor(max_workers=1) as beside:
