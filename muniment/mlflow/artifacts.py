@@ -20,11 +20,15 @@ from mlflow.store.artifact.artifact_repository_registry import get_registered_ar
 
 from muniment.mlflow import SCHEME_PREFIX
 from muniment.mlflow.destination import Destination, Parts, path_parts
+from muniment.mlflow.messenger import Messenger, RefusedChange, printable
 from muniment.mlflow.methods import public_methods
 from muniment.mlflow.registered_files import RegisteredFiles
 from muniment.mlflow.settings import Settings, SettingsError
+from muniment.mlflow.store import request_user
 
 logger = logging.getLogger("muniment.mlflow")
+
+WHY = "the files of a registered version are write-once"
 
 #: Write no file. Calling an upload off leaves no file either.
 HARMLESS = frozenset(
@@ -94,11 +98,15 @@ class ArtifactsGuard:
     Args:
         destination: the server's.
         files: which files those are, asked anew for each change.
+        messenger: tells Muniment of refusals, where it can be told.
     """
 
-    def __init__(self, destination: Destination, files: RegisteredFiles) -> None:
+    def __init__(
+        self, destination: Destination, files: RegisteredFiles, messenger: Messenger | None
+    ) -> None:
         self.destination = destination
         self._files = files
+        self._messenger = messenger
 
     def judge(self, parts: Parts, *, is_folder: bool, is_removal: bool) -> None:
         """Return if a file, or all below a folder, may be changed.
@@ -113,10 +121,21 @@ class ArtifactsGuard:
         path = "/".join(parts)
         sentence = (
             f"{'Deleting' if is_removal else 'Writing'} {path[-512:]!r} is refused: it would change"
-            f" the files of {owner}, and the files of a registered version are write-once;"
+            f" the files of {owner}, and {WHY};"
             " log a new model and register it as a new version"
         )
         logger.warning("%s", sentence)
+        if self._messenger is not None:
+            self._messenger.tell_refusal(
+                RefusedChange(
+                    method="delete_artifact" if is_removal else "write_artifact",
+                    model=printable(owner.model),
+                    version=str(owner.version),
+                    alias="",
+                    why=WHY,
+                    user=printable(request_user()),
+                )
+            )
         # 403: the client repeats 408, 429 and 5xx, and this answer will not change.
         raise MlflowException(sentence, PERMISSION_DENIED)
 
@@ -142,7 +161,8 @@ def _open_guard(destination_uri: str) -> ArtifactsGuard:
         "the artifacts guard is on: files of registered versions are write-once for models %s",
         ", ".join(settings.governed.models),
     )
-    return ArtifactsGuard(destination, RegisteredFiles(settings.governed, destination))
+    files = RegisteredFiles(settings.governed, destination)
+    return ArtifactsGuard(destination, files, Messenger.of(settings))
 
 
 def _does_not_open(why: str) -> MlflowException:

@@ -95,27 +95,38 @@ def is_specific(parts: Parts) -> bool:
     return len(parts) >= _SPECIFIC_DEPTH or any(map(_MLFLOW_ID.fullmatch, parts))
 
 
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """The registered version that a folder belongs to."""
+
+    model: str
+    version: int
+
+    def __str__(self) -> str:
+        return f"version {self.version} of model {self.model!r}"
+
+
 class WriteOnceFiles:
     """The folders of registered versions, looked up by the path of a file or folder.
 
     Args:
-        owners: the version that each folder belongs to, as messages name it.
+        owners: whose each folder is.
     """
 
-    def __init__(self, owners: Mapping[Parts, str]) -> None:
+    def __init__(self, owners: Mapping[Parts, Owner]) -> None:
         self._owners = dict(owners)
-        self._below: dict[Parts, str] = {}
+        self._below: dict[Parts, Owner] = {}
         for parts, owner in self._owners.items():
             for depth in range(len(parts)):
                 self._below.setdefault(parts[:depth], owner)
 
-    def owner_of(self, parts: Parts) -> str | None:
+    def owner_of(self, parts: Parts) -> Owner | None:
         """Return the version that a file or folder at ``parts`` would be part of, if any."""
         for depth in range(len(parts) + 1):
-            if owner := self._owners.get(parts[:depth]):
+            if (owner := self._owners.get(parts[:depth])) is not None:
                 return owner
         return None
 
-    def owner_within(self, parts: Parts) -> str | None:
+    def owner_within(self, parts: Parts) -> Owner | None:
         """Return a version whose files a change of all below ``parts`` would touch, if any."""
         return self.owner_of(parts) or self._below.get(parts)

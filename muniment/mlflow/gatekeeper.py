@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from muniment.grant import RESTORE, ROLLBACK_ALIAS, Grant, GrantError, read_grant
-from muniment.mlflow.messenger import Messenger, RefusedChange
+from muniment.mlflow.messenger import Messenger, RefusedChange, printable
 from muniment.mlflow.reservation import GrantLedger, GrantRefused, MunimentUnreachable
 from muniment.mlflow.rules import (
-    MAX_SHOWN_CHARACTERS,
     GrantNeeded,
     NameKind,
     Refusal,
@@ -73,11 +72,7 @@ class Gatekeeper:
         self._settings = settings
         self._clock = clock
         self._ledger = GrantLedger(settings.muniment_url) if settings.muniment_url else None
-        self._messenger = (
-            Messenger(settings.muniment_url, settings.secret, settings.source)
-            if settings.muniment_url and settings.secret
-            else None
-        )
+        self._messenger = Messenger.of(settings)
 
     def admit(
         self,
@@ -159,11 +154,11 @@ class Gatekeeper:
             self._messenger.tell_refusal(
                 RefusedChange(
                     method=call.method,
-                    model=_plain(call.name),
+                    model=printable(call.name),
                     version=call.version if is_number and len(call.version) < 10 else "",
-                    alias=_plain(call.alias),
-                    why=_plain(why),
-                    user=_plain(user),
+                    alias=printable(call.alias),
+                    why=printable(why),
+                    user=printable(user),
                 )
             )
 
@@ -223,9 +218,3 @@ class Gatekeeper:
         sentence = f"{refusal.what} is refused: {refusal.why}; {where}"
         logger.warning("%s", sentence)
         return ChangeRefused(sentence, refusal.why)
-
-
-def _plain(text: str) -> str:
-    """Return what a stranger sent as text that can be stored anywhere, and not a megabyte of it."""
-    shown = text[:MAX_SHOWN_CHARACTERS]
-    return "".join(letter if letter.isprintable() else "\ufffd" for letter in shown)

@@ -1,4 +1,4 @@
-"""Telling Muniment what the registry store refused: beside the registry's calls, never in them."""
+"""Telling Muniment what was refused: beside MLflow's calls, never in them."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ from typing import Any
 from uuid import uuid4
 
 from muniment.mlflow.reservation import MAX_ANSWER_BYTES, open_connection
+from muniment.mlflow.rules import MAX_SHOWN_CHARACTERS
+from muniment.mlflow.settings import Settings
 
 logger = logging.getLogger("muniment.mlflow")
 
@@ -32,6 +34,7 @@ class RefusedChange:
     """A call that was refused, as Muniment is told of it.
 
     Attributes:
+        method: of the registry store, or ``write_artifact`` or ``delete_artifact``.
         model: empty where the refused method names none.
         version: a number, or empty.
         why: the gatekeeper's own words, without anything that the caller sent.
@@ -96,6 +99,13 @@ class Messenger:
         self._starts: deque[dict[str, str]] = deque(maxlen=1)
         self._dropped = 0
         self._thread: threading.Thread | None = None
+
+    @classmethod
+    def of(cls, settings: Settings) -> Messenger | None:
+        """Return the one that the settings ask for: they name an address and a secret, or none."""
+        if settings.muniment_url is None or not settings.secret:
+            return None
+        return cls(settings.muniment_url, settings.secret, settings.source)
 
     def tell_start(self, mlflow_version: str) -> None:
         """Say that the store guards its registry from now on."""
@@ -207,3 +217,9 @@ def _refusal_message(tally: _Tally) -> dict[str, Any]:
         "first_at": tally.first_at.isoformat(),
         "last_at": tally.last_at.isoformat(),
     }
+
+
+def printable(text: str) -> str:
+    """Return what a stranger sent as text that can be stored anywhere, and not a megabyte of it."""
+    shown = text[:MAX_SHOWN_CHARACTERS]
+    return "".join(letter if letter.isprintable() else "\ufffd" for letter in shown)

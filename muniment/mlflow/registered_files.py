@@ -20,7 +20,14 @@ from mlflow.store.artifact.runs_artifact_repo import RunsArtifactRepository
 from mlflow.store.model_registry.dbmodels.models import SqlModelVersion
 from mlflow.store.tracking.dbmodels.models import SqlLoggedModel, SqlRun
 
-from muniment.mlflow.destination import Destination, Parts, WriteOnceFiles, is_specific, path_parts
+from muniment.mlflow.destination import (
+    Destination,
+    Owner,
+    Parts,
+    WriteOnceFiles,
+    is_specific,
+    path_parts,
+)
 from muniment.mlflow.names import GovernedNames
 
 logger = logging.getLogger("muniment.mlflow")
@@ -72,12 +79,12 @@ class RegisteredFiles:
                 TEMPORARILY_UNAVAILABLE,
             ) from error
 
-    def _owners(self, versions: Sequence[Any]) -> dict[Parts, str]:
+    def _owners(self, versions: Sequence[Any]) -> dict[Parts, Owner]:
         governed = [row for row in versions if self._governed.covers_model(row.name)]
         run_files = _RunFiles({uri for row in governed for uri in _locations(row)})
-        owners: dict[Parts, str] = {}
+        owners: dict[Parts, Owner] = {}
         for row in governed:
-            owner = f"version {row.version} of model {row.name!r}"
+            owner = Owner(row.name, row.version)
             for uri in _locations(row):
                 for parts in filter(None, map(self._destination.locate, run_files.resolve(uri))):
                     if is_specific(parts):

@@ -157,7 +157,7 @@ def _judged(method: Callable[..., Any], gatekeeper: Gatekeeper) -> Callable[...,
                 return _roll_back(self, call, permit, gatekeeper)
             gatekeeper.reserve(call, permit)
         except ChangeRefused as refusal:
-            gatekeeper.tell_refusal(call, refusal.why, _request_user())
+            gatekeeper.tell_refusal(call, refusal.why, request_user())
             # 403: the client repeats 408, 429 and 5xx, and this answer will not change.
             raise MlflowException(str(refusal), PERMISSION_DENIED) from refusal
         outcome = method(*bound.args, **bound.kwargs)
@@ -179,9 +179,7 @@ def _roll_back(store: Any, call: RegistryCall, permit: Permit, gatekeeper: Gatek
 def _refused(name: str, reason: str, gatekeeper: Gatekeeper) -> Callable[..., Any]:
     def refused(self: Any, *args: Any, **kwargs: Any) -> Any:
         unread = RegistryCall(method=name, name="")  # nobody knows what its arguments mean
-        gatekeeper.tell_refusal(
-            unread, f"the gatekeeper cannot judge it: {reason}", _request_user()
-        )
+        gatekeeper.tell_refusal(unread, f"the gatekeeper cannot judge it: {reason}", request_user())
         raise MlflowException(
             f"{name} is refused: Muniment's gatekeeper cannot judge it, because {reason} in"
             f" MLflow {mlflow.__version__}; update the muniment package of this MLflow server",
@@ -202,7 +200,7 @@ def _request_token() -> str | None:
     return flask.request.headers.get(HEADER)
 
 
-def _request_user() -> str:
+def request_user() -> str:
     """Return who MLflow's basic-auth says is asking; empty without it, or without a request."""
     if not flask.has_request_context():
         return ""

@@ -72,7 +72,7 @@ def guarded_mlflow(
     options = [
         *("--backend-store-uri", f"sqlite:///{folder}/mlflow.db"),
         *("--registry-store-uri", f"muniment+sqlite:///{folder}/mlflow.db"),
-        *("--artifacts-destination", f"muniment+file://{folder}/artifacts", "--workers", "1"),
+        *("--artifacts-destination", f"muniment+file://{folder}/artifacts"),
     ]
     with running_mlflow(folder, options, environment) as server:
         yield server
@@ -93,7 +93,7 @@ def running_mlflow(
     }
     command = [
         *(sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)),
-        *options,
+        *("--workers", "1", *options),
     ]
     log_file = folder / "server.log"
     with log_file.open("wb") as log:

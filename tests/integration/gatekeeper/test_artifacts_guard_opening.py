@@ -90,7 +90,7 @@ def test_writing_method_of_a_newer_mlflow_is_refused(
         def move_artifact(self, artifact_path: str, new_path: str) -> None:
             raise AssertionError("it was let through")
 
-    guard = ArtifactsGuard(destination=None, files=None)  # type: ignore[arg-type]  # never asked
+    guard = ArtifactsGuard(destination=None, files=None, messenger=None)  # type: ignore[arg-type]
     repository = guarded_class(Newer, guard)(str(tmp_path))
     with pytest.raises(MlflowException, match="move_artifact is refused") as caught:
         repository.move_artifact("a", "b")

@@ -169,15 +169,16 @@ def signed_in_mlflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mlflo
         *("--app-name", "basic-auth"),
         *("--backend-store-uri", f"sqlite:///{folder}/mlflow.db"),
         *("--registry-store-uri", f"muniment+sqlite:///{folder}/mlflow.db"),
+        *("--artifacts-destination", f"muniment+file://{folder}/artifacts"),
     ]
     with running_mlflow(folder, options, environment) as server:
         yield server
 
 
-def as_admin(server: MlflowServer, method: str, path: str, content: object) -> Answer:
+def as_admin(server: MlflowServer, method: str, path: str, content: object, **how: Any) -> Answer:
     credentials = base64.b64encode(f"admin:{PASSWORD}".encode()).decode()
     headers = (("Authorization", f"Basic {credentials}"),)
-    return server.call(method, path, content, headers=headers)
+    return server.call(method, path, content, headers=headers, **how)
 
 
 def test_refusals_reach_the_log_with_the_user_also_those_made_while_muniment_was_down(
@@ -214,3 +215,39 @@ def test_refusals_reach_the_log_with_the_user_also_those_made_while_muniment_was
     assert b"admin" not in bytes(moved.envelope).lower()
     assert RegistrySource.objects.get(pk="default").gatekeeper_seen_at is not None
     assert SECRET not in signed_in_mlflow.log_file.read_text(errors="replace")
+
+
+def test_a_refused_change_of_files_reaches_the_log_too(
+    signed_in_mlflow: MlflowServer, world: World, settings: Any, live_url: str
+) -> None:
+    from audits.models import Disclosure, LogEntry
+    from audits.selectors import decoded_statement
+    from tests.integration.web.world import MODEL
+
+    settings.GATEKEEPER_SECRET = SECRET
+    run = as_admin(signed_in_mlflow, "POST", "/runs/create", {"experiment_id": "0"})
+    info = run.content["run"]["info"]
+    version = {"name": MODEL, "source": f"{info['artifact_uri']}/model", "run_id": info["run_id"]}
+    as_admin(signed_in_mlflow, "POST", "/registered-models/create", {"name": MODEL})
+    assert as_admin(signed_in_mlflow, "POST", "/model-versions/create", version).status == 200
+    path = f"/artifacts/0/{info['run_id']}/artifacts"
+    for _ in range(3):
+        refused = as_admin(
+            signed_in_mlflow, "DELETE", path, None, prefix="/api/2.0/mlflow-artifacts"
+        )
+        assert refused.status == 403
+
+    def told() -> LogEntry | None:
+        entries = LogEntry.objects.filter(event="change.refused")
+        return next(
+            (
+                entry
+                for entry in entries
+                if decoded_statement(entry).predicate["detail"]["method"] == "delete_artifact"
+            ),
+            None,
+        )
+
+    entry = wait_until(told)
+    assert entry.subject_name == world.version(1).uri
+    assert {row.text for row in Disclosure.objects.filter(person_id=None)} == {"admin"}

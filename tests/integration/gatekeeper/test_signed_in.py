@@ -257,7 +257,7 @@ def test_presigned_upload_is_refused_because_its_address_outlives_every_check() 
 
     from muniment.mlflow.artifacts import ArtifactsGuard, guarded_class
 
-    guard = ArtifactsGuard(destination=None, files=None)  # type: ignore[arg-type]  # never asked
+    guard = ArtifactsGuard(destination=None, files=None, messenger=None)  # type: ignore[arg-type]
     repository = guarded_class(S3ArtifactRepository, guard)("s3://models")
     with pytest.raises(MlflowException, match="create_presigned_upload_url is refused"):
         repository.create_presigned_upload_url("0/run/artifacts/model/MLmodel")

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from muniment.mlflow.destination import Destination, WriteOnceFiles, is_specific, path_parts
+from muniment.mlflow.destination import Destination, Owner, WriteOnceFiles, is_specific, path_parts
 
 RUN = "9d2f63f0a7a14d0c8b1f4d1f4b3a2c1e"
 
@@ -86,11 +86,12 @@ def test_only_a_folder_of_its_own_is_specific() -> None:
 
 
 def test_a_version_owns_its_folder_and_forbids_removing_those_above() -> None:
-    files = WriteOnceFiles({("1", "run", "model"): "version 1"})
-    assert files.owner_of(("1", "run", "model")) == "version 1"
-    assert files.owner_of(("1", "run", "model", "deep", "x")) == "version 1"
+    assert str(Owner("m", 1)) == "version 1 of model 'm'"
+    files = WriteOnceFiles({("1", "run", "model"): (mine := Owner("m", 1))})
+    assert files.owner_of(("1", "run", "model")) == mine
+    assert files.owner_of(("1", "run", "model", "deep", "x")) == mine
     for free in ((), ("1",), ("1", "run"), ("1", "run", "model2"), ("1", "run", "other", "model")):
         assert files.owner_of(free) is None
     for above in ((), ("1",), ("1", "run"), ("1", "run", "model"), ("1", "run", "model", "x")):
-        assert files.owner_within(above) == "version 1"
+        assert files.owner_within(above) == mine
     assert files.owner_within(("1", "other")) is None
