@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rest_framework.permissions import IsAuthenticated
+from rest_framework.permissions import SAFE_METHODS, IsAuthenticated
 
 from accounts.models import ApiToken
-from accounts.services.tokens import READ
+from accounts.services.tokens import READ, ROLLBACK
 
 if TYPE_CHECKING:
     from rest_framework.request import Request
@@ -23,3 +23,15 @@ class MayRead(IsAuthenticated):
         if not super().has_permission(request, view):
             return False
         return not isinstance(request.auth, ApiToken) or READ in request.auth.scopes
+
+
+class MayRollBack(MayRead):
+    """A signed-in person, or a token that was issued for rollback grants where it writes."""
+
+    message = "This token was not issued for this: give it the scope read, and rollback to write."
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        if not super().has_permission(request, view):
+            return False
+        is_read = request.method in SAFE_METHODS
+        return is_read or not isinstance(request.auth, ApiToken) or ROLLBACK in request.auth.scopes

@@ -19,6 +19,8 @@ from muniment.attest.digest import Digest
 
 PREFIX = "mun_"  # so that secret scanners know it
 READ = "read"
+ROLLBACK = "rollback"
+SCOPES = (READ, ROLLBACK)
 MAX_TTL_SECONDS = 366 * 86_400
 
 

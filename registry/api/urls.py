@@ -7,12 +7,32 @@ from registry.api.aliases import AllAliasesView, ModelAliasesView
 from registry.api.gate import GateView
 from registry.api.grants import ConfirmGrantView, ReserveGrantView
 from registry.api.reports import ReportView
+from registry.api.rollbacks import (
+    RollbackRevocationView,
+    RollbackSignatureView,
+    RollbacksView,
+    RollbackTokenView,
+    RollbackView,
+)
 from registry.api.violations import ViolationsView
 
 urlpatterns = [
     path("grants/reserve", ReserveGrantView.as_view(), name="reserve-grant"),
     path("grants/confirm", ConfirmGrantView.as_view(), name="confirm-grant"),
     path("log/health", LogHealthView.as_view(), name="log-health"),
+    path("rollbacks", RollbacksView.as_view(), name="rollbacks"),
+    path("rollbacks/<uuid:rollback_id>", RollbackView.as_view(), name="rollback"),
+    path(
+        "rollbacks/<uuid:rollback_id>/signature",
+        RollbackSignatureView.as_view(),
+        name="rollback-signature",
+    ),
+    path("rollbacks/<uuid:rollback_id>/token", RollbackTokenView.as_view(), name="rollback-token"),
+    path(
+        "rollbacks/<uuid:rollback_id>/revocation",
+        RollbackRevocationView.as_view(),
+        name="rollback-revocation",
+    ),
     path("violations", ViolationsView.as_view(), name="violations"),
     path("aliases", AllAliasesView.as_view(), name="aliases"),
     path("models/<path:name>/aliases", ModelAliasesView.as_view(), name="model-aliases"),

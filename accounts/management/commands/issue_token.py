@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from accounts.errors import AccountsError
 from accounts.models import User
-from accounts.services.tokens import READ, issue_token
+from accounts.services.tokens import READ, SCOPES, issue_token
 from audits.domain.actor import SETUP
 from audits.management.json_command import JsonCommand
 
@@ -23,6 +23,12 @@ class Command(JsonCommand):
         super().add_arguments(parser)
         parser.add_argument("username")
         parser.add_argument("--name", default="command line", help="what the token is for")
+        parser.add_argument(
+            "--scope",
+            action="append",
+            choices=SCOPES,
+            help=f"what it may be used for; may be repeated (default {READ})",
+        )
         parser.add_argument("--days", type=int, default=90, help="until it expires (default 90)")
 
     def perform(self, **options: Any) -> dict[str, Any]:
@@ -32,7 +38,7 @@ class Command(JsonCommand):
         secret = issue_token(
             user=user,
             name=options["name"],
-            scopes=[READ],
+            scopes=options["scope"] or [READ],
             ttl_seconds=options["days"] * DAY_SECONDS,
             actor=SETUP,
             now=timezone.now(),
