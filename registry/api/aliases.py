@@ -39,15 +39,22 @@ class AllAliasesQuery(PageQuery):
     model = serializers.CharField(max_length=256, default="", help_text="Part of a model's name.")
 
 
+class IdOrNull(serializers.CharField):
+    """An id; null where there is none, never an empty text."""
+
+    def to_representation(self, value: str) -> str | None:  # type: ignore[override]
+        return value or None
+
+
 class PeriodOutput(serializers.Serializer[None]):
     holding = serializers.ChoiceField([kind.value for kind in Holding], source="period.holding")
     version = serializers.IntegerField(source="period.version", allow_null=True)
     since = serializers.DateTimeField(source="period.since", allow_null=True)
     until = serializers.DateTimeField(source="period.until", allow_null=True)
     cause = serializers.CharField(source="origin.cause", allow_null=True)
-    promotion = serializers.CharField(source="origin.promotion_id", allow_null=True)
-    rollback = serializers.CharField(source="origin.rollback_id", allow_null=True)
-    violation = serializers.CharField(source="origin.violation_id", allow_null=True)
+    promotion = IdOrNull(source="origin.promotion_id", allow_null=True)
+    rollback = IdOrNull(source="origin.rollback_id", allow_null=True)
+    violation = IdOrNull(source="origin.violation_id", allow_null=True)
     log_entry = serializers.CharField(source="origin.sha256", allow_null=True)
 
 
