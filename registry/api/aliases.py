@@ -65,7 +65,7 @@ class HistoryOutput(serializers.Serializer[Any]):
     source = serializers.CharField(source="model.source_id")  # type: ignore[assignment]
     model = serializers.CharField(source="model.name")
     model_uri = serializers.CharField(source="model.uri")
-    created_at = serializers.DateTimeField()
+    created_at = serializers.DateTimeField(allow_null=True)
     watched_since = serializers.DateTimeField(source="model.first_seen_at")
     last_read_at = serializers.DateTimeField(source="model.source.walked_at", allow_null=True)
     gone_at = serializers.DateTimeField(source="model.gone_at", allow_null=True)

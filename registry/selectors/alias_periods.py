@@ -59,7 +59,7 @@ class AliasHistory:
 
     def at(self, asked: AskedTime) -> AliasHistory:
         """Return the part of it that a moment or a day falls into."""
-        kept = holding_at([told.period for told in self.periods], asked)
+        kept = set(holding_at([told.period for told in self.periods], asked))
         return AliasHistory(
             self.model, self.alias, tuple(told for told in self.periods if told.period in kept)
         )
@@ -139,9 +139,12 @@ def aliases_ever_held(models: Iterable[RegisteredModel]) -> list[str]:
     return [*governed_aliases(), *sorted(others)]
 
 
-def created_at(model: RegisteredModel) -> datetime:
-    """Return when MLflow says that a model was created."""
-    return datetime.fromtimestamp(model.creation_timestamp_ms / 1000, tz=UTC)
+def created_at(model: RegisteredModel) -> datetime | None:
+    """Return when MLflow says that a model was created; None where its number is no time."""
+    try:
+        return datetime.fromtimestamp(model.creation_timestamp_ms / 1000, tz=UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
 
 
 def _names(line: _Line, alias: str) -> list[str]:

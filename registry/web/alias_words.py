@@ -55,7 +55,7 @@ def answer_words(answer: AliasHistory, asked: AskedTime) -> str:
         created = created_at(answer.model)
         born = (
             f" MLflow dates the model itself from {_stamp(created)}, which is later."
-            if created >= asked.last_moment
+            if created is not None and created >= asked.last_moment
             else ""
         )
         return (

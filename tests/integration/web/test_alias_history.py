@@ -324,3 +324,10 @@ def test_a_long_history_is_cut_on_the_page_and_whole_in_the_answer(
     assert "5 earlier periods are in the CSV" in text_of(page)
     assert f"champion of {MODEL} was held by version 1." in text_of(page)
     assert len(rows_of(client, f"/models/{MODEL}/aliases.csv")) == 8
+
+
+def test_a_date_that_is_none_in_mlflow_hides_no_history(world: World, enter: Enter) -> None:
+    beyond = model_row("beyond", creation_timestamp_ms=9 * 10**17, aliases={})
+    walk(world, [row_of_the_world(), beyond], rows_of_the_world())
+    said = text_of(enter("auditor").get("/models/beyond/aliases/", {"at": minute(world.now)}))
+    assert "champion of beyond was held by nobody." in said

@@ -10,6 +10,7 @@ from django.test import Client
 from django.urls import reverse
 
 from audits.services.alarms import raise_alarm
+from registry.models import Violation
 from tests.integration.web.forms import post, send, text_of
 from tests.integration.web.intruder import write_entry
 from tests.integration.web.world import (
@@ -82,6 +83,9 @@ def test_markup_in_texts_from_outside_is_only_text(world: World, enter: Enter) -
     )
     world.sequence()
     raise_alarm(ATTACK[:60], ATTACK, now=world.tick())
+    changed = {ATTACK: ATTACK, f"muniment.{ATTACK}": ATTACK}
+    add_model(world, name, description=ATTACK, tags=changed, aliases={ATTACK: 1})
+    violation = Violation.objects.get()
     client = enter("engineer")
     entry = evidence.entry.sha256
     pages = [
@@ -89,6 +93,11 @@ def test_markup_in_texts_from_outside_is_only_text(world: World, enter: Enter) -
         "/?q=" + quote(ATTACK),
         reverse("registry:model", args=[name]),
         reverse("registry:version", args=[name, 1]),
+        reverse("registry:model-aliases", args=[name]),
+        reverse("registry:model-aliases", args=[name]) + "?alias=" + quote(ATTACK.lower()),
+        "/aliases/?q=" + quote(ATTACK[:20]),
+        f"/violations/{violation.pk}/",
+        "/violations/?state=all&model=" + quote(ATTACK[:20]) + "&source=" + quote(ATTACK),
         f"/promotions/{promotion.pk}/",
         "/promotions/?q=" + quote(ATTACK),
         f"/evidence/{evidence.pk}/",
