@@ -14,6 +14,7 @@ Parts = tuple[str, ...]
 # The routes by which MLflow serves the destination: an artifact's http address names one of them.
 _ROUTE = re.compile(r"/(?:ajax-)?api/2\.0/mlflow-artifacts/artifacts(?:/|$)")
 _MLFLOW_ID = re.compile(r"(?:m-)?[0-9a-f]{32}")
+_RUN_ID = re.compile(r"[0-9A-Za-z_-]{1,64}")  # nothing that a database could choke on
 _LOCAL = frozenset({"", "file"})
 _SPECIFIC_DEPTH = 3
 
@@ -64,26 +65,47 @@ class Destination:
                 it (``mlflow-artifacts:``), or of a route of any MLflow server. A server's name is
                 not compared: servers have several.
         """
-        scheme = urlsplit(uri).scheme.lower()
-        if scheme == "mlflow-artifacts":
-            return path_parts(urlsplit(uri).path)
-        if scheme in {"http", "https"}:
-            route = _ROUTE.search(path := urlsplit(uri).path)
-            return path_parts(path[route.end() :]) if route else None
-        found_scheme, host, parts = _place(uri)
+        try:
+            return self._locate(uri)
+        except ValueError:
+            # No address at all, for MLflow's own code too: nothing can be read there.
+            return None
+
+    def _locate(self, uri: str) -> Parts | None:
+        pieces = urlsplit(uri)
+        if pieces.scheme == "mlflow-artifacts":
+            return path_parts(pieces.path)
+        if pieces.scheme in {"http", "https"}:
+            route = _ROUTE.search(pieces.path)
+            return path_parts(pieces.path[route.end() :]) if route else None
+        scheme, host, parts = _place(uri)
         depth = len(self.parts)
-        if (found_scheme, host, parts[:depth]) != (self.scheme, self.host, self.parts):
+        if (scheme, host, parts[:depth]) != (self.scheme, self.host, self.parts):
             return None
         return parts[depth:]
 
 
 def _place(uri: str) -> tuple[str, str, Parts]:
     pieces = urlsplit(uri)
-    scheme = pieces.scheme.lower()
-    if scheme in _LOCAL:
-        path = os.path.realpath(url2pathname(pieces.path if scheme else uri))
+    if pieces.scheme in _LOCAL:
+        path = os.path.realpath(url2pathname(pieces.path if pieces.scheme else uri))
         return "file", "", tuple(path.strip("/").split("/"))
-    return scheme, pieces.netloc, path_parts(pieces.path)
+    return pieces.scheme, pieces.netloc, path_parts(pieces.path)
+
+
+def run_path(uri: str) -> tuple[str, Parts] | None:
+    """Return the run's id and the path within it that a ``runs:/…`` address names.
+
+    None for any other address, and for one that names no run.
+    """
+    try:
+        pieces = urlsplit(uri)
+    except ValueError:
+        return None
+    parts = path_parts(pieces.path)
+    if pieces.scheme != "runs" or not parts or _RUN_ID.fullmatch(parts[0]) is None:
+        return None
+    return parts[0], parts[1:]
 
 
 def is_specific(parts: Parts) -> bool:

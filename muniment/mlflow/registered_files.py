@@ -16,7 +16,6 @@ from mlflow.entities.model_registry.model_version_stages import STAGE_DELETED_IN
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import PERMISSION_DENIED, TEMPORARILY_UNAVAILABLE
 from mlflow.server.handlers import _get_model_registry_store, _get_tracking_store
-from mlflow.store.artifact.runs_artifact_repo import RunsArtifactRepository
 from mlflow.store.model_registry.dbmodels.models import SqlModelVersion
 from mlflow.store.tracking.dbmodels.models import SqlLoggedModel, SqlRun
 
@@ -26,7 +25,7 @@ from muniment.mlflow.destination import (
     Parts,
     WriteOnceFiles,
     is_specific,
-    path_parts,
+    run_path,
 )
 from muniment.mlflow.names import GovernedNames
 
@@ -52,6 +51,7 @@ class RegisteredFiles:
         self._lock = threading.Lock()
         self._state: object = None
         self._files = WriteOnceFiles({})
+        self._shared: set[Owner] = set()  # what the log has said once
 
     def current(self) -> WriteOnceFiles:
         """Return them.
@@ -86,10 +86,11 @@ class RegisteredFiles:
         for row in governed:
             owner = Owner(row.name, row.version)
             for uri in _locations(row):
-                for parts in filter(None, map(self._destination.locate, run_files.resolve(uri))):
-                    if is_specific(parts):
+                for parts in map(self._destination.locate, run_files.resolve(uri)):
+                    if parts is not None and is_specific(parts):
                         owners.setdefault(parts, owner)
-                    else:
+                    elif parts is not None and owner not in self._shared:
+                        self._shared.add(owner)
                         logger.warning(
                             "%s is registered with the folder %r, which others share: its files"
                             " are not write-once",
@@ -104,7 +105,7 @@ class _RunFiles:
 
     def __init__(self, uris: set[str]) -> None:
         self._places: dict[str, list[str]] = {}
-        paths = {uri: path for uri in uris if (path := _run_path(uri))}
+        paths = {uri: path for uri in uris if (path := run_path(uri))}
         if not paths:
             return
         runs: dict[str, str] = {}
@@ -133,14 +134,8 @@ class _RunFiles:
                 self._places[uri] += models.get((run_id, parts[0]), [])
 
     def resolve(self, uri: str) -> list[str]:
-        return self._places.get(uri, []) if uri.startswith("runs:") else [uri]
-
-
-def _run_path(uri: str) -> tuple[str, Parts] | None:
-    if not uri.startswith("runs:"):
-        return None
-    run_id, path = RunsArtifactRepository.parse_runs_uri(uri)  # type: ignore[no-untyped-call]
-    return run_id, path_parts(path or "")
+        """Return the addresses that ``uri`` stands for: itself, unless it names a run."""
+        return self._places.get(uri, [uri])
 
 
 def _locations(row: Any) -> Iterator[str]:

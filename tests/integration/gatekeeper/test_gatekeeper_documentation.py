@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import subprocess
+import tomllib
+from importlib.metadata import metadata
 from typing import Any
 
 import pytest
+from packaging.requirements import Requirement
 
 from muniment.mlflow import SCHEME_PREFIX, settings
 from muniment.mlflow.methods import TESTED_MLFLOW_VERSIONS
 from tests.integration.gatekeeper.live import GrantCounter, MlflowServer
 from tests.integration.gatekeeper.sql_guard import PAGE
-from tests.unit.docs.pages import fenced, section
+from tests.unit.docs.pages import ROOT, fenced, section
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -87,3 +90,20 @@ def test_the_page_names_every_variable_its_default_and_the_tested_version() -> N
     for version in TESTED_MLFLOW_VERSIONS:
         assert f"MLflow server {version}" in PAGE
     assert f"--registry-store-uri {SCHEME_PREFIX}postgresql://" in PAGE
+
+
+def test_what_is_installed_is_what_the_project_declares() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    asked = [line.split("'")[1] for line in PAGE.splitlines() if line.startswith("pip install '")]
+    of_muniment, of_mlflow = (Requirement(one.replace("/path/to/", "")) for one in asked)
+    assert of_muniment.name == project["name"]
+    assert of_muniment.extras <= project["optional-dependencies"].keys()
+    pinned = {
+        Requirement(one).name: Requirement(one).specifier
+        for one in project["optional-dependencies"]["mlflow"]
+    }
+    assert of_mlflow.specifier == pinned[of_mlflow.name]
+    assert of_mlflow.extras <= set(metadata("mlflow").get_all("Provides-Extra"))
+    for scheme in ("muniment+file", "muniment+s3"):
+        assert scheme in project["entry-points"]["mlflow.artifact_repository"]
+        assert f"{scheme}://" in PAGE

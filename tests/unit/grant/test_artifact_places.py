@@ -6,10 +6,17 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from muniment.mlflow.destination import Destination, Owner, WriteOnceFiles, is_specific, path_parts
+from muniment.mlflow.destination import (
+    Destination,
+    Owner,
+    WriteOnceFiles,
+    is_specific,
+    path_parts,
+    run_path,
+)
 
 RUN = "9d2f63f0a7a14d0c8b1f4d1f4b3a2c1e"
 
@@ -67,6 +74,22 @@ def test_every_kind_of_address_leads_to_the_place(uri: str) -> None:
 )  # fmt: skip
 def test_what_lies_elsewhere_has_no_place(uri: str) -> None:
     assert Destination.from_uri("s3://models/prefix").locate(uri) is None
+
+
+@given(st.text(), st.sampled_from(["", "runs:/", "s3://", "http://", "file:", "mlflow-artifacts:"]))
+@example("[", "http://")
+@example("\0", "file:")
+@example("\0", "")
+def test_no_source_that_somebody_registered_stops_the_guard(text: str, scheme: str) -> None:
+    Destination.from_uri("file:///srv/artifacts").locate(scheme + text)
+    run_path(scheme + text)
+
+
+def test_a_runs_address_names_a_run_and_a_path() -> None:
+    assert run_path(f"runs:/{RUN}/model/deep") == (RUN, ("model", "deep"))
+    assert run_path(f"RUNS:/{RUN}") == (RUN, ())
+    for other in ("runs:", "runs:/", f"models:/{RUN}", RUN, "runs://[", "runs:/a%00b/model"):
+        assert run_path(other) is None
 
 
 def test_a_local_folder_is_the_same_by_path_by_uri_and_by_link(tmp_path: Path) -> None:
