@@ -210,11 +210,18 @@ class Gatekeeper:
     ) -> ChangeRefused:
         if permit is not None:
             where = f"see {permit.grant.promotion_url}"
-        elif page := self._settings.page_url(call.name, call.version):
-            asks = call.method == "set_registered_model_alias"
-            where = f"request a promotion at {page}" if asks else f"see {page}"
+        elif page := self._settings.page_url(
+            call.name, call.version, promoted := self._promoted_alias(call)
+        ):
+            where = f"see or request its promotion at {page}" if promoted else f"see {page}"
         else:
             where = "ask for a promotion in Muniment"
         sentence = f"{refusal.what} is refused: {refusal.why}; {where}"
         logger.warning("%s", sentence)
         return ChangeRefused(sentence, refusal.why)
+
+    def _promoted_alias(self, call: RegistryCall) -> str:
+        """Return the alias that a promotion could have set for this call; empty for another."""
+        if call.method != "set_registered_model_alias" or not call.version.isdecimal():
+            return ""
+        return self._settings.governed.governed_alias(call.alias) or ""

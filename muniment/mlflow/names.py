@@ -51,4 +51,8 @@ class GovernedNames:
 
     def covers_alias(self, alias: str) -> bool:
         """Say whether this alias, on a governed model, needs a grant."""
-        return fold(alias) in {fold(governed) for governed in self.aliases}
+        return self.governed_alias(alias) is not None
+
+    def governed_alias(self, alias: str) -> str | None:
+        """Return the governed alias that this one is a spelling of, as it was configured."""
+        return next((name for name in self.aliases if fold(name) == fold(alias)), None)

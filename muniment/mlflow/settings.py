@@ -19,6 +19,8 @@ SOURCE = "MUNIMENT_SOURCE"
 GOVERNED_MODELS = "MUNIMENT_GOVERNED_MODELS"
 GOVERNED_ALIASES = "MUNIMENT_GOVERNED_ALIASES"
 
+_DEFAULT_SOURCE = "default"
+
 # What MLflow accepts as an alias (mlflow.utils.validation), without those that it reserves.
 _ALIAS = re.compile(r"[\w-]{1,255}")
 _RESERVED_ALIAS = re.compile(r"latest|v\d+", re.IGNORECASE)
@@ -53,7 +55,7 @@ class Settings:
     """
 
     governed: GovernedNames
-    source: str = "default"
+    source: str = _DEFAULT_SOURCE
     muniment_url: str | None = None
     public_key_pem: str | None = None
     secret: str = field(default="", repr=False)
@@ -97,7 +99,7 @@ class Settings:
                 models=_names(environ, GOVERNED_MODELS, default=("*",)),
                 aliases=_aliases(environ),
             ),
-            source=environ.get(SOURCE, "").strip() or "default",
+            source=environ.get(SOURCE, "").strip() or _DEFAULT_SOURCE,
             muniment_url=url or None,
             public_key_pem=public_key_pem,
             secret=environ.get(GATEKEEPER_SECRET, "").strip(),
@@ -110,12 +112,23 @@ class Settings:
         """Return why no grant can be honoured: then governed changes are all refused."""
         return tuple(problem for problem in (self.url_problem, self.key_problem) if problem)
 
-    def page_url(self, name: str, version: str = "") -> str | None:
-        """Return the address of a model's or version's page in Muniment, if it is known."""
+    def page_url(self, name: str, version: str = "", alias: str = "") -> str | None:
+        """Return an address in Muniment, None if Muniment's own is not known.
+
+        Args:
+            name: a model, whose page it is; or that of
+            version: one of its versions; or that of
+            alias: the version's promotion to this alias, where one can be requested otherwise.
+        """
         if self.muniment_url is None:
             return None
-        page = f"{self.muniment_url}/models/{quote(name, safe='')}"
-        return f"{page}/versions/{quote(version, safe='')}" if version else page
+        parts = ["models", name]
+        if version:
+            parts += ["versions", version]
+            parts += ["promotions", alias] if alias else []
+        page = "/".join([self.muniment_url, *(quote(part, safe="") for part in parts)])
+        # Another registry may have a model of the same name.
+        return page if self.source == _DEFAULT_SOURCE else f"{page}?source={quote(self.source)}"
 
 
 def _names(

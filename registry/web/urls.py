@@ -39,6 +39,11 @@ urlpatterns = [
         name="request-promotion",
     ),
     path(
+        "models/<model_name:name>/versions/<int:number>/promotions/<str:alias>",
+        versions.its_promotion,
+        name="promotion-of",
+    ),
+    path(
         "models/<model_name:name>/versions/<int:number>/report",
         reports.order_report,
         name="order-report",

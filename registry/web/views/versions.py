@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
@@ -109,3 +110,19 @@ def ask_promotion(request: HttpRequest, name: str, number: int) -> HttpResponse:
     else:
         messages.success(request, "The promotion is requested.")
     return redirect("registry:promotion", promotion.pk)
+
+
+@require_safe
+def its_promotion(request: HttpRequest, name: str, number: int, alias: str) -> HttpResponse:
+    """Go to the newest promotion of a version to an alias, else to where it can be requested.
+
+    Refusals in MLflow link here: the store there knows the version and not its promotions.
+    """
+    found = version_named(name, number, request.GET.get("source", ""))
+    wanted = alias.lower()
+    newest = next((one for one in promotions_of(found) if one.alias.lower() == wanted), None)
+    if newest is not None:
+        return redirect("registry:promotion", newest.pk)
+    page = reverse("registry:version", args=[name, number])
+    query = request.GET.urlencode()
+    return redirect(f"{page}?{query}" if query else page)

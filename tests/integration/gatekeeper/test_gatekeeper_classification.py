@@ -96,6 +96,24 @@ def test_classified_writes_are_all_that_write(sql_store: type[Any]) -> None:
     assert writing == set(ORDINARY) | set(JUDGED)
 
 
+def test_a_versions_source_is_given_when_it_is_made_and_by_nothing_else(
+    sql_store: type[Any],
+) -> None:
+    """A method that took one for a version that exists would change what was approved."""
+    of_origin = {"source", "run_id", "run_link", "model_id", "local_model_path"}
+    writes = set(ORDINARY) | set(JUDGED)
+    taking = {
+        name
+        for name, method in public_methods(sql_store).items()
+        if name in writes and of_origin & set(inspect.signature(method).parameters)
+    }
+    assert taking == {"create_model_version"}
+    columns = re.compile(r"\.(source|storage_location|run_id)\s*=(?!=)\s*(\S+)")
+    assigned = columns.findall(inspect.getsource(sql_store))
+    # Deleting a version takes its source away; nothing else assigns one.
+    assert {value for _, value in assigned} == {'"REDACTED-SOURCE-PATH"', '"REDACTED-RUN-ID"'}
+
+
 def test_nothing_else_in_mlflow_touches_the_registry_tables() -> None:
     """Only the registry store, workspaces (refused at start) and offline migrations do."""
     import mlflow

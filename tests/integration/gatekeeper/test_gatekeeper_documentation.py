@@ -39,11 +39,12 @@ def curl(server: MlflowServer, command: str) -> dict[str, Any]:
 def test_moving_the_alias_is_refused_with_the_words_on_the_page(
     guarded_mlflow: MlflowServer, counter: GrantCounter
 ) -> None:
-    # The page's server governs every name, this one does not.
+    # The page's server governs every name and is the default source; this one is neither.
     answer = curl(guarded_mlflow, MOVE.replace("any-model", "gov-any-model"))
     message = MOVE_REFUSED["message"].replace("http://localhost:8000", counter.url)
     assert answer["error_code"] == MOVE_REFUSED["error_code"]
-    assert answer["message"] == message.replace("any-model", "gov-any-model")
+    expected = message.replace("any-model", "gov-any-model")
+    assert answer["message"] == f"{expected}?source=main"
 
 
 def test_writing_a_file_is_refused_with_the_words_on_the_page(

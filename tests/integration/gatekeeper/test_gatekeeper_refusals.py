@@ -49,7 +49,8 @@ def test_governed_alias_cannot_be_set_in_any_spelling(
         answer = attempt(lambda: client.set_registered_model_alias(name, alias, "1"))
     else:
         answer = guarded_mlflow.set_alias(name, alias, prefix=route)
-    page = f"{counter.url}/models/{name}/versions/1"
+    governed = "blessed" if alias.startswith("b") else "champion"
+    page = f"{counter.url}/models/{name}/versions/1/promotions/{governed}?source=main"
     assert_refused(answer, f"alias '{alias}'", name, "carries no grant", page)
     assert guarded_mlflow.aliases(name) == {}
 
@@ -196,6 +197,21 @@ def test_an_ungoverned_model_cannot_be_renamed_into_a_governed_name(
         "POST", "/registered-models/rename", {"name": name, "new_name": f"GOV-{name}"}
     )
     assert_refused(answer)
+
+
+@pytest.mark.parametrize("prefix", [API, AJAX])
+def test_the_source_of_a_version_cannot_be_changed_whatever_an_update_says(
+    prefix: str, client: Any, guarded_mlflow: MlflowServer
+) -> None:
+    name = guarded_mlflow.new_model()
+    body = {"name": name, "version": "1", "description": "d", "source": "s3://elsewhere/model"}
+    for more in ({}, {"run_id": "0" * 32}, {"storage_location": "s3://elsewhere/model"}):
+        guarded_mlflow.call("PATCH", "/model-versions/update", body | more, prefix=prefix)
+    created = guarded_mlflow.call("POST", "/model-versions/create", body, prefix=prefix)
+    assert created.content["model_version"]["version"] == "3"
+    version = client.get_model_version(name, "1")
+    assert (version.source, version.run_id) == ("s3://bucket/model", "")
+    assert client.get_model_version_download_uri(name, "1") == "s3://bucket/model"
 
 
 @ROUTES

@@ -209,3 +209,21 @@ def test_a_report_is_ordered_watched_and_downloaded(world: World, enter: Enter) 
     assert "could not be made" in text_of(failed)
     assert "secret" not in failed.content.decode()
     assert "hx-get" not in failed.content.decode()
+
+
+def test_the_link_in_a_refusal_leads_to_the_promotion_or_to_where_one_is_requested(
+    world: World, enter: Enter
+) -> None:
+    client = enter("engineer")
+    page = "/models/boston-mortgage/versions/2/"
+    link = f"{page}promotions/champion"
+    assert client.get(link, {"source": "default"})["Location"] == f"{page}?source=default"
+    assert client.get(link)["Location"] == page
+    promotion = world.request(2)
+    for alias in ("champion", "Champion"):
+        answer = client.get(f"{page}promotions/{alias}")
+        assert answer["Location"] == f"/promotions/{promotion.pk}/"
+    assert client.get(f"{page}promotions/challenger")["Location"] == page
+    assert client.get("/models/boston-mortgage/versions/99/promotions/champion").status_code == 404
+    asked = Client().get(link)["Location"]
+    assert asked == f"/sign-in?next={link}"

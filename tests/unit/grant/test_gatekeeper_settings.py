@@ -47,8 +47,11 @@ def test_all_of_it_is_read(key_file: Path) -> None:
     assert settings.governed.models == ("credit-*", "fraud")
     assert settings.governed.aliases == ("champion", "Production")
     assert settings.source == "prod"
-    page = settings.page_url("a b/ü", "3")
-    assert page == "https://muniment.example.com:8443/gov/models/a%20b%2F%C3%BC/versions/3"
+    model = "https://muniment.example.com:8443/gov/models/a%20b%2F%C3%BC"
+    assert settings.page_url("a b/ü") == f"{model}?source=prod"
+    assert settings.page_url("a b/ü", "3") == f"{model}/versions/3?source=prod"
+    promotion = settings.page_url("a b/ü", "3", "champion")
+    assert promotion == f"{model}/versions/3/promotions/champion?source=prod"
 
 
 @pytest.mark.parametrize("content", [None, b"", b"not a key", b"\xff\xfe"])
