@@ -5,6 +5,8 @@ base64url without padding in the HTTP header :data:`HEADER` of the MLflow reques
 change. What it says can be trusted when :func:`read_grant` returns. That it was not used before
 only Muniment knows, who is asked to reserve it; of a rollback grant, which is for the hour when
 Muniment is down, the registry's own database knows it.
+
+Reading one without verifying it needs the standard library alone.
 """
 
 from __future__ import annotations
@@ -15,18 +17,15 @@ import json
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
-from muniment.attest.envelope import (
-    EnvelopeSigner,
-    PublicKey,
-    parse_envelope,
-    sign_envelope,
-    verify_envelope,
-)
+from muniment.attest.envelope_form import parse_envelope
 from muniment.attest.errors import AttestError, EnvelopeError
 from muniment.attest.strict_json import parse_object
+
+if TYPE_CHECKING:
+    from muniment.attest.envelope import EnvelopeSigner
 
 HEADER: Final = "Muniment-Grant"
 PAYLOAD_TYPE: Final = "application/vnd.muniment.grant+json"
@@ -194,6 +193,8 @@ def issue_grant(grant: Grant, signer: EnvelopeSigner) -> str:
         GrantError: the token would be longer than a header may be.
         EnvelopeError: the signer is not one that signs envelopes.
     """
+    from muniment.attest.envelope import sign_envelope
+
     payload = {
         "grant_id": str(grant.grant_id),
         "source": grant.source,
@@ -232,6 +233,8 @@ def read_grant(token: str, public_key_pem: str | bytes, *, now: datetime) -> Gra
             another payload type or changed bytes; ``grant.expired``.
         EnvelopeError: ``public_key_pem`` is not a public key.
     """
+    from muniment.attest.envelope import PublicKey, verify_envelope
+
     key = PublicKey.from_pem(public_key_pem)
     envelope = _envelope_of(token)
     try:

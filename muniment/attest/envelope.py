@@ -5,16 +5,20 @@ Source: https://github.com/secure-systems-lab/dsse, protocol and envelope, versi
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Protocol
 
 from muniment.attest.digest import canonical_json
-from muniment.attest.encoding import decode_base64, encode_base64
+from muniment.attest.encoding import encode_base64
+from muniment.attest.envelope_form import (
+    KEYID,
+    MAX_ENVELOPE_BYTES,
+    Envelope,
+    parse_envelope,
+)
 from muniment.attest.errors import EnvelopeError
 from muniment.attest.keys import PublicKey, keyid_of, load_file_signer
-from muniment.attest.strict_json import parse_object
 
 __all__ = [
     "MAX_ENVELOPE_BYTES",
@@ -31,10 +35,6 @@ __all__ = [
 ]
 
 STATEMENT_PAYLOAD_TYPE: Final = "application/vnd.in-toto+json"
-# A C2SP log entry has a 16-bit length.
-MAX_ENVELOPE_BYTES: Final = 65_535
-MAX_SIGNATURES: Final = 16
-_KEYID = re.compile(r"[0-9a-f]{64}")
 
 
 class _Signature(Protocol):
@@ -48,23 +48,6 @@ class EnvelopeSigner(Protocol):
     """What is asked of a securesystemslib Signer: ``sign`` gives a keyid and hexadecimal."""
 
     def sign(self, payload: bytes, /) -> _Signature: ...
-
-
-@dataclass(frozen=True, slots=True)
-class EnvelopeSignature:
-    """One signature of an envelope, not verified yet."""
-
-    keyid: str
-    signature: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Envelope:
-    """A parsed envelope. Nothing about it is trustworthy until it is verified."""
-
-    payload: bytes
-    payload_type: str
-    signatures: tuple[EnvelopeSignature, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +81,7 @@ def sign_envelope(
             SHA-256.
     """
     signed = signer.sign(pae(payload_type, payload))
-    if _KEYID.fullmatch(signed.keyid) is None:
+    if KEYID.fullmatch(signed.keyid) is None:
         raise EnvelopeError("the signer's key id is not a SHA-256", code="envelope.keyid")
     envelope = canonical_json(
         {
@@ -116,30 +99,6 @@ def sign_envelope(
             code="envelope.too_large",
         )
     return envelope
-
-
-def parse_envelope(envelope: bytes) -> Envelope:
-    """Parse an envelope's bytes without trusting them. Unknown members are ignored.
-
-    Raises:
-        EnvelopeError: more than 65,535 bytes, not strict JSON (duplicate keys included), a
-            member missing or of another type, base64 that is not canonical, no signature, more
-            than 16, or two by one key.
-    """
-    parsed = parse_object(
-        envelope, error=EnvelopeError, what="the envelope", max_bytes=MAX_ENVELOPE_BYTES
-    )
-    payload = decode_base64(parsed.get("payload"), error=EnvelopeError, what="the payload")
-    payload_type = parsed.get("payloadType")
-    if not isinstance(payload_type, str) or not payload_type:
-        raise EnvelopeError("the envelope names no payloadType")
-    listed = parsed.get("signatures")
-    if not isinstance(listed, list) or not 1 <= len(listed) <= MAX_SIGNATURES:
-        raise EnvelopeError(f"an envelope has 1 to {MAX_SIGNATURES} signatures")
-    signatures = tuple(_parse_signature(item) for item in listed)
-    if len({signature.keyid for signature in signatures}) != len(signatures):
-        raise EnvelopeError("two signatures name one key")
-    return Envelope(payload, payload_type, signatures)
 
 
 def verify_envelope(
@@ -184,14 +143,3 @@ def verify_envelope(
             code="envelope.unknown_key",
         )
     return VerifiedEnvelope(parsed.payload, parsed.payload_type, verified_by)
-
-
-def _parse_signature(item: object) -> EnvelopeSignature:
-    if not isinstance(item, dict):
-        raise EnvelopeError("a signature is a JSON object")
-    keyid = item.get("keyid")
-    if not isinstance(keyid, str) or _KEYID.fullmatch(keyid) is None:
-        raise EnvelopeError("a signature's keyid is 64 lower-case hexadecimal digits")
-    return EnvelopeSignature(
-        keyid, decode_base64(item.get("sig"), error=EnvelopeError, what="a signature")
-    )

@@ -47,9 +47,10 @@ def test_help_names_every_command_and_loads_the_standard_library_alone() -> None
     assert all(f"\n    {name} " in done.stdout for name in ("digest", "verify", "gate", "rollback"))
 
 
-def test_the_gate_client_is_standard_library_alone() -> None:
+@pytest.mark.parametrize("command", ["gate", "rollback"])
+def test_the_clients_are_standard_library_alone(command: str) -> None:
     code = (
-        "import sys, muniment.cli.gate\n"
+        f"import sys, muniment.cli.{command}\n"
         "loaded = {name.partition('.')[0] for name in sys.modules}\n"
         "print(sorted(loaded & {'cryptography', 'jsonschema', 'pyhanko', 'requests', 'httpx'}))"
     )
