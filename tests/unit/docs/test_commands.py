@@ -8,6 +8,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
+from uuid import UUID
 
 import pytest
 import yaml
@@ -150,7 +151,10 @@ def test_addresses_of_the_server_exist() -> None:
     }
     assert {"/healthz", "/log/checkpoint", "/log/leaves/0/", "/api/v1/docs"} <= named
     for path in named - {"/log", "/log/"}:
-        resolve(path.replace("{name}", "a").replace("{version}", "1"))
+        given = {"{name}": "a", "{version}": "1", "{id}": str(UUID(int=1))}
+        for placeholder, value in given.items():
+            path = path.replace(placeholder, value)
+        resolve(path)
 
 
 def _without_hosts(text: str) -> str:
