@@ -13,7 +13,8 @@ from redis import Redis
 from audits.models import Alarm, Job, LogEntry
 from audits.selectors import decoded_statement
 from audits.services.keys import enroll_keys
-from registry.domain.mirror import ModelRow, VersionRow, Walk
+from registry.domain.identity import version_uri
+from registry.domain.mirror import ModelRow, VersionRow, Walk, mapping_hash, row_mapping
 from registry.models import (
     AliasChange,
     ModelVersion,
@@ -161,6 +162,53 @@ def test_all_workers_together_read_no_faster_than_the_source_allows(
     assert booked >= began + 1.0
     source.hash_bytes_per_second = None
     assert pace_of(source) is None
+
+
+def test_adopted_text_is_stored_to_the_letter_whatever_stands_in_it(source: RegistrySource) -> None:
+    texts = (
+        "\\N",
+        "\\.",
+        "a\tb",
+        "a\nb\r\nc",
+        'say "no"',
+        "C:\\new\\table",
+        "",
+        " ",
+        "naïve 🜁",
+        "{1}",
+    )
+    rows = [
+        version_row(
+            number,
+            run_id=text[:32],
+            source=text,
+            description=text,
+            stage=text[:40],
+            tags={text or "empty": text},
+        )
+        for number, text in enumerate(texts, start=1)
+    ]
+    walk(source, [model_row(aliases={"champion": 3})], rows)
+    for row in rows:
+        stored = ModelVersion.objects.get(version=row.version)
+        assert (
+            stored.run_id,
+            stored.source_uri,
+            stored.stage,
+            stored.description,
+            stored.tags,
+        ) == (
+            row.run_id,
+            row.source,
+            row.stage,
+            row.description,
+            row.tags,
+        )
+        assert stored.row == row_mapping(row)
+        assert stored.row_hash == mapping_hash(stored.row)
+        assert stored.uri == version_uri("default", stored.registered_model.identity, row.version)
+        assert stored.gone_at is None
+    assert RegisteredModel.objects.get().aliases.get().version.version == 3
 
 
 def _redis() -> Redis:
