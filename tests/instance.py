@@ -48,8 +48,9 @@ class Instance:
                     if name.startswith("MUNIMENT_") or name in OVERRIDE_NAMES
                 }
             )
-        # Not that of the session's MLflow, whose refusals would reach the log of a later test.
-        os.environ["MUNIMENT_GATEKEEPER_SECRET"] = "of-an-mlflow-server-of-the-test-s-own"
+        # A refusal by the session's MLflow, or by a store in this process, is told as soon as
+        # Muniment answers, and so would reach the log of a later test.
+        del os.environ["MUNIMENT_GATEKEEPER_SECRET"]
         os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
 
     def require(self, *parts: str) -> EmbeddedStack:

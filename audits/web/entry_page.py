@@ -10,7 +10,7 @@ from django.db.models import QuerySet
 
 from audits.domain.log import Event
 from audits.domain.log_wording import refusal_words
-from audits.models import LogCheckpoint, LogEntry
+from audits.models import Disclosure, LogCheckpoint, LogEntry
 from audits.selectors import latest_checkpoint, prove_entries
 from audits.web.log_pages import leaf_index_of, refused_code_of, state_of, subject_of
 from audits.web.names import actor_words, is_registry_subject, people_names
@@ -31,6 +31,8 @@ class EntryPage:
 
     Attributes:
         statement: None where the bytes hold none; then `unreadable` says why.
+        mlflow_user: whose change in MLflow was refused; empty where that was erased, None where the
+            statement commits to nobody.
         raw: the beginning of bytes that cannot be read, for a person to look at.
         key_entries: of each enrolled statement key the digest of the entry that enrols it.
     """
@@ -43,6 +45,7 @@ class EntryPage:
     refused_code: str
     refusal: str
     statement: Mapping[str, Any] | None
+    mlflow_user: str | None
     unreadable: str
     raw: str
     keyids: tuple[str, ...]
@@ -75,6 +78,7 @@ def entry_page(entry: LogEntry) -> EntryPage:
         refused_code=code,
         refusal=refusal_words(code) if code else "",
         statement=statement,
+        mlflow_user=_mlflow_user(entry, statement),
         unreadable=unreadable,
         raw=envelope[:SHOWN_BYTES].decode("utf-8", "backslashreplace") if unreadable else "",
         keyids=tuple(signature.keyid for signature in parsed.signatures) if parsed else (),
@@ -105,6 +109,20 @@ def _read(envelope: bytes) -> tuple[Envelope | None, Mapping[str, Any] | None, s
     except AttestError as error:
         return parsed, None, error.message
     return parsed, statement, ""
+
+
+def _mlflow_user(entry: LogEntry, statement: Mapping[str, Any] | None) -> str | None:
+    """Open the commitment of a refusal, by a row that is no person's of ours and no reason."""
+    if entry.event != Event.CHANGE_REFUSED or statement is None:
+        return None
+    # Whoever wrote an entry that the log refuses may have left out, or replaced, any of it.
+    commitment: object = statement
+    for member in ("predicate", "detail", "user_commitment"):
+        commitment = commitment.get(member) if isinstance(commitment, Mapping) else None
+    if not isinstance(commitment, str):
+        return None
+    opened = Disclosure.objects.filter(commitment=commitment, person_id=None).first()
+    return opened.text if opened is not None else ""
 
 
 def _neighbours(entry: LogEntry) -> tuple[str, str]:

@@ -50,6 +50,7 @@ def secrets_of(stack: EmbeddedStack) -> dict[str, str]:
         "redis password": home.secret("redis"),
         "web secret": home.secret("django"),
         "webhook secret": home.secret("mlflow-webhook"),
+        "gatekeeper secret": home.secret("gatekeeper"),
         "log key": str(keys.log),
         "statement key": str(keys.statement),
         "grant key": str(keys.grant),
@@ -62,12 +63,12 @@ def secrets_of(stack: EmbeddedStack) -> dict[str, str]:
     [
         ("postgres", set()),
         ("redis", set()),
-        ("mlflow", {"mlflow password"}),
+        ("mlflow", {"mlflow password", "gatekeeper secret"}),
         (
             "web",
             {
                 *("runtime password", "redis password", "web secret"),
-                *("webhook secret", "statement key"),
+                *("webhook secret", "gatekeeper secret", "statement key"),
             },
         ),
         (

@@ -221,3 +221,8 @@ def test_the_log_page_shows_refusals(tell: Tell, world: World) -> None:
     [entry] = stated()
     shown = client.get(f"/log/entries/{entry.sha256}/").content.decode()
     assert "carries no grant" in shown
+    assert "mallory@bank.example" in shown
+    Disclosure.objects.filter(text=REFUSED["user"]).delete()  # as erasing a person does
+    shown = client.get(f"/log/entries/{entry.sha256}/").content.decode()
+    assert "mallory" not in shown
+    assert "erased" in shown
