@@ -9,6 +9,7 @@ from django.db import transaction
 from django.test import Client
 
 from audits.domain.actor import EXECUTOR
+from audits.models import Alarm
 from config.celery import app
 from lineage.errors import MlflowUnavailable
 from registry import tasks
@@ -148,3 +149,16 @@ def test_hints_in_a_row_are_one_walk(live: LiveRegistry) -> None:
     tasks.walk_registry()  # what it serves is served
     tasks.request_walk()
     assert waiting() == before + 2
+
+
+def test_each_walk_that_finds_violations_raises_an_alarm_of_its_own(live: LiveRegistry) -> None:
+    live.new_model()
+    for _ in (1, 2):
+        live.new_version()
+    live.walk()
+    for number in (1, 2):
+        set_alias_behind_the_back("champion", number)
+        live.walk()
+        live.walk()  # nothing new: the alarm that is known stays
+        assert Alarm.objects.count() == number
+    assert Alarm.objects.get(cleared_at=None).message.count("champion of loans") == 1
