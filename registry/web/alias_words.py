@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from registry.domain.alias_history import AskedTime, Holding, Period
 from registry.selectors.alias_periods import AliasHistory, created_at
 
+# In one sentence; nobody reads on after so many.
+MOST_NAMED = 50
 # How a period came about; a promotion and a violation are links instead.
 CAUSES: Mapping[str, str] = {
     "promotion": "A promotion",
@@ -73,11 +75,13 @@ def answer_words(answer: AliasHistory, asked: AskedTime) -> str:
 
 def _one_after_another(periods: Sequence[Period], asked: AskedTime) -> str:
     last = asked.last_moment
-    return ", then ".join(
+    told = ", then ".join(
         holder_words(period)
         + (f" until {_stamp(period.until)}" if period.until and period.until < last else "")
-        for period in periods
+        for period in periods[:MOST_NAMED]
     )
+    more = len(periods) - MOST_NAMED
+    return told if more <= 0 else f"{told}, and then {more} more, which the CSV of that time has"
 
 
 def _stamp(moment: datetime) -> str:

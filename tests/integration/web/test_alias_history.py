@@ -7,6 +7,7 @@ import io
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from django.test import Client
 from django.utils import timezone
 
@@ -313,17 +314,23 @@ def test_no_cell_of_the_csv_is_a_formula(world: World, enter: Enter) -> None:
 
 
 def test_a_long_history_is_cut_on_the_page_and_whole_in_the_answer(
-    world: World, enter: Enter, monkeypatch: object
+    world: World, enter: Enter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for champion in (2, 1) * 3:
         walk(world, [row_of_the_world(champion=champion)], rows_of_the_world())
     first = AliasChange.objects.order_by("pk")[0]
     client = enter("auditor")
-    monkeypatch.setattr("registry.web.views.aliases.MOST_PERIODS", 3)  # type: ignore[attr-defined]
+    monkeypatch.setattr("registry.web.views.aliases.MOST_PERIODS", 3)
     page = client.get(PAGE, {"at": minute(first.at)})
     assert "5 earlier periods are in the CSV" in text_of(page)
     assert f"champion of {MODEL} was held by version 1." in text_of(page)
     assert len(rows_of(client, f"/models/{MODEL}/aliases.csv")) == 8
+    monkeypatch.setattr("registry.web.alias_words.MOST_NAMED", 2)
+    last = AliasChange.objects.latest("pk")
+    day = f"{last.at:%Y-%m-%d}"
+    of_day = rows_of(client, f"/models/{MODEL}/aliases.csv?at={day}")
+    held = [row for row in of_day if row["holding"] == "held"]
+    assert f"and then {len(held) - 2} more, which the CSV" in text_of(client.get(PAGE, {"at": day}))
 
 
 def test_a_date_that_is_none_in_mlflow_hides_no_history(world: World, enter: Enter) -> None:
