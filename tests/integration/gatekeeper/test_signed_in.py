@@ -25,9 +25,10 @@ from tests.unit.docs.pages import fenced, section
 
 pytestmark = pytest.mark.timeout(180)
 
-ADMIN, EDITOR = "admin", "editor"
+ADMIN, TRAINER, EDITOR = "admin", "trainer", "editor"
 PASSWORD = "correct horse battery"
 ARTIFACTS = "/api/2.0/mlflow-artifacts"
+GRANTS = "/api/3.0/mlflow"
 
 
 @pytest.fixture(scope="module")
@@ -82,10 +83,10 @@ def server(
     options = [word.replace("postgresql://mlflow@db/mlflow", uri) for word in words]
     assert [uri, f"muniment+{uri}"] == [word for word in options if uri in word]
     with running_mlflow(tmp_path_factory.mktemp("signed-in"), options, environment) as server:
-        created = call(
-            server, ADMIN, "POST", "/users/create", {"username": EDITOR, "password": PASSWORD}
-        )
-        assert created.status == 200, created
+        for user in (TRAINER, EDITOR):
+            account = {"username": user, "password": PASSWORD}
+            created = call(server, ADMIN, "POST", "/users/create", account)
+            assert created.status == 200, created
         yield server
 
 
@@ -129,17 +130,17 @@ def send_part(begun: Answer, content: bytes) -> dict[str, Any]:
 
 
 class Trained:
-    """A version that the editor trained and registered, who may therefore do all with it."""
+    """A version that the trainer registered, who may do all with it; the editor may edit it."""
 
     def __init__(self, server: MlflowServer) -> None:
         self.name = f"gov-signed-{next(server.names)}"
-        run = call(
-            server, EDITOR, "POST", "/runs/create", {"experiment_id": self._experiment(server)}
-        )
+        made = call(server, TRAINER, "POST", "/experiments/create", {"name": self.name})
+        experiment = {"experiment_id": made.content["experiment_id"]}
+        run = call(server, TRAINER, "POST", "/runs/create", experiment)
         info = run.content["run"]["info"]
         self.path = urlsplit(info["artifact_uri"]).path.lstrip("/") + "/model"
         assert put(server, f"{self.path}/MLmodel", b"good").status == 200
-        created = call(server, EDITOR, "POST", "/registered-models/create", {"name": self.name})
+        created = call(server, TRAINER, "POST", "/registered-models/create", {"name": self.name})
         assert created.status == 200, created
         version = {
             "name": self.name,
@@ -147,15 +148,21 @@ class Trained:
             "run_id": info["run_id"],
         }
         for _ in range(2):
-            created = call(server, EDITOR, "POST", "/model-versions/create", version)
+            created = call(server, TRAINER, "POST", "/model-versions/create", version)
             assert created.status == 200, created
+        for kind, resource in (
+            ("registered_model", self.name),
+            ("experiment", experiment["experiment_id"]),
+        ):
+            may_edit = {"username": EDITOR, "permission": "EDIT"}
+            may_edit |= {"resource_type": kind, "resource_id": resource}
+            granted = call(
+                server, ADMIN, "POST", "/users/permissions/grant", may_edit, prefix=GRANTS
+            )
+            assert granted.status == 200, granted
 
-    def _experiment(self, server: MlflowServer) -> str:
-        made = call(server, EDITOR, "POST", "/experiments/create", {"name": self.name})
-        return str(made.content["experiment_id"])
 
-
-def put(server: MlflowServer, path: str, body: bytes, user: str = EDITOR) -> Answer:
+def put(server: MlflowServer, path: str, body: bytes, user: str = TRAINER) -> Answer:
     return call(server, user, "PUT", f"/artifacts/{path}", prefix=ARTIFACTS, raw=body)
 
 
@@ -175,7 +182,7 @@ def trained(server: MlflowServer) -> Trained:
     return Trained(server)
 
 
-@pytest.mark.parametrize("user", [EDITOR, ADMIN])
+@pytest.mark.parametrize("user", [EDITOR, TRAINER, ADMIN])
 def test_edit_on_a_model_and_even_admin_do_not_move_a_governed_alias(
     user: str, server: MlflowServer, trained: Trained
 ) -> None:
@@ -194,16 +201,19 @@ def test_a_grant_moves_the_alias_for_whom_mlflow_lets_in(
 ) -> None:
     token = make_token(trained.name)
     assert set_champion(server, None, trained.name, token).status == 401
-    assert set_champion(server, EDITOR, trained.name, token).status == 200
+    assert set_champion(server, TRAINER, trained.name, token).status == 200
     assert list(counter.states.values())[-1] == "confirmed"
 
 
-@pytest.mark.parametrize("user", [EDITOR, ADMIN])
+@pytest.mark.parametrize("user", [TRAINER, ADMIN])
 def test_files_of_a_registered_version_on_s3_are_write_once(
     user: str, server: MlflowServer, trained: Trained, bucket_url: str
 ) -> None:
     refused = put(server, f"{trained.path}/MLmodel", b"evil", user)
     assert (refused.status, refused.error_code) == (403, "PERMISSION_DENIED")
+    assert "write-once" in refused.message
+    assert put(server, f"{trained.path}-2/MLmodel", b"fine", EDITOR).status == 200
+    refused = put(server, f"{trained.path}/MLmodel", b"evil", EDITOR)
     assert "write-once" in refused.message
     for path in (trained.path, f"{trained.path}/MLmodel", trained.path.partition("/")[0]):
         gone = call(server, user, "DELETE", f"/artifacts/{path}", prefix=ARTIFACTS)
@@ -212,7 +222,7 @@ def test_files_of_a_registered_version_on_s3_are_write_once(
 
 
 def multipart(server: MlflowServer, step: str, folder: str, content: dict[str, Any]) -> Answer:
-    return call(server, EDITOR, "POST", f"/mpu/{step}/{folder}", content, prefix=ARTIFACTS)
+    return call(server, TRAINER, "POST", f"/mpu/{step}/{folder}", content, prefix=ARTIFACTS)
 
 
 def test_multipart_upload_to_a_registered_version_is_refused(
@@ -234,7 +244,7 @@ def test_multipart_upload_that_was_begun_before_registration_is_refused_at_its_e
     part = send_part(begun, b"evil")
     version = {"name": trained.name, "source": f"mlflow-artifacts:/{folder}"}
     version["run_id"] = trained.path.split("/")[1]
-    registered = call(server, EDITOR, "POST", "/model-versions/create", version)
+    registered = call(server, TRAINER, "POST", "/model-versions/create", version)
     assert registered.status == 200, registered
     end = {"path": "MLmodel", "upload_id": begun.content["upload_id"], "parts": [part]}
     refused = multipart(server, "complete", folder, end)
