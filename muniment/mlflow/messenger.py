@@ -27,6 +27,8 @@ WINDOW_SECONDS = 60.0
 CAPACITY = 256
 TIMEOUT_SECONDS = 5.0
 LONGEST_PAUSE_SECONDS = 60.0
+# A message that Muniment fails on again and again must not hold up those behind it for ever.
+MOST_FAILURES = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,9 +143,9 @@ class Messenger:
     def _run(self) -> None:
         while True:
             message, dropped = self._next()
-            if self._deliver({**message, "source": self._source, "dropped": dropped}):
-                with self._changed:
-                    self._dropped -= dropped
+            is_taken = self._deliver({**message, "source": self._source, "dropped": dropped})
+            with self._changed:
+                self._dropped += -dropped if is_taken else 1
 
     def _next(self) -> tuple[dict[str, Any], int]:
         """Wait for the next message that is due, and take it."""
@@ -163,10 +165,14 @@ class Messenger:
                 self._changed.wait(min(pauses, default=None))
 
     def _deliver(self, message: dict[str, Any]) -> bool:
-        """Send until it is taken, or refused for good; return whether it was taken."""
+        """Send until it is taken, or has to be given up; return whether it was taken.
+
+        Given up is what Muniment refuses, or fails on. While it is away, or a proxy before it says
+        so (502, 503, 504), the message is kept.
+        """
         body = json.dumps(message).encode()
         delivery_id = str(uuid4())
-        pause = 1.0
+        pause, failures = 1.0, 0
         while True:
             try:
                 status = self._post(delivery_id, body)
@@ -176,7 +182,9 @@ class Messenger:
                 if status == 202:
                     return True
                 problem = f"HTTP status {status}"
-                if 400 <= status < 500 and status not in {408, 429}:
+                failures += status == 500
+                is_final = 400 <= status < 500 and status not in {408, 429}
+                if is_final or failures == MOST_FAILURES:
                     logger.error("Muniment does not take what it is told (%s)", problem)
                     return False
             if pause == 1.0:

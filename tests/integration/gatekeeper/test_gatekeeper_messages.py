@@ -123,13 +123,17 @@ def test_a_message_is_sent_again_under_its_id_until_it_is_taken(receiver: Receiv
     assert len(set(receiver.delivery_ids)) == 1
 
 
-def test_a_message_that_is_refused_for_good_does_not_hold_up_the_next(receiver: Receiver) -> None:
-    receiver.statuses = [401, 202]
+def test_a_message_that_is_refused_or_failed_on_does_not_hold_up_the_next_for_ever(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("muniment.mlflow.messenger.LONGEST_PAUSE_SECONDS", 0.1)
+    receiver.statuses = [401, 500, 500, 500, 500, 202]
     messenger = Messenger(receiver.url, SECRET, "main")
-    messenger.tell_refusal(refused("lost"))
-    messenger.tell_refusal(refused("told"))
+    for model in ("refused", "failed-on", "told"):
+        messenger.tell_refusal(refused(model))
     wait_until(lambda: receiver.taken)
-    assert [message["model"] for message in receiver.taken] == ["told"]
+    assert len(set(receiver.delivery_ids)) == 3
+    assert [(told["model"], told["dropped"]) for told in receiver.taken] == [("told", 2)]
 
 
 def test_telling_takes_no_time_while_muniment_hangs_and_what_does_not_fit_is_counted(
