@@ -55,19 +55,17 @@ def record_alias(
     registered_model: RegisteredModel,
     alias: str,
     version: ModelVersion | None,
-    preexisting: bool = False,
     actor: Actor,
     now: datetime,
 ) -> AliasChange | None:
     """Bring the mirror to what MLflow says of one alias, with a fact; None where it was there.
 
     Call it with the model's row locked. A change of a governed alias that no grant explains is a
-    violation, unless the mirror was not watching yet, the model is only observed, or the move
-    brings back what a violation took away.
+    violation, unless the model is only observed, or the move brings back what a violation took
+    away.
 
     Args:
         version: where the alias points now; None when it was removed.
-        preexisting: the model appears in this very walk of a source that was never walked.
     """
     held = (
         ModelAlias.objects.select_related("version")
@@ -85,7 +83,7 @@ def record_alias(
         else None
     )
     is_explained = promotion is not None or rollback is not None
-    is_unexplained = not is_explained and not preexisting and is_governed_alias(alias)
+    is_unexplained = not is_explained and is_governed_alias(alias)
     restored = _restored_violation(registered_model, alias, version) if is_unexplained else None
     is_violation = (
         is_unexplained
@@ -109,8 +107,6 @@ def record_alias(
         detail["promotion_id"] = str(promotion.pk)
     elif rollback:
         detail["rollback_id"] = str(rollback.pk)
-    if preexisting:
-        detail["preexisting"] = True
     if restored:
         detail["restores"] = restored.entry.sha256
     elif is_unexplained and not is_violation:

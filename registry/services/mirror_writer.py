@@ -163,7 +163,9 @@ class ChangeWriter:
         is_unexplained = goes_around_the_store(judged) and not self._restores(
             judged, known, version
         )
-        is_violation = is_unexplained and self._watch.makes_violations(change.model_name)
+        names = {change.model_name, str((change.before or {}).get("name", change.model_name))}
+        # A governed model does not escape by being renamed to a name that nobody watches.
+        is_violation = is_unexplained and any(map(self._watch.makes_violations, names))
         found = self._found(judged, known, version) if is_violation else None
         detail = found.detail if found else {"unexplained": True} if is_unexplained else None
         entry = state_registry_event(

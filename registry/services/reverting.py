@@ -20,7 +20,7 @@ from registry.domain.undoing import changes_to_undo
 from registry.domain.violations import ViolationStatus
 from registry.models import RegistrySource, Violation
 from registry.services.grants import issue_restore_token
-from registry.services.modes import watch_of
+from registry.services.modes import Watch, watch_of
 from registry.services.work import send_revert
 
 logger = structlog.get_logger(__name__)
@@ -34,11 +34,7 @@ def order_reverts(source: RegistrySource) -> int:
     if source.on_violation != RegistrySource.OnViolation.REVERT:
         return 0
     watch = watch_of(source.name)
-    ordered = [
-        violation
-        for violation in revertible_of(source)
-        if watch.mode(violation.registered_model.name) is Mode.ENFORCE
-    ]
+    ordered = [violation for violation in revertible_of(source) if _is_enforced(violation, watch)]
     for violation in ordered:
         send_revert(violation)
     return len(ordered)
@@ -80,15 +76,21 @@ def revert_violation(
     return True
 
 
+def _is_enforced(violation: Violation, watch: Watch) -> bool:
+    """Say whether the model's name, or the one that it was renamed from, is enforced."""
+    name = violation.registered_model.name
+    before = str((violation.before or {}).get("name", name))
+    return Mode.ENFORCE in (watch.mode(name), watch.mode(before))
+
+
 def _begun(
     violation_id: UUID, client: MlflowClient, clock: Callable[[], datetime]
 ) -> Violation | None:
     """Count the attempt and return the violation; None where there is nothing to do."""
     found = Violation.objects.select_related("registered_model__source").get(pk=violation_id)
     known = found.registered_model
-    if (
-        known.source.on_violation != RegistrySource.OnViolation.REVERT
-        or watch_of(known.source_id).mode(known.name) is not Mode.ENFORCE
+    if known.source.on_violation != RegistrySource.OnViolation.REVERT or not _is_enforced(
+        found, watch_of(known.source_id)
     ):
         return None
     if found.alias:

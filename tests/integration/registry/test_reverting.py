@@ -293,3 +293,21 @@ def test_a_restore_grant_is_for_one_change_once(
         assert answer.status_code == 403, answer.text
     assert watched.champion() == 2
     assert LogEntry.objects.filter(is_violation=True).count() == 1
+
+
+def test_a_model_does_not_escape_by_a_name_that_nobody_watches(watched: LiveRegistry) -> None:
+    source = RegistrySource.objects.get()
+    for pattern, mode in (("*", "observe"), (MODEL, "enforce")):
+        set_mode(
+            source=source,
+            pattern=pattern,
+            mode=mode,
+            actor=actor_of(watched.world.people["admin"]),
+            now=timezone.now(),
+        )
+    before = registry_state()
+    rename()
+    (fact,) = watched.walk()
+    assert (fact.event, fact.is_violation) == ("model.renamed", True)
+    assert revert_all() == 1
+    assert registry_state() == before
