@@ -52,7 +52,11 @@ def promote(world: World, number: int) -> Promotion:
 
 def twice_promoted() -> World:
     """Make version 3 champion after version 2; version 1 was it before Muniment watched."""
-    world = build_world()
+    return promote_twice(build_world())
+
+
+def promote_twice(world: World) -> World:
+    """Make version 3 champion after version 2."""
     promote(world, 2)
     lay_lineage(world, world.version(3), params={"C": "3.0"})
     audit(world, world.version(3), V2_RACE)

@@ -1,0 +1,72 @@
+"""Rollback grants in a real browser: both themes, narrow, by keyboard, under the strict policy."""
+
+from __future__ import annotations
+
+from playwright.sync_api import Browser, expect
+
+from tests.e2e.browsing import enter, keep_picture, violations
+from tests.integration.rollback import story
+from tests.integration.web.world import PASSWORD, World
+
+VERSION = "/models/boston-mortgage/versions/2/"
+
+
+def test_they_are_accessible_and_fit_and_break_no_policy(
+    browser: Browser, live_url: str, world: World
+) -> None:
+    complaints: list[str] = []
+    story.promote_twice(world)
+    used, _ = story.handed_out(world)
+    story.see(world, 2, story.tag_of(used, at=world.tick()))
+    story.promote(world, 3)
+    asked = story.request(world, note="If version 3 goes wrong\nat night. " * 20)
+    pages = {
+        "rollbacks": ("/rollbacks/", "reviewer"),
+        "rollback-requested": (f"/rollbacks/{asked.pk}/", "reviewer"),
+        "rollback-used": (f"/rollbacks/{used.pk}/", "reviewer"),
+        "rollback-panel": (VERSION, "engineer"),
+    }
+    for theme in ("light", "dark"):
+        for who in ("reviewer", "engineer"):
+            context = browser.new_context(color_scheme=theme, bypass_csp=True)
+            page = enter(context, live_url, who)
+            for name, (address, reader) in pages.items():
+                if reader != who:
+                    continue
+                page.goto(live_url + address)
+                for width in (360, 1280):
+                    page.set_viewport_size({"width": width, "height": 900})
+                    overflow = page.evaluate(
+                        "document.scrollingElement.scrollWidth"
+                        " - document.scrollingElement.clientWidth"
+                    )
+                    if overflow > 0:
+                        complaints.append(f"{name} at {width} px is {overflow} px too wide")
+                    keep_picture(page, f"{name}-{width}-{theme}")
+                complaints += [f"{name}, {theme}: {found}" for found in violations(page)]
+            context.close()
+    assert complaints == []
+
+
+def test_a_reviewer_signs_by_keyboard_and_without_a_script(
+    browser: Browser, live_url: str, world: World
+) -> None:
+    story.promote_twice(world)
+    rollback = story.request(world)
+    context = browser.new_context(java_script_enabled=False)
+    page = enter(context, live_url, "reviewer")
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
+    page.goto(f"{live_url}/rollbacks/{rollback.pk}/")
+    page.get_by_role("radio", name="Approve").focus()
+    page.keyboard.press("Space")
+    page.keyboard.press("Tab")
+    page.keyboard.type("Version 2 held for a year.")
+    page.keyboard.press("Tab")
+    page.keyboard.type(PASSWORD)
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("Your decision is signed.")).to_be_visible()
+    expect(page.get_by_text("1 of 2 signatures")).to_be_visible()
+    expect(page.get_by_text("Version 2 held for a year.")).to_be_visible()
+    assert not [line for line in said if "Content Security Policy" in line]
+    context.close()
