@@ -26,7 +26,7 @@ from registry.models import (
     Violation,
 )
 from registry.services.aliases import governed_aliases
-from registry.services.bulk_bindings import matches
+from registry.services.bulk_bindings import PROMPT_MARK, matches
 from registry.services.modes import Watch, watches
 
 _MOVES = (Event.ALIAS_SET, Event.ALIAS_MOVED, Event.ALIAS_REMOVED)
@@ -94,6 +94,8 @@ class PlanRow:
     """One model of the plan.
 
     Attributes:
+        is_prompt: MLflow's prompts stand in the registry too; nothing of them is promoted, so that
+            enforcing breaks nothing.
         is_prevented: the mode is `enforce`, and the registry store was heard refusing.
         versions, recorded, without_commit: living versions; those of them with a lineage record;
             those whose run has no commit.
@@ -103,6 +105,7 @@ class PlanRow:
     name: str
     source: str
     source_query: str
+    is_prompt: bool
     mode: Mode
     is_prevented: bool
     policy: str
@@ -162,19 +165,21 @@ def _rows(models: QuerySet[RegisteredModel], now: datetime) -> list[PlanRow]:
     watch = watches()
     holders, moves, versions = _holders(models), _moves(models, now), _versions(models)
     rows = []
-    for pk, source, name, since, policy, number, tier in models.order_by(
+    for pk, source, name, since, prompt, policy, number, tier in models.order_by(
         "name", "source", "pk"
     ).values_list(
-        *("pk", "source", "name", "first_seen_at"),
+        *("pk", "source", "name", "first_seen_at", PROMPT_MARK),
         *("binding__policy__name", "binding__policy__version", "binding__risk_tier"),
     ):
         mode = watch.get(source, Watch(())).mode(name)
         total, recorded, without_commit = versions[pk]
+        is_prompt = prompt == "true"
         rows.append(
             PlanRow(
                 name=name,
                 source=source,
                 source_query=RegisteredModel(source_id=source).source_query,
+                is_prompt=is_prompt,
                 mode=mode,
                 is_prevented=mode is Mode.ENFORCE and guarded[source] is not None,
                 policy=f"{policy} v{number}" if policy else "",
@@ -185,7 +190,9 @@ def _rows(models: QuerySet[RegisteredModel], now: datetime) -> list[PlanRow]:
                 recorded=recorded,
                 without_commit=without_commit,
                 watched_since=since,
-                problems=problems_of(
+                problems=()
+                if is_prompt
+                else problems_of(
                     has_policy=bool(policy),
                     holders=holders[pk],
                     unexplained_moves=len(moves[pk]),

@@ -14,6 +14,7 @@ from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Exists, OuterRef
+from django.db.models.fields.json import KT
 from django.db.models.functions import Lower
 
 from accounts.models import User
@@ -23,6 +24,7 @@ from audits.services.log import append_statements, lock_streams
 from lineage.models import LineageRecord
 from registry.domain.modes import Mode, PatternMode
 from registry.domain.promotion import DECIDABLE_STATUSES
+from registry.domain.violations import PROMPT_TAG
 from registry.errors import BindingChanged, UnknownVersion
 from registry.models import (
     ModelAlias,
@@ -39,6 +41,9 @@ from registry.services.decisions import decide_promotion
 from registry.services.mirror import one_walk_at_a_time
 from registry.services.modes import checked_pattern
 from registry.services.promotions import order_missing_evidence
+
+# What a registered model's row says of whether it is a prompt.
+PROMPT_MARK = KT(f"row__tags__{PROMPT_TAG}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +70,8 @@ def plan_binding(
 ) -> tuple[Rebinding, ...]:
     """Return the living models that a pattern matches, by name, each with what it has now.
 
+    A prompt is among them only by its exact name: nothing of prompts is promoted.
+
     Raises:
         InvalidRequest: the pattern is empty or too long.
         PolicyNotBindable: the policy says that it is not for this tier or for no governed alias.
@@ -74,6 +81,7 @@ def plan_binding(
     pattern = checked_pattern(pattern)
     living = (
         RegisteredModel.objects.filter(source=source, gone_at__isnull=True)
+        .annotate(prompt=PROMPT_MARK)
         .select_related("binding__policy")
         .only(
             *("source", "creation_timestamp_ms", "first_seen_name", "name"),
@@ -82,7 +90,9 @@ def plan_binding(
         .order_by("name")
     )
     found = tuple(
-        _rebinding(known, policy, risk_tier) for known in living if matches(known.name, pattern)
+        _rebinding(known, policy, risk_tier)
+        for known in living
+        if known.name == pattern or (known.prompt != "true" and matches(known.name, pattern))
     )
     if not found:
         raise UnknownVersion(

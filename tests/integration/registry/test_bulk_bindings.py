@@ -118,6 +118,13 @@ def test_a_name_matches_itself_whatever_letters_it_has(world: World) -> None:
     assert [one.registered_model.name for one in bind(world, "Fraud-[old]")] == ["Fraud-[old]"]
 
 
+def test_a_pattern_leaves_prompts_out(world: World) -> None:
+    prompt = model_row("fraud-prompt", tags={"mlflow.prompt.is_prompt": "true"})
+    walk(world, [row_of_the_world(), prompt, model_row("fraud-cards")], rows_of_the_world())
+    assert [one.registered_model.name for one in bind(world, "fraud-*")] == ["fraud-cards"]
+    assert [one.registered_model.name for one in bind(world, "fraud-prompt")] == ["fraud-prompt"]
+
+
 def test_what_cannot_be_bound_is_refused_and_nothing_is(world: World) -> None:
     add_models(world, FRAUD)
     before, held = facts(), bound()
@@ -186,6 +193,7 @@ def test_open_promotions_are_decided_again_and_champions_audited(world: World) -
 
 def test_many_models_cost_as_many_queries_as_three(world: World) -> None:
     def queries(names: list[str], pattern: str) -> int:
+        RegistrySource.objects.update(walked_at=None)  # adopted: nothing else is cheaper to make
         add_models(world, names)
         with CaptureQueriesContext(connection) as captured:
             assert len(bind(world, pattern)) == len(names)

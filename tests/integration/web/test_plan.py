@@ -100,6 +100,14 @@ def test_each_problem_is_named_and_counted(world: World) -> None:
     ]
 
 
+def test_a_prompt_breaks_in_nothing(world: World) -> None:
+    prompt = model_row("greeting", tags={"mlflow.prompt.is_prompt": "true"})
+    walk(world, [row_of_the_world(), prompt], rows_of_the_world())
+    row = row_of("greeting")
+    assert (row.is_prompt, row.problems) == (True, ())
+    assert not row_of(MODEL).is_prompt
+
+
 def test_moves_that_no_grant_explains_are_told_for_thirty_days(world: World) -> None:
     """Not what was there when Muniment began to watch, nor what put a violation right."""
     assert row_of(MODEL).moves == ()
