@@ -142,10 +142,10 @@ class Gatekeeper:
                 "grant %s was carried out but not confirmed: %s", permit.grant.grant_id, error
             )
 
-    def tell_start(self, mlflow_version: str) -> None:
-        """Let Muniment know, some time soon, that the store guards the registry."""
+    def tell_guarding(self, mlflow_version: str) -> None:
+        """Let Muniment know, some time soon and then every hour, that the registry is guarded."""
         if self._messenger is not None:
-            self._messenger.tell_start(mlflow_version)
+            self._messenger.tell_guarding(mlflow_version)
 
     def tell_refusal(self, call: RegistryCall, why: str, user: str) -> None:
         """Let Muniment know, some time soon, that a call was refused."""

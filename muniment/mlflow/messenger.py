@@ -10,7 +10,6 @@ import json
 import logging
 import threading
 import time
-from collections import deque
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -24,6 +23,7 @@ logger = logging.getLogger("muniment.mlflow")
 
 PATH = "/hooks/gatekeeper"
 WINDOW_SECONDS = 60.0
+GUARDING_SECONDS = 3600.0
 CAPACITY = 256
 TIMEOUT_SECONDS = 5.0
 LONGEST_PAUSE_SECONDS = 60.0
@@ -98,7 +98,8 @@ class Messenger:
         self._changed = threading.Condition()
         self._waiting: dict[tuple[str, str, str], _Tally] = {}
         self._quiet_until: dict[tuple[str, str, str], float] = {}
-        self._starts: deque[dict[str, str]] = deque(maxlen=1)
+        self._sign_of_life: dict[str, str] | None = None
+        self._sign_due = 0.0
         self._dropped = 0
         self._thread: threading.Thread | None = None
 
@@ -109,10 +110,10 @@ class Messenger:
             return None
         return cls(settings.muniment_url, settings.secret, settings.source)
 
-    def tell_start(self, mlflow_version: str) -> None:
-        """Say that the store guards its registry from now on."""
+    def tell_guarding(self, mlflow_version: str) -> None:
+        """Say that the store guards its registry: now, and every hour while the process lives."""
         with self._changed:
-            self._starts.append({"event": "store.started", "mlflow_version": mlflow_version})
+            self._sign_of_life = {"event": "store.guarding", "mlflow_version": mlflow_version}
             self._wake()
 
     def tell_refusal(self, refused: RefusedChange) -> None:
@@ -151,9 +152,10 @@ class Messenger:
         """Wait for the next message that is due, and take it."""
         with self._changed:
             while True:
-                if self._starts:
-                    return dict(self._starts.popleft()), self._dropped
                 now = time.monotonic()
+                if self._sign_of_life is not None and self._sign_due <= now:
+                    self._sign_due = now + GUARDING_SECONDS
+                    return dict(self._sign_of_life), self._dropped
                 self._quiet_until = {
                     kind: until for kind, until in self._quiet_until.items() if until > now
                 }
@@ -162,6 +164,8 @@ class Messenger:
                     self._quiet_until[due] = now + self._window_seconds
                     return _refusal_message(self._waiting.pop(due)), self._dropped
                 pauses = [self._quiet_until[kind] - now for kind in self._waiting]
+                if self._sign_of_life is not None:
+                    pauses.append(self._sign_due - now)
                 self._changed.wait(min(pauses, default=None))
 
     def _deliver(self, message: dict[str, Any]) -> bool:

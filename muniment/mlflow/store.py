@@ -66,7 +66,7 @@ def open_store(database_uri: str) -> Any:
     store = store_class(
         database_uri, read_db_uri=os.environ.get(READ_REPLICA_BACKEND_STORE_URI_ENV_VAR)
     )
-    gatekeeper.tell_start(mlflow.__version__)
+    gatekeeper.tell_guarding(mlflow.__version__)
     return store
 
 

@@ -1,4 +1,4 @@
-"""What the gatekeeper inside an MLflow server tells us: that it started, and what it refused."""
+"""What the gatekeeper inside an MLflow server tells us: that it is there, and what it refused."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class GatekeeperMessage:
 
     Attributes:
         source: the registry's name, as its server was told.
-        refused: None where the message says that the store started.
+        refused: None where the message says no more than that the store guards.
     """
 
     source: str
@@ -74,7 +74,7 @@ def read_message(body: bytes) -> GatekeeperMessage:
         raise MessageUnreadable("The message is no JSON object.")
     source = _text(parsed, "source", MAX_TEXT_CHARACTERS)
     match parsed.get("event"):
-        case "store.started":
+        case "store.guarding":
             return GatekeeperMessage(source, None)
         case "change.refused":
             return GatekeeperMessage(source, _refused(parsed))

@@ -48,7 +48,7 @@ class RegistrySource(models.Model):
     on_violation = models.CharField(
         max_length=10, choices=OnViolation.choices, default=OnViolation.ALARM, db_default="alarm"
     )
-    # When the registry store inside this MLflow was last heard refusing; null: never.
+    # When the registry store inside this MLflow was last heard of, hourly at least; null: never.
     gatekeeper_seen_at = models.DateTimeField(null=True)
     walked_at = models.DateTimeField(null=True)
     failed_at = models.DateTimeField(null=True)

@@ -114,13 +114,25 @@ def test_refusals_of_one_kind_are_one_message_a_window_with_their_count(
 def test_a_message_is_sent_again_under_its_id_until_it_is_taken(receiver: Receiver) -> None:
     receiver.statuses = [503, 429, 202]
     messenger = Messenger(receiver.url, SECRET, "main")
-    messenger.tell_start("3.17.2")
+    messenger.tell_guarding("3.17.2")
     wait_until(lambda: receiver.taken)
     assert receiver.taken == [
-        {"event": "store.started", "mlflow_version": "3.17.2", "source": "main", "dropped": 0}
+        {"event": "store.guarding", "mlflow_version": "3.17.2", "source": "main", "dropped": 0}
     ]
     assert len(receiver.delivery_ids) == 3
     assert len(set(receiver.delivery_ids)) == 1
+
+
+def test_a_store_that_refuses_nothing_is_heard_of_again(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("muniment.mlflow.messenger.GUARDING_SECONDS", 0.2)
+    messenger = Messenger(receiver.url, SECRET, "main")
+    messenger.tell_guarding("3.17.2")
+    wait_until(lambda: len(receiver.taken) == 3)
+    assert {told["event"] for told in receiver.taken} == {"store.guarding"}
+    messenger.tell_refusal(refused())
+    wait_until(lambda: "change.refused" in {told["event"] for told in receiver.taken})
 
 
 def test_a_message_that_is_refused_or_failed_on_does_not_hold_up_the_next_for_ever(

@@ -186,10 +186,10 @@ def test_what_says_nothing_that_can_be_stated_is_answered_with_why(tell: Tell) -
     assert not WebhookDelivery.objects.exists()
 
 
-def test_a_started_store_is_noted_and_not_logged(tell: Tell) -> None:
+def test_a_store_that_guards_is_noted_and_not_logged(tell: Tell) -> None:
     before = LogEntry.objects.count()
     asked = datetime.now(UTC)
-    answer = tell({"event": "store.started", "source": "default", "mlflow_version": "3.17.2"})
+    answer = tell({"event": "store.guarding", "source": "default", "mlflow_version": "3.17.2"})
     assert answer.status_code == 202
     seen = RegistrySource.objects.get(pk="default").gatekeeper_seen_at
     assert seen is not None

@@ -46,7 +46,7 @@ def test_a_call_without_a_version_and_a_member_of_a_newer_store_are_read() -> No
     read = read_message(message(version="", newer=True))
     assert read.refused is not None
     assert read.refused.version is None
-    assert read_message(message(event="store.started")).refused is None
+    assert read_message(message(event="store.guarding")).refused is None
 
 
 @pytest.mark.parametrize(
