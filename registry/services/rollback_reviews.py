@@ -10,6 +10,7 @@ from uuid import UUID
 from django.db import transaction
 
 from accounts.models import User
+from accounts.services.notices import settle_notice
 from accounts.services.people import reauthenticate
 from audits.domain.actor import Actor
 from audits.services.disclosures import commit_person, commit_text
@@ -25,6 +26,7 @@ from registry.services.rollbacks import (
     MAX_NOTE,
     approval_rule,
     lock_rollback,
+    notice_key,
     passed_promotion,
     require_living,
     why_never_back,
@@ -80,6 +82,7 @@ def sign_rollback(
         given = rollback.approvals.filter(verdict=APPROVE).count() + (verdict == APPROVE)
         if verdict == REFUSE or given >= approval_rule(rollback.version).count:
             rollback.status = next_rollback_status(RollbackStatus(rollback.status), event)
+            settle_notice(dedup_key=notice_key(rollback), now=now)
         rollback.updated_at = now
         rollback.save(update_fields=["status", "updated_at"])
         _add_signature(rollback, event, verdict, reason, actor=actor, now=now)

@@ -7,7 +7,8 @@ from uuid import UUID
 
 from django.db import transaction
 
-from accounts.models import User
+from accounts.models import NoticeKind, User
+from accounts.services.notices import post_notice, settle_notice
 from audits.domain.actor import Actor
 from audits.services.disclosures import commit_text
 from audits.services.log import lock_stream
@@ -118,6 +119,16 @@ def request_rollback(
         actor=actor,
         now=now,
     )
+    post_notice(
+        kind=NoticeKind.REGISTRY,
+        subject="A rollback grant waits for signatures.",
+        text=f"{alias} of {version.registered_model.name}, from version {holder.version} to "
+        f"{version.version}, asked for by {rollback.requester.printed_name}.",
+        path=f"/rollbacks/{rollback.pk}/",
+        audience=["reviewer"],
+        dedup_key=notice_key(rollback),
+        now=now,
+    )
     return rollback
 
 
@@ -143,7 +154,13 @@ def revoke_rollback(*, rollback_id: UUID, actor: Actor, now: datetime) -> Rollba
     rollback.updated_at, rollback.sealed_token = now, None
     rollback.save(update_fields=["status", "updated_at", "sealed_token"])
     state_rollback(rollback=rollback, event=RollbackEvent.REVOKED, actor=actor, now=now)
+    settle_notice(dedup_key=notice_key(rollback), now=now)
     return rollback
+
+
+def notice_key(rollback: RollbackGrant) -> str:
+    """Name the notice that a rollback grant waits for signatures."""
+    return f"rollback:{rollback.pk}"
 
 
 def lock_rollback(rollback_id: UUID) -> RollbackGrant:

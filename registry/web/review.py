@@ -18,6 +18,7 @@ from registry.selectors.promotions import (
     happenings,
     last_decision,
 )
+from registry.selectors.rollbacks import could_go_back_from
 from registry.selectors.versions import lineage_of, version_by_uri
 from registry.services.approvals import MEANINGS, why_not
 from registry.services.decisions import NO_POLICY
@@ -74,6 +75,9 @@ def review_context(promotion: Promotion, actor: Actor, now: datetime) -> dict[st
         "meanings": {verdict.value: words for verdict, words in MEANINGS.items()},
         "may_withdraw": actor.id == str(promotion.requester_id)
         and PromotionStatus(promotion.status) in DECIDABLE_STATUSES,
+        "has_way_back": promotion.status == PromotionStatus.EXECUTED
+        and promotion.replaces is not None
+        and could_go_back_from(promotion.replaces, promotion.alias) == version,
         "timeline": timeline(happened, names),
     }
 

@@ -12,6 +12,7 @@ from django.conf import settings
 from django.db import IntegrityError, connection
 
 from accounts.errors import ReauthenticationFailed
+from accounts.models import Notice
 from accounts.services.people import actor_of, add_person
 from audits.domain.actor import SETUP
 from audits.errors import RoleRequired
@@ -154,6 +155,22 @@ def test_as_many_sign_as_the_policy_asks_for_and_each_once(world: World) -> None
     assert story.sign(world, rollback, "reviewer2").status == "approved"
     with pytest.raises(RollbackNotPossible, match="is approved"):
         story.sign(world, rollback, "reviewer2")
+
+
+def test_reviewers_are_told_until_it_is_decided(world: World) -> None:
+    ended = []
+    for verdict, who in (("approve", "reviewer2"), ("refuse", "reviewer2"), ("", "engineer")):
+        rollback = story.request(world)
+        notice = Notice.objects.latest("posted_at")
+        assert (notice.path, notice.audience) == (f"/rollbacks/{rollback.pk}/", ["reviewer"])
+        story.sign(world, rollback, "reviewer")
+        assert Notice.objects.get(pk=notice.pk).settled_at is None
+        if verdict:
+            story.sign(world, rollback, who, verdict=verdict, reason="So it is.")
+        if verdict != "refuse":
+            revoke(world, rollback, who)
+        ended.append(Notice.objects.get(pk=notice.pk).settled_at is not None)
+    assert ended == [True] * 3
 
 
 def test_one_refusal_ends_it(world: World) -> None:

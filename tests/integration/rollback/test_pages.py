@@ -11,7 +11,7 @@ from django.test import Client
 
 from config.celery import app
 from muniment.grant import read_unverified_grant
-from registry.models import RollbackGrant
+from registry.models import Promotion, RollbackGrant
 from tests.integration.rollback import story
 from tests.integration.web.forms import forms_of, post, send, text_of
 from tests.integration.web.world import PASSWORD, World
@@ -117,6 +117,10 @@ def test_a_version_that_never_passed_offers_no_rollback(world: World, enter: Ent
         offered = forms_of(enter("engineer").get(page))
         assert (f"{page}rollbacks" in offered) is is_offered
         assert f"{page}rollbacks" not in forms_of(enter("reviewer").get(page))
+    for number, is_offered in ((2, False), (3, True)):
+        promotion = Promotion.objects.get(version__version=number)
+        said = text_of(enter("auditor").get(f"/promotions/{promotion.pk}/"))
+        assert ("have a rollback grant to v2 signed" in said) is is_offered
     answer = post(
         enter("engineer"),
         "/models/boston-mortgage/versions/1/rollbacks",
