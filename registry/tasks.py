@@ -17,6 +17,7 @@ from lineage.errors import MlflowUnavailable
 from lineage.mlflow import MlflowClient
 from registry.models import ModelVersion, Promotion, RegistrySource, Violation
 from registry.services.artifacts import due_versions, verify_artifacts
+from registry.services.backlog import order_audits_of_champions
 from registry.services.execution import Progress, execute_promotion
 from registry.services.lineage import record_version_lineage
 from registry.services.mirror import walk_source
@@ -77,6 +78,7 @@ def take_up_open_work() -> None:
         send_job(job)
     for promotion in Promotion.objects.filter(status__in=["approved", "executing"]):
         send_promotion(promotion)
+    order_audits_of_champions(now=timezone.now())
 
 
 @shared_task(**_RETRY)

@@ -10,32 +10,24 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef
 from django.db.models.fields.json import KT
-from django.db.models.functions import Lower
 
 from accounts.models import User
 from audits.domain.actor import GATE, Actor
-from audits.models import Evidence, Job
 from audits.services.log import append_statements, lock_streams
-from lineage.models import LineageRecord
 from registry.domain.modes import Mode, PatternMode
 from registry.domain.promotion import DECIDABLE_STATUSES
 from registry.domain.violations import PROMPT_TAG
 from registry.errors import BindingChanged, UnknownVersion
 from registry.models import (
-    ModelAlias,
-    ModelVersion,
     Policy,
     PolicyBinding,
     Promotion,
     RegisteredModel,
     RegistrySource,
 )
-from registry.services.aliases import governed_aliases
 from registry.services.bindings import binding_statement, require_bindable
 from registry.services.decisions import decide_promotion
 from registry.services.mirror import one_walk_at_a_time
@@ -120,9 +112,9 @@ def bind_matching(
 ) -> tuple[Rebinding, ...]:
     """Bind a policy and a risk tier to every living model that a pattern matches, all or none.
 
-    One fact for each model that this changes; the same twice is once. Evidence is ordered for the
-    versions that governed aliases name and for open promotions, which are decided again; for
-    others when a promotion is requested.
+    One fact for each model that this changes; the same twice is once. Open promotions are decided
+    again. The audits that champions lack are taken up a few at a time (`backlog`): thousands at
+    once would stand before everybody else's work.
 
     Args:
         shown: the digest of the plan that somebody was shown and agreed to.
@@ -169,7 +161,6 @@ def bind_matching(
             unique_fields=["registered_model"],
             update_fields=["policy", "risk_tier", "bound_by", "bound_at"],
         )
-        _order_audits(changed, actor=actor, now=now)
         _decide_again(changed, actor=actor, now=now)
     return plan
 
@@ -183,39 +174,6 @@ def _rebinding(known: RegisteredModel, policy: Policy, risk_tier: str) -> Rebind
         policy=f"{binding.policy.name}@{binding.policy.version}",
         risk_tier=binding.risk_tier,
         changes=(binding.policy_id, binding.risk_tier) != (policy.pk, risk_tier),
-    )
-
-
-def _order_audits(models: Sequence[RegisteredModel], *, actor: Actor, now: datetime) -> None:
-    """Open the audits that governed versions lack, in bulk.
-
-    Nothing is sent: thousands of messages would stand before everybody else's work, and open jobs
-    are taken up a few at a time. A version without a lineage record has its turn in the backlog,
-    and its audit follows.
-    """
-    named = ModelAlias.objects.annotate(lower=Lower("alias")).filter(
-        version=OuterRef("pk"), lower__in=governed_aliases()
-    )
-    of_version = {"version_uri": OuterRef("uri")}
-    audited = Evidence.objects.filter(**of_version).exclude(conclusion="error")
-    lacking = (
-        ModelVersion.objects.filter(registered_model__in=models, gone_at__isnull=True)
-        .filter(Exists(named), Exists(LineageRecord.objects.filter(**of_version)))
-        .exclude(Exists(audited.filter(kind="bias")), Exists(audited.filter(kind="performance")))
-        .values_list("uri", flat=True)
-    )
-    Job.objects.bulk_create(
-        [
-            Job(
-                kind=Job.Kind.PREDICTIONS_AUDIT,
-                version_uri=uri,
-                requested_by=UUID(actor.id),
-                created_at=now,
-                updated_at=now,
-            )
-            for uri in lacking
-        ],
-        ignore_conflicts=True,
     )
 
 

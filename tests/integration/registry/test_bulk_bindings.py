@@ -16,6 +16,7 @@ from accounts.services.people import actor_of
 from audits.errors import RoleRequired
 from audits.models import Job, LogEntry
 from audits.services.log import lock_streams
+from registry import tasks
 from registry.errors import (
     BindingChanged,
     InvalidRequest,
@@ -24,6 +25,7 @@ from registry.errors import (
     UnknownVersion,
 )
 from registry.models import Policy, PolicyBinding, RegisteredModel, RegistrySource
+from registry.services import backlog
 from registry.services.bulk_bindings import (
     Rebinding,
     bind_matching,
@@ -174,21 +176,35 @@ def test_all_or_none(world: World) -> None:
     assert set(bound()) == {MODEL}
 
 
-def test_open_promotions_are_decided_again_and_champions_audited(world: World) -> None:
+def test_open_promotions_are_decided_again(world: World) -> None:
     promotion = world.request(2)
     decisions = promotion.decisions.count()
-    add_models(world, FRAUD)
-    for name in FRAUD[:2]:
-        lay_lineage(world, world.version(1, name))
-    Job.objects.all().delete()
     bind(world, "*", policy=second_version(world))
     assert promotion.decisions.count() == decisions + 1
-    audits = Job.objects.filter(kind=Job.Kind.PREDICTIONS_AUDIT, status=Job.Status.QUEUED)
-    assert set(audits.values_list("version_uri", flat=True)) == {
-        world.version(1, name).uri for name in FRAUD[:2]
-    }
-    # The third has no lineage yet: its turn comes with the backlog, and its audit follows.
-    assert not Job.objects.filter(kind=Job.Kind.LINEAGE).exists()
+
+
+def test_the_audits_of_champions_are_taken_up_a_few_at_a_time(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    RegistrySource.objects.update(walked_at=None)
+    add_models(world, [*FRAUD, "unbound"])
+    for name in (*FRAUD[:2], "unbound"):
+        lay_lineage(world, world.version(1, name))
+    Job.objects.all().delete()
+    bind(world, "fraud-*")
+    audits = Job.objects.filter(kind=Job.Kind.PREDICTIONS_AUDIT)
+    assert not audits.exists()
+    monkeypatch.setattr(backlog, "MAX_QUEUED", 1)
+    monkeypatch.setattr(backlog, "_REFILL_BELOW", 1)
+    first, second = (world.version(1, name).uri for name in FRAUD[:2])
+    tasks.take_up_open_work()
+    tasks.take_up_open_work()  # one is queued, and that is enough
+    assert [job.version_uri for job in audits] == [first]
+    audits.update(status=Job.Status.FAILED)
+    tasks.take_up_open_work()
+    tasks.take_up_open_work()
+    # What failed is not tried for ever; without a lineage record, or a policy, there is no audit.
+    assert [job.version_uri for job in audits.order_by("created_at")] == [first, second]
 
 
 def test_many_models_cost_as_many_queries_as_three(world: World) -> None:

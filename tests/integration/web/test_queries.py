@@ -28,7 +28,7 @@ FROZEN = {
     "/models/boston-mortgage/versions/2/": 31,
     "/models/boston-mortgage/aliases/": 13,
     "/aliases/": 13,
-    "/plan/": 31,
+    "/plan/": 18,
     "/promotions/": 16,
     "/rollbacks/": 11,
     "/log/": 16,
