@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.conf import settings
-from django.db.models import Count, Exists, OuterRef, QuerySet, Subquery
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery
 
 from audits.models import Evidence, LogEntry
 from audits.selectors import origin_of
@@ -107,8 +107,10 @@ def _state_condition(state: str) -> Exists | None:
         case "crowned":
             return Exists(ModelAlias.objects.filter(alias__iexact=champion_alias(), **of_model))
         case "violated":
+            # Moves from before violations had a table of their own count too.
+            moved = Q(alias_changes__is_violation=True)
             violated = RegisteredModel.objects.filter(
-                pk=OuterRef("pk"), alias_changes__is_violation=True
+                moved | Q(violations__isnull=False), pk=OuterRef("pk")
             )
             return Exists(violated)
     return None

@@ -199,6 +199,15 @@ def test_the_list_is_filtered_and_paged_at_a_cost_that_does_not_grow(
     assert "No violation fits" in text_of(client.get("/violations/?source=second"))
 
 
+def test_the_inventory_finds_models_by_any_violation(world: World, enter: Enter) -> None:
+    client = enter("auditor")
+    assert "No model fits" in text_of(client.get("/?state=violated"))
+    rows = [*rows_of_the_world()[:2], version_row(3, stage="Production")]
+    walk(world, [row_of_the_world()], rows)
+    assert Violation.objects.get().event == "version.changed"
+    assert MODEL in text_of(client.get("/?state=violated"))
+
+
 def test_the_age_of_each_mirror_is_on_every_page_and_amber_when_it_is_late(
     world: World, enter: Enter, settings: Settings
 ) -> None:
