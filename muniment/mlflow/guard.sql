@@ -168,6 +168,8 @@ DECLARE
     item text;
     role_name text;
     thing record;
+    -- What came since, by an upgrade as a superuser, is for the database's owner.
+    heir name := (SELECT role FROM muniment_guard.former_owner WHERE object LIKE 'DATABASE %');
 BEGIN
     FOREACH item IN ARRAY ARRAY['fold(text)', 'governs(text, text)', 'governs_tag(text)', 'judge()',
             'free_columns()', 'refuse_truncate()'] LOOP
@@ -184,11 +186,12 @@ BEGIN
         SELECT format('TABLE public.%I', relname), relowner FROM pg_class
             WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p')
         UNION ALL
-        SELECT format('ROUTINE public.%I(%s)', proname, pg_get_function_identity_arguments(oid)),
+        SELECT format('ROUTINE public.%I(%s)', proname, oidvectortypes(proargtypes)),
             proowner FROM pg_proc WHERE pronamespace = 'public'::regnamespace
     LOOP
         CONTINUE WHEN thing.owner = 'muniment_guard'::regrole;
-        INSERT INTO muniment_guard.former_owner VALUES (thing.object, pg_get_userbyid(thing.owner))
+        INSERT INTO muniment_guard.former_owner
+            VALUES (thing.object, coalesce(heir, pg_get_userbyid(thing.owner)))
             ON CONFLICT DO NOTHING;
         EXECUTE format('ALTER %s OWNER TO muniment_guard', thing.object);
     END LOOP;

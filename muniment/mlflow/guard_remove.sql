@@ -18,6 +18,10 @@ BEGIN
         EXECUTE format('DROP TRIGGER %I ON %s', former.tgname, former.place);
     END LOOP;
     FOR former IN SELECT * FROM muniment_guard.former_owner LOOP
+        -- An upgrade of MLflow may have dropped it since.
+        CONTINUE WHEN former.object LIKE 'TABLE %' AND to_regclass(substr(former.object, 7)) IS NULL
+            OR former.object LIKE 'ROUTINE %'
+                AND to_regprocedure(substr(former.object, 9)) IS NULL;
         EXECUTE format('ALTER %s OWNER TO %I', former.object, former.role);
     END LOOP;
     REVOKE USAGE ON SCHEMA public FROM muniment_guard;

@@ -93,6 +93,33 @@ def test_removing_it_leaves_mlflow_as_it_was(
     assert_refused(lambda: plain_mlflow.set_registered_model_alias(model, "champion", "1"))
 
 
+def test_what_an_upgrade_of_mlflow_makes_and_drops_is_guarded_and_given_back(
+    guarded: Guarded,
+) -> None:
+    with closing(psycopg.connect(guarded.superuser_url, autocommit=True)) as connection:
+        connection.execute("CREATE TABLE made_by_upgrade (id serial)")
+        connection.execute("CREATE TABLE dropped_by_upgrade ()")
+        connection.execute(
+            "CREATE FUNCTION made_too(first text, second integer) RETURNS integer"
+            " LANGUAGE sql AS 'SELECT second'"
+        )
+        try:
+            guarded.run(GUARD)
+            with closing(guarded.connect(guarded.gatekeeper)) as gatekeeper:
+                gatekeeper.execute("INSERT INTO made_by_upgrade DEFAULT VALUES")
+            connection.execute("DROP TABLE dropped_by_upgrade")
+            guarded.run(REMOVE)
+            owner = "SELECT tableowner FROM pg_tables WHERE tablename = 'made_by_upgrade'"
+            owner += (
+                " UNION SELECT pg_get_userbyid(proowner) FROM pg_proc WHERE proname = 'made_too'"
+            )
+            assert connection.execute(owner).fetchall() == [(guarded.plain,)]
+        finally:
+            connection.execute("DROP FUNCTION made_too")
+            connection.execute("DROP TABLE IF EXISTS made_by_upgrade, dropped_by_upgrade")
+            guarded.run(GUARD)
+
+
 def test_it_does_nothing_in_another_database_or_for_a_role_that_is_not_there(
     guarded: Guarded, postgres: EmbeddedStack
 ) -> None:
