@@ -9,8 +9,10 @@ from urllib.parse import quote
 from django.test import Client
 from django.urls import reverse
 
+from accounts.services.people import actor_of
 from audits.services.alarms import raise_alarm
-from registry.models import Violation
+from registry.models import RegistrySource, Violation
+from registry.services.modes import set_mode
 from tests.integration.web.forms import post, send, text_of
 from tests.integration.web.intruder import write_entry
 from tests.integration.web.world import (
@@ -86,6 +88,13 @@ def test_markup_in_texts_from_outside_is_only_text(world: World, enter: Enter) -
     changed = {ATTACK: ATTACK, f"muniment.{ATTACK}": ATTACK}
     add_model(world, name, description=ATTACK, tags=changed, aliases={ATTACK: 1})
     violation = Violation.objects.get()
+    set_mode(
+        source=RegistrySource.objects.get(),
+        pattern=ATTACK,
+        mode="warn",
+        actor=actor_of(world.people["admin"]),
+        now=world.tick(),
+    )
     client = enter("engineer")
     entry = evidence.entry.sha256
     pages = [
@@ -96,6 +105,8 @@ def test_markup_in_texts_from_outside_is_only_text(world: World, enter: Enter) -
         reverse("registry:model-aliases", args=[name]),
         reverse("registry:model-aliases", args=[name]) + "?alias=" + quote(ATTACK.lower()),
         "/aliases/?q=" + quote(ATTACK[:20]),
+        "/plan/",
+        "/plan/?pattern=" + quote(ATTACK),
         f"/violations/{violation.pk}/",
         "/violations/?state=all&model=" + quote(ATTACK[:20]) + "&source=" + quote(ATTACK),
         f"/promotions/{promotion.pk}/",
@@ -119,6 +130,10 @@ def test_markup_in_texts_from_outside_is_only_text(world: World, enter: Enter) -
         assert "<script>alert" not in markup, page
         assert "<img" not in markup, page
         assert "{{ 7|add:7 }}" in unescape(markup) or "log/" in page, page
+    assert world.policy is not None
+    pair = quote(f"{world.policy.digest} high")
+    preview = enter("admin").get(f"/plan/bind?pattern={quote(name)}&binding={pair}")
+    assert (preview.status_code, "<script>alert" in preview.content.decode()) == (200, False)
 
 
 def test_a_hostile_reason_is_only_text(world: World, enter: Enter) -> None:
