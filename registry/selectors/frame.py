@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -11,7 +12,7 @@ from audits.domain.log_wording import alarm_title
 from audits.errors import SettingsRefused
 from audits.log_health import open_alarms
 from audits.selectors import latest_checkpoint
-from audits.services.alarms import REGISTRY_VIOLATIONS
+from audits.services.alarms import REGISTRY_ROLLBACKS, REGISTRY_VIOLATIONS
 from registry.models import RegistrySource
 
 # Two walks may be missed before anybody is told.
@@ -19,6 +20,10 @@ MISSED_WALKS = 2
 GRACE = timedelta(minutes=1)
 # For so long an alarm interrupts whoever listens to the page; then it is only there.
 NEW_ALARM = timedelta(minutes=15)
+_PAGES: Mapping[str, tuple[str, str]] = {
+    REGISTRY_VIOLATIONS: ("registry:violations", "See the violations"),
+    REGISTRY_ROLLBACKS: ("registry:rollbacks", "See the rollback grants"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +53,14 @@ class AlarmNotice:
 
     Attributes:
         page: the name of the page where something can be done about it; empty where there is none.
+        link: what a link to that page says.
     """
 
     title: str
     raised_at: datetime
     is_new: bool
     page: str
+    link: str
 
 
 def alarm_notices(now: datetime) -> tuple[AlarmNotice, ...]:
@@ -62,17 +69,16 @@ def alarm_notices(now: datetime) -> tuple[AlarmNotice, ...]:
         AlarmNotice(
             alarm_title(alarm.code, alarm.message),
             alarm.raised_at,
-            is_new=now - alarm.raised_at < NEW_ALARM,
-            page=_page_of(alarm.code),
+            now - alarm.raised_at < NEW_ALARM,
+            *_page_of(alarm.code),
         )
         for alarm in open_alarms()
     )
 
 
-def _page_of(code: str) -> str:
-    if code == REGISTRY_VIOLATIONS:
-        return "registry:violations"
-    return "audits:log-health" if code.startswith("log.") else ""
+def _page_of(code: str) -> tuple[str, str]:
+    log_health = ("audits:log-health", "See the log’s health")
+    return _PAGES.get(code) or (log_health if code.startswith("log.") else ("", ""))
 
 
 def mirror_ages(now: datetime) -> tuple[MirrorAge, ...]:

@@ -102,7 +102,7 @@ class AliasMove:
     after: int | None
     at: datetime
     promotion_id: str
-    is_rollback: bool
+    rollback_id: str
     is_violation: bool
     sha256: str
 
@@ -122,7 +122,7 @@ def alias_history(model: RegisteredModel) -> list[AliasMove]:
             after=change.after.version if change.after else None,
             at=change.at,
             promotion_id=str(change.promotion_id) if change.promotion_id else "",
-            is_rollback=change.rollback_id is not None,
+            rollback_id=str(change.rollback_id) if change.rollback_id else "",
             is_violation=change.is_violation,
             sha256=change.entry.sha256,
         )

@@ -6,6 +6,7 @@ from datetime import timedelta
 from uuid import uuid4
 
 import pytest
+from django.test import Client
 
 from accounts.errors import ReauthenticationFailed
 from accounts.services.people import actor_of
@@ -18,7 +19,7 @@ from registry.selectors.alias_periods import histories_of
 from registry.services.rollbacks import revoke_rollback
 from tests.integration.registry.signing import at_once
 from tests.integration.rollback import story
-from tests.integration.web.world import World
+from tests.integration.web.world import MODEL, World
 
 
 def written(world: World, champion: int | None, tags: dict[str, str] | None = None) -> list[str]:
@@ -59,6 +60,12 @@ def test_a_use_is_found_logged_and_no_violation_and_alarms(world: World) -> None
     origin = histories_of([world.model()])[0].periods[-1].origin
     assert origin is not None
     assert (origin.cause, origin.rollback_id) == ("rollback", str(rollback.pk))
+    reader = Client()
+    reader.force_login(world.people["auditor"], "django.contrib.auth.backends.ModelBackend")
+    for page in (f"/models/{MODEL}/aliases/", f"/models/{MODEL}/"):
+        shown = reader.get(page).content.decode()
+        assert f'href="/rollbacks/{rollback.pk}/">A rollback grant' in shown, page
+        assert 'href="/rollbacks/">See the rollback grants' in shown, page
     assert not Violation.objects.exists()
     assert alarms() == {"registry.rollbacks"}
     assert "champion of boston-mortgage from version 3 to 2" in Alarm.objects.get().message
