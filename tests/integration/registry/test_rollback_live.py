@@ -13,7 +13,9 @@ from django.utils import timezone
 
 from accounts.services.people import actor_of
 from audits.models import Alarm
-from registry.models import AliasChange, RollbackGrant, Violation
+from registry import tasks
+from registry.models import AliasChange, RegistrySource, RollbackGrant, Violation
+from registry.services.reverting import revertible_of
 from registry.services.rollback_handout import await_token, seal_token, take_token
 from registry.services.rollback_reviews import review_rollback, sign_rollback
 from registry.services.rollbacks import request_rollback, revoke_rollback
@@ -122,3 +124,15 @@ def test_the_champion_is_put_back_found_and_reviewed(live: LiveRegistry, tmp_pat
     facts = [(fact.event, fact.is_violation) for fact in live.walk()]
     assert facts == [("model.changed", True), ("alias.moved", True)]
     assert RollbackGrant.objects.get(pk=revoked.pk).status == "revoked"
+
+    # Put back by Muniment, as the source asks; what counts the grant stays, so it stays used up.
+    RegistrySource.objects.update(on_violation="revert")
+    for violation in revertible_of(RegistrySource.objects.get()):
+        tasks.revert_violation_in_mlflow(str(violation.pk))
+    assert live.champion() == 2
+    live.walk()
+    assert live.champion() == 2
+    assert f"muniment.rollback.{revoked.pk}" in live.version(1).registered_model.tags
+    again = run_the_page(tmp_path, token)
+    assert (again.returncode, live.champion()) == (1, 2)
+    assert "its rollback grant was used before" in again.stderr
