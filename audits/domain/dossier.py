@@ -310,7 +310,7 @@ class Dossier:
     generated_at: datetime
     generator: str
     requested_by: str
-    # When the registry store that refuses changes was last heard from there; None: never.
+    # When the registry store that refuses changes was heard from there; None: not lately.
     gatekeeper_seen_at: datetime | None = None
 
     def to_mapping(self) -> dict[str, Json]:

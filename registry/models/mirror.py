@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
@@ -15,6 +16,9 @@ from audits.models import LogEntry
 from registry.domain.identity import ModelIdentity, model_uri
 from registry.domain.modes import Mode
 from registry.domain.violations import ViolationStatus
+
+# Its hourly word may be missed once.
+GUARD_SILENT_AFTER = timedelta(hours=2, minutes=15)
 
 
 class RegistrySource(models.Model):
@@ -57,6 +61,14 @@ class RegistrySource(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def is_guarded(self, now: datetime) -> bool:
+        """Say whether the registry store inside this MLflow was heard from lately.
+
+        It says every hour that it guards. One that is silent for longer may have been taken away.
+        """
+        seen_at = self.gatekeeper_seen_at
+        return seen_at is not None and now - seen_at < GUARD_SILENT_AFTER
 
 
 class ModeRule(models.Model):

@@ -125,7 +125,7 @@ class Plan:
 
     Attributes:
         counts: how many of the covered models have each problem, `any` and `none` of them.
-        unguarded: sources of which something is enforced whose registry store was never heard.
+        unguarded: sources of which something is enforced whose registry store was not heard lately.
     """
 
     rows: tuple[PlanRow, ...]
@@ -161,7 +161,7 @@ def load_plan(wanted: PlanFilter, *, now: datetime) -> Plan:
 
 
 def _rows(models: QuerySet[RegisteredModel], now: datetime) -> list[PlanRow]:
-    guarded = dict(RegistrySource.objects.values_list("pk", "gatekeeper_seen_at"))
+    guarded = {source.pk: source.is_guarded(now) for source in RegistrySource.objects.all()}
     watch = watches()
     holders, moves, versions = _holders(models), _moves(models, now), _versions(models)
     rows = []
@@ -181,7 +181,7 @@ def _rows(models: QuerySet[RegisteredModel], now: datetime) -> list[PlanRow]:
                 source_query=RegisteredModel(source_id=source).source_query,
                 is_prompt=is_prompt,
                 mode=mode,
-                is_prevented=mode is Mode.ENFORCE and guarded[source] is not None,
+                is_prevented=mode is Mode.ENFORCE and guarded[source],
                 policy=f"{policy} v{number}" if policy else "",
                 risk_tier=tier or "",
                 holders=tuple(holders[pk]),

@@ -80,7 +80,9 @@ def build_dossier(
         generated_at=now,
         generator=GENERATOR,
         requested_by=names.of_person(requested_by) or "unknown",
-        gatekeeper_seen_at=known.source.gatekeeper_seen_at,
+        gatekeeper_seen_at=(
+            known.source.gatekeeper_seen_at if known.source.is_guarded(now) else None
+        ),
     )
 
 

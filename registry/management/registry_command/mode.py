@@ -22,8 +22,8 @@ from registry.services.modes import checked_pattern, covered_by, remove_mode, se
 from registry.services.sources import find_source
 
 NOT_PREVENTED = (
-    "This MLflow's registry store was never heard refusing, so changes of what is enforced are "
-    "found afterwards, and not prevented: see docs/protect-mlflow.md."
+    "No registry store of Muniment was heard in this MLflow lately, so changes of what is enforced "
+    "are found afterwards, and not prevented: see docs/protect-mlflow.md."
 )
 
 
@@ -62,7 +62,7 @@ class SetMode(Subcommand):
                 for one in covered
             ],
         }
-        if mode is Mode.ENFORCE and source.gatekeeper_seen_at is None:
+        if mode is Mode.ENFORCE and not source.is_guarded(timezone.now()):
             said["note"] = NOT_PREVENTED
         return said
 

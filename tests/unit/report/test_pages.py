@@ -180,3 +180,11 @@ def test_odd_measurements_do_not_break_the_report(measurements: Any) -> None:
 def test_aliases_of_other_versions_are_not_claimed() -> None:
     dossier = replace(champion(), aliases=(Alias("champion", "1"),))
     assert "It holds no alias in the registry." in view_decision.summary(dossier)
+
+
+def test_the_report_says_whether_changes_are_refused_or_only_found() -> None:
+    assert "found afterwards, not prevented: a weaker guarantee" in words_of(champion())
+    guarded = words_of(replace(champion(), gatekeeper_seen_at=later(11)))
+    assert "refused without a grant by Muniment" in guarded
+    assert "weaker guarantee" not in guarded
+    assert "only found afterwards" not in guarded
