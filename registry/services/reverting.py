@@ -8,10 +8,8 @@ from typing import Final
 from uuid import UUID
 
 import structlog
-from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet
 
-from audits.services.log import lock_stream
 from lineage.errors import MlflowRefused
 from lineage.mlflow import MlflowClient
 from muniment.change import RegistryChange
@@ -56,12 +54,14 @@ def revert_violation(
     """Tell MLflow to bring back what a violation changed; return whether anything was tried.
 
     Nothing is concluded from MLflow's answer: the next walk sees what is there, and closes the
-    violation with its fact. An alias that moved on meanwhile is left to that walk.
+    violation with its fact. An alias that moved on meanwhile is left to that walk. An attempt
+    counts once MLflow has answered every change of it, by doing or by refusing.
 
     Raises:
-        MlflowUnavailable: MLflow did not answer; the next walk orders it again.
+        MlflowUnavailable: MLflow did not answer; no attempt is counted, and the next walk orders
+            it again.
     """
-    violation = _begun(violation_id, client, clock)
+    violation = _still_wanted(violation_id, client)
     if violation is None:
         return False
     failure = ""
@@ -72,7 +72,10 @@ def revert_violation(
         except MlflowRefused as error:
             failure = str(error)
             logger.warning("violation.not_undone", violation=str(violation.pk), why=failure)
-    Violation.objects.filter(pk=violation.pk).update(failure=failure[:2000])
+    # Only now: a server that is away for an hour has refused nothing, and uses up no attempt.
+    Violation.objects.filter(pk=violation.pk).update(
+        attempts=F("attempts") + 1, failure=failure[:2000]
+    )
     return True
 
 
@@ -83,10 +86,8 @@ def _is_enforced(violation: Violation, watch: Watch) -> bool:
     return Mode.ENFORCE in (watch.mode(name), watch.mode(before))
 
 
-def _begun(
-    violation_id: UUID, client: MlflowClient, clock: Callable[[], datetime]
-) -> Violation | None:
-    """Count the attempt and return the violation; None where there is nothing to do."""
+def _still_wanted(violation_id: UUID, client: MlflowClient) -> Violation | None:
+    """Return the violation; None where there is nothing to undo, or not any more."""
     found = Violation.objects.select_related("registered_model__source").get(pk=violation_id)
     known = found.registered_model
     if known.source.on_violation != RegistrySource.OnViolation.REVERT or not _is_enforced(
@@ -97,20 +98,13 @@ def _begun(
         held = client.get_alias(known.name, found.alias)
         if held != (found.after or {}).get("version"):
             return None
-    with transaction.atomic(durable=True):
-        lock_stream(known.uri)
-        violation = (
-            revertible_of(known.source)
-            .select_for_update(of=("self",))
-            .select_related("registered_model", "version")
-            .filter(pk=violation_id)
-            .first()
-        )
-        if violation is None or not _changes(violation):
-            return None
-        violation.attempts += 1
-        violation.save(update_fields=["attempts"])
-    return violation
+    violation = (
+        revertible_of(known.source)
+        .select_related("registered_model", "version")
+        .filter(pk=violation_id)
+        .first()
+    )
+    return violation if violation is not None and _changes(violation) else None
 
 
 def _changes(violation: Violation) -> tuple[RegistryChange, ...]:

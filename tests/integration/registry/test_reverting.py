@@ -13,6 +13,7 @@ from django.utils import timezone
 from accounts.services.people import actor_of
 from audits.models import Alarm, LogEntry
 from audits.selectors import decoded_statement
+from lineage.errors import MlflowUnavailable
 from registry import tasks
 from registry.models import Grant, RegistrySource, Violation
 from registry.services.evaluation import evaluate_version
@@ -272,6 +273,22 @@ def test_one_that_mlflow_refuses_is_tried_a_few_times_and_says_why(
     assert violation.attempts == MAX_ATTEMPTS
     assert "already exists" in violation.failure
     assert violation.status == "open"
+
+
+def test_an_outage_uses_up_no_attempt(watched: LiveRegistry, forwarder: Forwarder) -> None:
+    before = registry_state()
+    change_stage()
+    watched.walk()
+    forwarder.drop_before = "POST /api/2.0/mlflow/model-versions/transition-stage"
+    for _ in range(MAX_ATTEMPTS + 1):
+        with pytest.raises(MlflowUnavailable):
+            revert_all()
+    assert len(forwarder.grants) == MAX_ATTEMPTS + 1
+    assert Violation.objects.get().attempts == 0
+    forwarder.heal()
+    assert revert_all() == 1
+    assert registry_state() == before
+    assert Violation.objects.get().attempts == 1
 
 
 def test_a_restore_grant_is_for_one_change_once(
