@@ -69,9 +69,12 @@ def walk_source(*, source_name: str, clock: Callable[[], datetime]) -> tuple[Cha
         except (LineageError, SourceUnusable) as error:
             record_walk_failure(source=source, failure=str(error), now=clock())
             raise
-        changes = apply_walk(source=source, walk=walk, started_at=started_at, now=clock())
+        try:
+            changes = apply_walk(source=source, walk=walk, started_at=started_at, now=clock())
+        finally:
+            # Also those of the pages before one that failed, and of a walk that was killed.
+            order_reverts(source)
     order_backlog(source=source, now=clock())
-    order_reverts(source)
     return changes
 
 
@@ -86,10 +89,30 @@ def apply_walk(
 
     Models that a source held when it was never walked before are adopted as they are.
 
+    However it ends, the alarm about violations is brought up to date: a walk that was killed
+    before it came to that, and pages written before one that failed, alarm here. A failure is
+    remembered with the source.
+
     Args:
         started_at: when the walk began; an alias that moved since is not moved back by it.
     """
     source = RegistrySource.objects.get(pk=source.pk)
+    try:
+        changes = _write_walk(source, walk, started_at=started_at, now=now)
+        _finish(source, started_at=started_at, now=now)
+    except Exception as error:
+        # Its words may hold rows of the database, and pages show what stands here.
+        failure = f"What MLflow says could not be written ({type(error).__name__})."
+        record_walk_failure(source=source, failure=failure, now=now)
+        raise
+    finally:
+        refresh_alarm(now=now)
+    return changes
+
+
+def _write_walk(
+    source: RegistrySource, walk: Walk, *, started_at: datetime, now: datetime
+) -> tuple[Change, ...]:
     walk = within_bounds(walk, source_name=source.name)
     known = fingerprints_of(source)
     names = changed_names(known, walk)
@@ -113,12 +136,11 @@ def apply_walk(
         for page in _pages(changes, leaving):
             writer = ChangeWriter(source, watch, started_at=started_at, now=now)
             _write_page(source, page, writer, leaving=leaving, adopted=adopted, now=now)
-    _finish(source, started_at=started_at, now=now, is_changed=bool(changes))
     return changes
 
 
 def record_walk_failure(*, source: RegistrySource, failure: str, now: datetime) -> None:
-    """Remember that MLflow could not be walked; pages show it with the mirror's age.
+    """Remember that a walk of MLflow failed; pages show it with the mirror's age.
 
     Raises an alarm when that has gone on for longer than `MUNIMENT_MIRROR_ALARM_SECONDS`.
     """
@@ -132,7 +154,7 @@ def record_walk_failure(*, source: RegistrySource, failure: str, now: datetime) 
             REGISTRY_UNREACHABLE,
             f"MLflow ({held.name}) has not been read since "
             f"{held.walked_at:%Y-%m-%d %H:%M} UTC: {held.failure} Changes there go unnoticed "
-            "until it answers again."
+            "until it is read again."
             if held.walked_at
             else f"MLflow ({held.name}) has never been read: {held.failure}",
             now=now,
@@ -161,17 +183,13 @@ def _write_page(
         decide_open_promotions(registered_model=touched, now=now)
 
 
-def _finish(
-    source: RegistrySource, *, started_at: datetime, now: datetime, is_changed: bool
-) -> None:
+def _finish(source: RegistrySource, *, started_at: datetime, now: datetime) -> None:
     was_failing = source.failing_since is not None
     RegistrySource.objects.filter(pk=source.pk).update(
         walked_at=started_at, failed_at=None, failing_since=None, failure=""
     )
     if was_failing and not RegistrySource.objects.filter(failing_since__isnull=False).exists():
         clear_alarm(REGISTRY_UNREACHABLE, now=now)
-    if is_changed:
-        refresh_alarm(now=now)
 
 
 def _make_way(

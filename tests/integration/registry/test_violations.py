@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 from django.db import transaction
 from django.test import Client
+from django.utils import timezone
 
+from accounts.services.people import actor_of
 from audits.domain.actor import EXECUTOR
 from audits.models import Alarm
 from config.celery import app
@@ -15,8 +17,10 @@ from lineage.errors import MlflowUnavailable
 from registry import tasks
 from registry.domain.mirror import Walk
 from registry.models import AliasChange, ModelAlias, RegistrySource, Violation
+from registry.services import mirror
 from registry.services.aliases import record_alias
 from registry.services.mirror import apply_walk
+from registry.services.modes import set_mode
 from tests.integration.registry.live import (
     MODEL,
     LiveRegistry,
@@ -137,11 +141,13 @@ def test_a_server_that_is_not_mlflow_empties_no_mirror(
     assert live.walk() == []
 
 
-def test_hints_in_a_row_are_one_walk(live: LiveRegistry) -> None:
-    def waiting() -> int:
-        with app.connection_for_read() as broker:
-            return int(broker.default_channel.client.llen("default"))
+def waiting() -> int:
+    """Count the tasks in the queue."""
+    with app.connection_for_read() as broker:
+        return int(broker.default_channel.client.llen("default"))
 
+
+def test_hints_in_a_row_are_one_walk(live: LiveRegistry) -> None:
     before = waiting()
     for _ in range(5):
         tasks.request_walk()
@@ -162,3 +168,60 @@ def test_each_walk_that_finds_violations_raises_an_alarm_of_its_own(live: LiveRe
         live.walk()  # nothing new: the alarm that is known stays
         assert Alarm.objects.count() == number
     assert Alarm.objects.get(cleared_at=None).message.count("champion of loans") == 1
+
+
+def test_what_was_found_before_a_page_failed_alarms_and_is_ordered_to_be_undone(
+    live: LiveRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("first", "second"):
+        live.new_model(name)
+        live.new_version(name)
+    live.walk()
+    live.work()
+    source = RegistrySource.objects.get()
+    RegistrySource.objects.update(on_violation=RegistrySource.OnViolation.REVERT)
+    set_mode(
+        source=source,
+        pattern="*",
+        mode="enforce",
+        actor=actor_of(live.world.people["admin"]),
+        now=timezone.now(),
+    )
+    for name in ("first", "second"):
+        set_alias_behind_the_back("champion", 1, name)
+    monkeypatch.setattr(mirror, "MODELS_A_PAGE", 1)
+    write, pages = mirror._write_page, iter((True, False))
+
+    def dies_at_the_second(*given: Any, **named: Any) -> None:
+        if not next(pages):
+            raise ConnectionError("the database went away")
+        write(*given, **named)
+
+    monkeypatch.setattr(mirror, "_write_page", dies_at_the_second)
+    before = waiting()
+    with pytest.raises(ConnectionError):
+        tasks.walk_registry()
+    assert Violation.objects.count() == 1
+    assert "champion of first" in Alarm.objects.get(cleared_at=None).message
+    assert waiting() == before + 1
+    source.refresh_from_db()
+    assert source.failure == "What MLflow says could not be written (ConnectionError)."
+    assert source.failing_since is not None
+
+
+def test_a_walk_without_change_alarms_for_one_that_was_killed_before_it_could(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moved = [row_of_the_world(champion=2)]
+
+    def killed(**named: Any) -> None:
+        raise SystemExit(9)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(mirror, "refresh_alarm", killed)
+        with pytest.raises(SystemExit):
+            walk(world, moved, rows_of_the_world())
+    assert Violation.objects.exists()
+    assert not Alarm.objects.exists()
+    walk(world, moved, rows_of_the_world())
+    assert "champion of" in Alarm.objects.get(cleared_at=None).message
