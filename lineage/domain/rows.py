@@ -58,6 +58,18 @@ class ModelVersionRow:
 
 
 @dataclass(frozen=True, slots=True)
+class ListedVersions:
+    """What a registry's versions were read as.
+
+    Attributes:
+        unread: the names that have, or may have, versions that are not among the rows.
+    """
+
+    rows: tuple[ModelVersionRow, ...]
+    unread: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class DatasetInput:
     """A dataset that a run logged with `mlflow.log_input`.
 

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from lineage.domain.artifact_names import quote_path
+from lineage.domain.hidden import find_hidden
 from lineage.domain.rows import (
+    ListedVersions,
     LoggedModel,
     ModelVersionRow,
     RegisteredModelRow,
@@ -25,8 +27,6 @@ from muniment.grant import HEADER as GRANT_HEADER
 
 _MODELS_A_PAGE: Final = 1_000
 _VERSIONS_A_PAGE: Final = 200_000
-# One request each: only what the prompt tag hides from both searches.
-_MAX_HIDDEN_VERSIONS: Final = 20_000
 _MODEL_TAG: Final = {"name": "name", "key": "tag_key"}
 _VERSION_TAG: Final = {**_MODEL_TAG, "version": "version"}
 # Method of MLflow's registry store → HTTP method, route, and member of the body → of the change.
@@ -104,11 +104,11 @@ class MlflowClient(ArtifactProxy):
             key=lambda row: row.name,
         )
 
-    def search_model_versions(self) -> tuple[ModelVersionRow, ...]:
+    def search_model_versions(self) -> ListedVersions:
         """Return every version of every registered model and prompt, without aliases.
 
         A version with the prompt tag hides all its siblings from MLflow's searches; those are
-        asked for one by one.
+        asked for one by one, while they are few.
         """
         versions = walk(
             self._transport,
@@ -118,7 +118,16 @@ class MlflowClient(ArtifactProxy):
             parse=parsing.model_version,
             key=lambda row: (row.name, row.version),
         )
-        return (*versions, *self._hidden_by_prompt_tag(versions))
+        if not any(row.is_prompt for row in versions):
+            return ListedVersions(versions)
+        hidden = find_hidden(self.search_registered_models(), versions)
+        found = []
+        for name, number in hidden.asked:
+            try:
+                found.append(self.get_model_version(name, number))
+            except MlflowMissing:
+                continue  # deleted
+        return ListedVersions((*versions, *found), hidden.unread)
 
     def get_model_version(self, name: str, version: int) -> ModelVersionRow:
         """Return one version.
@@ -277,31 +286,6 @@ class MlflowClient(ArtifactProxy):
             error=parsing.clean_text(str(found.get("error_message") or "")),
             answer=parsing.clean_text(str(found.get("response_body") or ""))[:2000],
         )
-
-    def _hidden_by_prompt_tag(
-        self, versions: Sequence[ModelVersionRow]
-    ) -> tuple[ModelVersionRow, ...]:
-        tagged = {row.name for row in versions if row.is_prompt}
-        if not tagged:
-            return ()
-        seen = {(row.name, row.version) for row in versions}
-        asked = [
-            (model.name, number)
-            # True prompts last: theirs are the gaps that deleting leaves.
-            for model in sorted(self.search_registered_models(), key=lambda row: row.is_prompt)
-            if model.name in tagged
-            for number in range(1, model.latest_version + 1)
-            if (model.name, number) not in seen
-        ]
-        if len(asked) > _MAX_HIDDEN_VERSIONS:
-            raise MlflowGarbage(f"The prompt tag hides {len(asked):,} versions: too many to read.")
-        found = []
-        for name, number in asked:
-            try:
-                found.append(self.get_model_version(name, number))
-            except MlflowMissing:
-                continue  # deleted
-        return tuple(found)
 
 
 def _object(answer: Mapping[str, Any], key: str) -> Mapping[str, Any]:

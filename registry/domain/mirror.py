@@ -49,10 +49,14 @@ class Walk:
 
     In that order, a name deleted and made again in between shows as versions older than their
     model; in the other one, its versions would pass for those of the old model.
+
+    Attributes:
+        unread: names of which not every version was read: one that is missing may be there.
     """
 
     models: tuple[ModelRow, ...]
     versions: tuple[VersionRow, ...]
+    unread: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,6 +48,7 @@ def part_of(walk: Walk, names: frozenset[str]) -> Walk:
     return Walk(
         models=tuple(row for row in walk.models if row.name in names),
         versions=_of(walk.versions, names),
+        unread=walk.unread & names,
     )
 
 

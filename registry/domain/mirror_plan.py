@@ -1,7 +1,8 @@
 """Compare the mirror with a walk: `plan_changes(current, walked) -> MirrorPlan`.
 
 A walk is two list calls, and MLflow may change between them. Rows that contradict each other are
-reported as torn and left for the next walk.
+reported as torn and left for the next walk. Of a name whose versions were not all read, no version
+is concluded to be gone; that is no reason to doubt what the walk says of others.
 """
 
 from __future__ import annotations
@@ -42,7 +43,11 @@ def plan_changes(current: Mapping[ModelIdentity, ModelState], walked: Walk) -> M
     for name, state in known.items():
         versions[name] = _untorn_versions(state, versions[name], torn)
     plans = {
-        name: _ModelPlan(identities[name], known[name], row, versions[name], torn)
+        name: _ModelPlan(
+            *(identities[name], known[name], row, versions[name]),
+            torn=torn,
+            is_unread=name in walked.unread,
+        )
         for name, row in models.items()
     }
     changes = [change for plan in plans.values() for change in plan.appearing()]
@@ -154,13 +159,16 @@ class _ModelPlan:
         state: ModelState,
         row: ModelRow,
         versions: Mapping[int, VersionRow],
+        *,
         torn: list[Torn],
+        is_unread: bool,
     ) -> None:
         self._identity = identity
         self._state = state
         self._row = row
         self._versions = versions
         self._torn = torn
+        self._is_unread = is_unread
 
     def appearing(self) -> Iterator[Change]:
         yield from self._model()
@@ -175,12 +183,16 @@ class _ModelPlan:
             if before == after:
                 continue
             if after is not None and after not in there and after not in self._versions:
+                if self._is_unread:
+                    continue
                 reason = f"The alias {alias} names a version that the walk does not list."
                 self._torn.append(Torn(self._row.name, after, reason))
                 continue
             yield self._alias(alias, before, after)
 
     def vanishing(self) -> Iterator[Change]:
+        if self._is_unread:
+            return
         for number, state in sorted(self._state.versions.items()):
             if not state.gone and number not in self._versions:
                 yield Change(

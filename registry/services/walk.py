@@ -28,8 +28,10 @@ def walk_mlflow(client: MlflowClient) -> Walk:
     # Versions first: a name deleted and made again between the two calls then shows as versions
     # older than their model, which the plan calls torn. The other way round they would look like
     # versions of the old model and be written into its history.
-    versions = client.search_model_versions()
+    listed = client.search_model_versions()
     models = client.search_registered_models()
+    for name in sorted(listed.unread):
+        logger.warning("mirror.versions_unread", name=name[:100])
     return Walk(
         models=tuple(
             ModelRow(
@@ -53,8 +55,9 @@ def walk_mlflow(client: MlflowClient) -> Walk:
                 description=row.description,
                 tags=row.tags,
             )
-            for row in versions
+            for row in listed.rows
         ),
+        unread=listed.unread,
     )
 
 
@@ -80,4 +83,5 @@ def within_bounds(walk: Walk, *, source_name: str) -> Walk:
             row if len(row.run_id) <= MAX_RUN_ID else replace(row, run_id=row.run_id[:MAX_RUN_ID])
             for row in versions
         ),
+        unread=walk.unread,
     )

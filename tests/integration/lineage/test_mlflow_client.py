@@ -20,7 +20,7 @@ def test_walk_sees_models_versions_and_aliases(client: MlflowClient, trainer: Tr
     logged = trainer.train()
     client.set_alias(logged.name, "Challenger", 1)
     model = {row.name: row for row in client.search_registered_models()}[logged.name]
-    version = {(row.name, row.version): row for row in client.search_model_versions()}[
+    version = {(row.name, row.version): row for row in client.search_model_versions().rows}[
         logged.name, 1
     ]
     assert model.aliases == {"Challenger": 1}
@@ -37,12 +37,13 @@ def test_walk_sees_prompts(client: MlflowClient, trainer: Trainer) -> None:
     text = {"key": "mlflow.prompt.text", "value": "Hello"}
     trainer.version(name, source="prompt-template", tags=[PROMPT, text])
     assert {row.name: row for row in client.search_registered_models()}[name].is_prompt
-    found = [row for row in client.search_model_versions() if row.name == name]
+    found = [row for row in client.search_model_versions().rows if row.name == name]
     assert [row.tags["mlflow.prompt.text"] for row in found] == ["Hello"]
 
 
+@pytest.mark.parametrize("is_disguised", [False, True])
 def test_versions_hidden_by_the_prompt_tag_are_found(
-    client: MlflowClient, trainer: Trainer, postgres: EmbeddedStack
+    client: MlflowClient, trainer: Trainer, postgres: EmbeddedStack, is_disguised: bool
 ) -> None:
     name, _ = trainer.registered(source="s3://bucket/one")
     for source in ("s3://bucket/two", "s3://bucket/three", "s3://bucket/four"):
@@ -55,9 +56,20 @@ def test_versions_hidden_by_the_prompt_tag_are_found(
             " WHERE name = %s AND version = 2",
             [PROMPT["key"], name],
         )
+        if is_disguised:  # as a true prompt in everything that the searches show
+            connection.execute(
+                "INSERT INTO registered_model_tags (workspace, name, key, value)"
+                " VALUES ('default', %s, %s, 'true')",
+                [name, PROMPT["key"]],
+            )
+            connection.execute(
+                "UPDATE model_versions SET source = 'prompt-template'"
+                " WHERE name = %s AND version = 2",
+                [name],
+            )
     shown = trainer.call("GET", f"model-versions/search?filter=name='{name}'", {})
     assert shown == {}
-    found = sorted(row.version for row in client.search_model_versions() if row.name == name)
+    found = sorted(row.version for row in client.search_model_versions().rows if row.name == name)
     assert found == [1, 2, 3, 4]
 
 

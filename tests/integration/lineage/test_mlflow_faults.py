@@ -226,7 +226,7 @@ def test_walk_follows_every_page_and_counts_a_moving_row_once(
         return as_json({"model_versions": rows, "next_page_token": "second"})
 
     scripted.script = page
-    assert [row.version for row in hurried.search_model_versions()] == [1, 2, 3]
+    assert [row.version for row in hurried.search_model_versions().rows] == [1, 2, 3]
     assert len(scripted.asked) == 3
 
 

@@ -8,7 +8,12 @@ from audits.selectors import decoded_statement
 from lineage.models import LineageRecord
 from muniment.attest.digest import canonical_json
 from registry.models import RegisteredModel
-from tests.integration.registry.live import MODEL, LiveRegistry
+from tests.integration.registry.live import (
+    MODEL,
+    LiveRegistry,
+    behind_the_back,
+    set_alias_behind_the_back,
+)
 from tests.integration.web.world import (
     World,
     model_row,
@@ -122,6 +127,43 @@ def test_a_run_with_more_parameters_than_fit_is_recorded(live: LiveRegistry) -> 
     record = LineageRecord.objects.get()
     assert len(bytes(record.entry.envelope)) < 65_536
     assert record.legs["code"]["grade"] == "recorded"
+
+
+COPIED = (
+    "INSERT INTO model_versions (workspace, name, version, creation_time, current_stage, source,"
+    " status) SELECT workspace, name, %s, creation_time, current_stage, source, status"
+    " FROM model_versions WHERE name = 'loans' AND version = 1"
+)
+
+
+def test_the_largest_version_number_hides_nothing_that_matters_and_stops_nobody(
+    live: LiveRegistry,
+) -> None:
+    live.new_model()
+    for _ in (1, 2):
+        live.new_version()
+    set_alias_behind_the_back("champion", 1)
+    live.new_model("cards")
+    live.new_version("cards")
+    live.walk()
+    behind_the_back(COPIED, 2**31 - 1)
+    behind_the_back(
+        "INSERT INTO model_version_tags (workspace, name, version, key, value)"
+        " VALUES ('default', 'loans', %s, 'mlflow.prompt.is_prompt', 'true')",
+        2**31 - 1,
+    )
+    behind_the_back(COPIED, 3)
+    set_alias_behind_the_back("champion", 3)
+    behind_the_back("DELETE FROM model_versions WHERE name = 'cards'")
+    facts = {(fact.event, fact.is_violation) for fact in live.walk()}
+    assert facts == {
+        ("version.appeared", False),
+        ("alias.moved", True),
+        ("version.gone", True),
+    }
+    assert live.version(1).gone_at is None
+    assert live.version(1, "cards").gone_at is not None
+    assert live.walk() == []
 
 
 def test_a_prompt_is_mirrored_like_a_model(live: LiveRegistry) -> None:

@@ -227,6 +227,26 @@ def test_a_torn_walk_says_so_and_concludes_no_disappearance(torn: Walk) -> None:
     assert "model.gone" in kinds(plan_changes(after, walk(*CREDIT)))
 
 
+def test_of_a_name_that_was_not_read_whole_no_version_is_gone() -> None:
+    mirror = mirrored(*CREDIT, model("fraud", 101), version("fraud", 1))
+    moved = replace(CREDIT[0], aliases={"champion": 2, "challenger": 9})
+    seen = replace(walk(moved, model("fraud", 101)), unread=frozenset({"credit"}))
+    plan = plan_changes(mirror, seen)
+    assert plan.torn == ()
+    assert [(change.kind.value, change.model_name, change.version) for change in plan.changes] == [
+        ("alias.moved", "credit", 2),
+        ("version.gone", "fraud", 1),
+    ]
+    # The list of models is whole: one that is not in it is gone, with all its versions.
+    away = replace(walk(model("fraud", 101)), unread=frozenset({"fraud"}))
+    assert kinds(plan_changes(mirror, away)) == [
+        "alias.removed",
+        "version.gone",
+        "version.gone",
+        "model.gone",
+    ]
+
+
 def test_a_version_older_than_its_model_is_not_mirrored() -> None:
     plan = plan_changes({}, walk(model("credit", born=900), version("credit", 1)))
     assert kinds(plan) == ["model.appeared"]
