@@ -104,6 +104,7 @@ class StandingViolation:
 _VIOLATIONS = {
     "artifacts.changed": "The version's files were changed after they were registered",
     "version.changed": "The version was pointed at other files after it was registered",
+    "version.appeared": "The version was deleted and came back with other files",
     "version.gone": "The version was deleted in MLflow without a grant",
     "model.gone": "The registered model was deleted in MLflow without a grant",
 }

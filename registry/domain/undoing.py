@@ -8,6 +8,7 @@ from typing import Any
 from muniment.change import RegistryChange
 from muniment.grant import ROLLBACK_TAG_PREFIX
 from registry.domain.mirror import ChangeKind
+from registry.domain.violations import ROW_CHANGES
 
 _ALIASES = (ChangeKind.ALIAS_SET, ChangeKind.ALIAS_MOVED, ChangeKind.ALIAS_REMOVED)
 
@@ -49,7 +50,7 @@ def changes_to_undo(
                 "rename_registered_model", name=model_name, new_name=str(before["name"])
             ),
         )
-    if event not in (ChangeKind.MODEL_CHANGED, ChangeKind.VERSION_CHANGED) or "source" in before:
+    if event not in ROW_CHANGES:
         return ()
     number = "" if version is None else str(version)
     changes = []

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import unicodedata
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import Any, Final
 
@@ -17,6 +18,12 @@ _NEVER_BY_CLIENTS: Final = (
     ChangeKind.MODEL_RENAMED,
 )
 _CHANGED: Final = (ChangeKind.MODEL_CHANGED, ChangeKind.VERSION_CHANGED)
+_APPEARED: Final = (ChangeKind.MODEL_APPEARED, ChangeKind.VERSION_APPEARED)
+# Violations of a row, whatever it was before.
+ROW_CHANGES: Final = (*_CHANGED, *_APPEARED)
+_FIXED: Final = ("source", "creation_timestamp_ms")
+# MLflow's own placeholders for what a prompt has no source of.
+PROMPT_SOURCES: Final = frozenset({"dummy-source", "prompt-template"})
 _ALIASES: Final = (ChangeKind.ALIAS_SET, ChangeKind.ALIAS_MOVED, ChangeKind.ALIAS_REMOVED)
 
 
@@ -33,18 +40,66 @@ class ViolationStatus(StrEnum):
     SUPERSEDED = "superseded"
 
 
-def goes_around_the_store(change: Change) -> bool:
-    """Say whether the store would have refused a change of a governed model; aliases aside.
+def is_prompt(model_row: Mapping[str, Any], version_rows: Iterable[Mapping[str, Any]]) -> bool:
+    """Say whether a registered model is a prompt of MLflow's Prompt Registry.
 
-    Deleting and renaming, another stage or source, and a governed tag set, changed or taken away.
-    What has always been a prompt is MLflow's Prompt Registry's and is not governed.
+    The tag alone proves nothing, because setting it hides a model: every version there ever was
+    must be a prompt's, which has a placeholder for a source and so nothing that could be loaded.
+    """
+    return _is_tagged(model_row) and all(
+        _is_tagged(row) and row.get("source") in PROMPT_SOURCES for row in version_rows
+    )
+
+
+def judged_part(change: Change, *, is_prompt: bool) -> tuple[dict[str, Any], dict[str, Any]] | None:
+    """Return what of a change the store would have refused, before and after; None for nothing.
+
+    Deleting and renaming; another stage or source; a governed tag set, changed or taken away; and
+    all of that in a row that appears, where it differs from what it was when it vanished, or else
+    from what anybody may register. What is a prompt may be deleted, and appear with its tag.
+
+    Args:
+        change: of a registered model or a version; aliases are judged elsewhere.
+        is_prompt: as the function of that name says.
     """
     before, after = change.before or {}, change.after or {}
     if change.kind in _NEVER_BY_CLIENTS:
-        return not _is_prompt(before)
-    if change.kind not in _CHANGED:
-        return False
-    return governed_part(before, after) != ({}, {})
+        return None if is_prompt else (dict(before), dict(after))
+    if change.kind in _APPEARED:
+        # What vanished and is back has what it was then for `before`.
+        before = before or _as_registered(after, is_prompt=is_prompt)
+    elif change.kind not in _CHANGED:
+        return None
+    old, new = governed_part(before, after)
+    return (old, new) if old or new else None
+
+
+def part_not_restored(
+    old: Mapping[str, Any], new: Mapping[str, Any], wanted: Mapping[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any]] | None:
+    """Return what of a change brings nothing back that a violation took away; None for nothing.
+
+    Args:
+        old, new: governed parts of a row, as `governed_part` gives them.
+        wanted: what an open violation has to be restored to.
+    """
+    kept_old, kept_new = dict(old), dict(new)
+    for key in new:
+        if key != "tags" and key in wanted and new[key] == wanted[key]:
+            del kept_old[key], kept_new[key]
+    back = wanted.get("tags") or {}
+    tags = {
+        key: value
+        for key, value in (new.get("tags") or {}).items()
+        if not (key in back and back[key] == value)
+    }
+    if "tags" in new:
+        if tags:
+            kept_new["tags"] = tags
+            kept_old["tags"] = {key: old["tags"][key] for key in tags}
+        else:
+            del kept_old["tags"], kept_new["tags"]
+    return (kept_old, kept_new) if kept_new else None
 
 
 def governed_part(
@@ -52,13 +107,14 @@ def governed_part(
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return of two states of a row only what is governed and differs.
 
-    Stage and source as they stand; of the tags, each governed one that differs, None where it is
-    not there. Either both parts have a key or none has.
+    Stage and source as they stand, and when a version was made, which nothing in MLflow changes;
+    of the tags, each governed one that differs, None where it is not there. Either both parts
+    have a key or none has.
     """
     old: dict[str, Any] = {}
     new: dict[str, Any] = {}
-    for key in ("stage", "source"):
-        if key in after and before.get(key) != after[key]:
+    for key in ("stage", *_FIXED):
+        if key in after and key in before and before[key] != after[key]:
             old[key], new[key] = before.get(key), after[key]
     tags, others = before.get("tags") or {}, after.get("tags") or {}
     odd = [
@@ -100,18 +156,32 @@ def merged_before(
 def can_be_undone(event: str, before: Mapping[str, Any] | None) -> bool:
     """Say whether MLflow has an operation that brings back what a violation changed.
 
-    Aliases, stages, tags and names, but not a version's source, nor what was deleted or
+    Aliases, stages, tags and names, but not a version's source or time, nor what was deleted or
     overwritten.
     """
     if event in _ALIASES or event == ChangeKind.MODEL_RENAMED:
         return True
-    return event in _CHANGED and "source" not in (before or {})
+    return event in ROW_CHANGES and not any(key in (before or {}) for key in _FIXED)
 
 
 def is_governed_tag(key: str) -> bool:
     """Say whether only Muniment may set a tag of a registered model or version."""
-    return key.startswith(_GOVERNED_PREFIX) or key == PROMPT_TAG
+    folded = unicodedata.normalize("NFKC", key).casefold().strip()
+    return folded.startswith(_GOVERNED_PREFIX) or folded == PROMPT_TAG
 
 
-def _is_prompt(row: Mapping[str, Any]) -> bool:
+def _is_tagged(row: Mapping[str, Any]) -> bool:
     return (row.get("tags") or {}).get(PROMPT_TAG) == "true"
+
+
+def _as_registered(after: Mapping[str, Any], *, is_prompt: bool) -> dict[str, Any]:
+    """Return the row that anybody may register in place of this one."""
+    row = dict(after)
+    if row.get("stage") not in (None, "", "None"):
+        row["stage"] = "None"
+    row["tags"] = {
+        key: value
+        for key, value in (row.get("tags") or {}).items()
+        if not is_governed_tag(key) or (is_prompt and key == PROMPT_TAG)
+    }
+    return row

@@ -24,8 +24,16 @@ from registry.models import (
 )
 from registry.services.facts import state_registry_event
 from registry.services.modes import watch_of
+from registry.services.prompts import is_prompt_model
 from registry.services.rollback_uses import rollback_of_move
-from registry.services.violations import find_violation, open_of, record_violation, settle_restored
+from registry.services.violations import (
+    find_violation,
+    names_answered_for,
+    open_of,
+    record_violation,
+    refresh_alarm,
+    settle_restored,
+)
 
 # A grant that the store may have used: it was sent, or it was reserved and settled.
 _EXPLAINING = (Grant.Status.WRITTEN, Grant.Status.RESERVED, Grant.Status.CONFIRMED)
@@ -83,12 +91,19 @@ def record_alias(
         else None
     )
     is_explained = promotion is not None or rollback is not None
-    is_unexplained = not is_explained and is_governed_alias(alias)
+    is_unexplained = (
+        not is_explained and is_governed_alias(alias) and not is_prompt_model(registered_model)
+    )
     restored = _restored_violation(registered_model, alias, version) if is_unexplained else None
     is_violation = (
         is_unexplained
         and restored is None
-        and watch_of(registered_model.source_id).makes_violations(registered_model.name)
+        and any(
+            map(
+                watch_of(registered_model.source_id).makes_violations,
+                names_answered_for(registered_model),
+            )
+        )
     )
     found = (
         find_violation(
@@ -103,6 +118,9 @@ def record_alias(
         else None
     )
     detail: dict[str, Any] = {"alias": alias, **(found.detail if found else {})}
+    superseded = open_of(registered_model, alias=alias)
+    if is_explained and superseded.exists():
+        detail["supersedes"] = sorted(superseded.values_list("entry__sha256", flat=True))
     if promotion:
         detail["promotion_id"] = str(promotion.pk)
     elif rollback:
@@ -134,9 +152,8 @@ def record_alias(
         record_violation(found=found, entry=entry, now=now)
     settle_restored(registered_model=registered_model, now=now)
     if is_explained:
-        open_of(registered_model, alias=alias).update(
-            status=ViolationStatus.SUPERSEDED, settled_at=now
-        )
+        superseded.update(status=ViolationStatus.SUPERSEDED, settled_at=now)
+        refresh_alarm(now=now)
     return AliasChange.objects.create(
         registered_model=registered_model,
         alias=alias,

@@ -31,6 +31,7 @@ from registry.services.modes import watch_of
 from registry.services.violations import (
     close_undone,
     find_violation,
+    names_answered_for,
     record_violation,
     refresh_alarm,
 )
@@ -113,7 +114,7 @@ def _conclude(
         return sentence
     before = {"subject_digest": recorded}
     violation = None
-    if watch_of(known.source_id).makes_violations(known.name):
+    if any(map(watch_of(known.source_id).makes_violations, names_answered_for(known))):
         violation = find_violation(
             event=ARTIFACTS_CHANGED,
             registered_model=known,

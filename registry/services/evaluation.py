@@ -123,7 +123,7 @@ def load_view(*, version: ModelVersion, alias: str) -> EvidenceView:
         ),
         alias_ever_held=ever_held,
         violations=tuple(
-            StandingViolation(digest=one.entry.sha256, event=one.event)
+            StandingViolation(digest=one.entry.sha256, event=one.entry.event)
             for one in standing_against(version)
         ),
     )

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 import structlog
 
 from audits.domain.actor import MIRROR
 from audits.models import Job
+from audits.services.log import lock_stream
 from registry.domain.identity import ModelIdentity, version_uri
 from registry.domain.mirror import Change, ChangeKind
-from registry.domain.violations import goes_around_the_store, governed_part, holds_again
+from registry.domain.violations import judged_part, part_not_restored
 from registry.models import (
     AliasChange,
     ModelAlias,
@@ -22,10 +25,11 @@ from registry.models import (
 from registry.services.aliases import record_alias
 from registry.services.facts import state_registry_event
 from registry.services.modes import Watch
+from registry.services.prompts import is_prompt_model
 from registry.services.rollback_uses import unexplained_part
 from registry.services.violations import (
-    FoundViolation,
     find_violation,
+    names_answered_for,
     open_of,
     record_violation,
     settle_restored,
@@ -35,7 +39,12 @@ from registry.services.work import order_job
 logger = structlog.get_logger(__name__)
 
 _ALIAS_KINDS = (ChangeKind.ALIAS_SET, ChangeKind.ALIAS_MOVED, ChangeKind.ALIAS_REMOVED)
-_ROW_KINDS = (ChangeKind.MODEL_CHANGED, ChangeKind.VERSION_CHANGED, ChangeKind.MODEL_RENAMED)
+# A row that appears as nobody may register it is a violation like one that was changed.
+_VIOLATION_OF = {
+    ChangeKind.MODEL_APPEARED: ChangeKind.MODEL_CHANGED,
+    ChangeKind.VERSION_APPEARED: ChangeKind.VERSION_CHANGED,
+}
+_RESTORABLE = (ChangeKind.MODEL_CHANGED, ChangeKind.VERSION_CHANGED, ChangeKind.MODEL_RENAMED)
 
 
 class ChangeWriter:
@@ -55,12 +64,15 @@ class ChangeWriter:
         self._models: dict[ModelIdentity, RegisteredModel] = {}
         self._touched: set[ModelIdentity] = set()
         self._moves: defaultdict[ModelIdentity, dict[str, int | None]] = defaultdict(dict)
+        self._rows: defaultdict[ModelIdentity, list[Mapping[str, Any]]] = defaultdict(list)
 
     def load(self, changes: tuple[Change, ...]) -> None:
         """Read the models that these changes are about."""
         born = {change.identity.creation_timestamp_ms for change in changes}
         wanted = {change.identity for change in changes}
         for change in changes:
+            if change.version is not None and change.row is not None:
+                self._rows[change.identity].append(change.row)
             if change.kind in _ALIAS_KINDS:
                 number = (change.after or {}).get("version")
                 self._moves[change.identity][change.alias or ""] = number
@@ -140,6 +152,8 @@ class ChangeWriter:
     def _alias(self, change: Change) -> None:
         known = self._models[change.identity]
         alias = change.alias or ""
+        # Whoever executes a promotion of this model is waited for: what it did is then known.
+        lock_stream(known.uri)
         moved_since = AliasChange.objects.filter(
             registered_model=known, alias=alias, at__gte=self._started_at
         )
@@ -159,15 +173,17 @@ class ChangeWriter:
         )
 
     def _state(self, change: Change, known: RegisteredModel, version: ModelVersion | None) -> None:
-        judged = self._judged(change, known)
-        is_unexplained = goes_around_the_store(judged) and not self._restores(
-            judged, known, version
-        )
-        names = {change.model_name, str((change.before or {}).get("name", change.model_name))}
-        # A governed model does not escape by being renamed to a name that nobody watches.
-        is_violation = is_unexplained and any(map(self._watch.makes_violations, names))
-        found = self._found(judged, known, version) if is_violation else None
-        detail = found.detail if found else {"unexplained": True} if is_unexplained else None
+        part = self._unexplained(change, known, version)
+        found = None
+        if part is not None and self._is_watched(change, known):
+            found = find_violation(
+                event=_VIOLATION_OF.get(change.kind, change.kind).value,
+                registered_model=known,
+                version=version,
+                before=part[0] or None,
+                after=part[1] or None,
+            )
+        detail = found.detail if found else {"unexplained": True} if part is not None else None
         entry = state_registry_event(
             event=change.kind.value,
             registered_model=known,
@@ -175,7 +191,7 @@ class ChangeWriter:
             before=change.before,
             after=change.after,
             detail=detail,
-            is_violation=is_violation,
+            is_violation=found is not None,
             actor=MIRROR,
             now=self._now,
         )
@@ -192,28 +208,25 @@ class ChangeWriter:
             now=self._now,
         )
 
-    def _found(
+    def _unexplained(
         self, change: Change, known: RegisteredModel, version: ModelVersion | None
-    ) -> FoundViolation:
-        before, after = change.before, change.after
-        if change.kind in (ChangeKind.MODEL_CHANGED, ChangeKind.VERSION_CHANGED):
-            before, after = governed_part(before or {}, after or {})
-        return find_violation(
-            event=change.kind.value,
-            registered_model=known,
-            version=version,
-            before=before,
-            after=after,
-        )
+    ) -> tuple[dict[str, Any], dict[str, Any]] | None:
+        """Return what of a change the store would have refused and nothing explains."""
+        seen = self._rows[change.identity]
+        part = judged_part(self._judged(change, known), is_prompt=is_prompt_model(known, seen=seen))
+        event = _VIOLATION_OF.get(change.kind, change.kind)
+        if event not in _RESTORABLE:
+            return part
+        for violation in open_of(known, version=version).filter(event=event.value):
+            # One field that is put back excuses none of the others.
+            part = part and part_not_restored(*part, violation.before or {})
+        return part
 
-    def _restores(
-        self, change: Change, known: RegisteredModel, version: ModelVersion | None
-    ) -> bool:
-        """Say whether a change of a row brings back what an open violation changed."""
-        if change.kind not in _ROW_KINDS:
-            return False
-        subject = version or known
-        return any(
-            holds_again(violation.before or {}, subject.row)
-            for violation in open_of(known, version=version).filter(event=change.kind.value)
-        )
+    def _is_watched(self, change: Change, known: RegisteredModel) -> bool:
+        """Say whether a change is a violation under any name that the model had or has.
+
+        A governed model does not escape by being renamed to a name that nobody watches.
+        """
+        before = str((change.before or {}).get("name", change.model_name))
+        names = {change.model_name, before, *names_answered_for(known)}
+        return any(map(self._watch.makes_violations, names))

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Final
+from typing import Any, Final, cast
 from uuid import UUID
 
 import structlog
-from django.db.models import F, QuerySet
+from django.db.models import F, Q, QuerySet
 
 from lineage.errors import MlflowRefused
 from lineage.mlflow import MlflowClient
 from muniment.change import RegistryChange
 from registry.domain.modes import Mode
 from registry.domain.undoing import changes_to_undo
-from registry.domain.violations import ViolationStatus
+from registry.domain.violations import ROW_CHANGES, ViolationStatus, holds_again
 from registry.models import RegistrySource, Violation
 from registry.services.grants import issue_restore_token
 from registry.services.modes import Watch, watch_of
+from registry.services.violations import names_answered_for
 from registry.services.work import send_revert
 
 logger = structlog.get_logger(__name__)
@@ -38,14 +39,19 @@ def order_reverts(source: RegistrySource) -> int:
     return len(ordered)
 
 
-def revertible_of(source: RegistrySource) -> QuerySet[Violation]:
-    """Return the open violations that MLflow can undo and that were not tried too often."""
+def revertible_of(source: RegistrySource) -> list[Violation]:
+    """Return the open violations of which MLflow can undo something, not tried too often."""
+    return [violation for violation in _open_of(source) if _changes(violation)]
+
+
+def _open_of(source: RegistrySource) -> QuerySet[Violation]:
     return Violation.objects.filter(
+        # Of a row, a stage or tag can be put back also where something else of it cannot.
+        Q(can_be_undone=True) | Q(event__in=[kind.value for kind in ROW_CHANGES]),
         registered_model__source=source,
         status=ViolationStatus.OPEN,
-        can_be_undone=True,
         attempts__lt=MAX_ATTEMPTS,
-    ).select_related("registered_model")
+    ).select_related("registered_model", "version")
 
 
 def revert_violation(
@@ -80,10 +86,9 @@ def revert_violation(
 
 
 def _is_enforced(violation: Violation, watch: Watch) -> bool:
-    """Say whether the model's name, or the one that it was renamed from, is enforced."""
-    name = violation.registered_model.name
-    before = str((violation.before or {}).get("name", name))
-    return Mode.ENFORCE in (watch.mode(name), watch.mode(before))
+    """Say whether the model's name, or one that it was taken from, is enforced."""
+    names = names_answered_for(violation.registered_model)
+    return Mode.ENFORCE in {watch.mode(name) for name in names}
 
 
 def _still_wanted(violation_id: UUID, client: MlflowClient) -> Violation | None:
@@ -98,12 +103,7 @@ def _still_wanted(violation_id: UUID, client: MlflowClient) -> Violation | None:
         held = client.get_alias(known.name, found.alias)
         if held != (found.after or {}).get("version"):
             return None
-    violation = (
-        revertible_of(known.source)
-        .select_related("registered_model", "version")
-        .filter(pk=violation_id)
-        .first()
-    )
+    violation = _open_of(known.source).filter(pk=violation_id).first()
     return violation if violation is not None and _changes(violation) else None
 
 
@@ -113,5 +113,21 @@ def _changes(violation: Violation) -> tuple[RegistryChange, ...]:
         model_name=violation.registered_model.name,
         version=violation.version.version if violation.version else None,
         alias=violation.alias,
-        before=violation.before,
+        before=_not_back_yet(violation),
     )
+
+
+def _not_back_yet(violation: Violation) -> dict[str, Any] | None:
+    """Return what of a row the mirror does not show restored; of an alias or a name, all."""
+    before = violation.before
+    if before is None or violation.event not in ROW_CHANGES:
+        return cast("dict[str, Any] | None", before)
+    row = (violation.version or violation.registered_model).row
+    missing = {key: value for key, value in before.items() if not holds_again({key: value}, row)}
+    if "tags" in missing:
+        missing["tags"] = {
+            key: value
+            for key, value in missing["tags"].items()
+            if not holds_again({"tags": {key: value}}, row)
+        }
+    return missing

@@ -22,6 +22,7 @@ from registry.domain.violations import (
     ARTIFACTS_CHANGED,
     ViolationStatus,
     can_be_undone,
+    governed_part,
     holds_again,
     merged_before,
 )
@@ -99,6 +100,16 @@ class FoundViolation:
         if self.supersedes:
             said["supersedes"] = sorted(earlier.entry.sha256 for earlier in self.supersedes)
         return said
+
+
+def names_answered_for(registered_model: RegisteredModel) -> set[str]:
+    """Return the names under which a model is watched: its own, and those it was taken from.
+
+    A rename that nothing allowed does not free a model of the rules for the name that it had.
+    """
+    renamed = open_of(registered_model).filter(event="model.renamed")
+    befores = (before or {} for before in renamed.values_list("before", flat=True))
+    return {registered_model.name, *(str(before["name"]) for before in befores if "name" in before)}
 
 
 def find_violation(
@@ -288,5 +299,7 @@ def _is_restored(violation: Violation, registered_model: RegisteredModel) -> boo
         return number == (violation.before or {}).get("version")
     subject = violation.version or registered_model
     if violation.event.endswith(".gone"):
-        return subject.gone_at is None
+        # What came back as something else is not what was deleted.
+        is_same = governed_part(violation.before or {}, subject.row) == ({}, {})
+        return subject.gone_at is None and is_same
     return holds_again(violation.before or {}, subject.row)

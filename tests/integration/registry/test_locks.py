@@ -12,10 +12,12 @@ from django.db import connection, connections, transaction
 from django.utils import timezone
 
 from accounts.services.people import actor_of
+from audits.domain.actor import EXECUTOR
 from audits.models import Job, LogEntry, Stream
 from audits.services.evidence import open_job
 from registry.errors import EvidenceChanged, PromotionClosed
-from registry.models import Approval, Promotion
+from registry.models import AliasChange, Approval, Grant, Promotion, Violation
+from registry.services.aliases import record_alias
 from registry.services.bindings import bind_policy
 from registry.services.lineage import record_version_lineage
 from registry.services.policies import publish_policy
@@ -166,3 +168,27 @@ def test_two_walks_at_once_write_each_change_once(world: World) -> None:
     raised = at_once(*[lambda: walk(world, [changed], rows_of_the_world())] * 3)
     assert raised == [None] * 3
     assert LogEntry.objects.filter(event="model.changed").count() == 1
+
+
+def test_a_walk_waits_for_who_executes_a_promotion_and_then_knows_it(world: World) -> None:
+    """It saw what MLflow says before the executor could say why: that is no violation."""
+    promotion = world.request(2)
+    Promotion.objects.filter(pk=promotion.pk).update(status="executing")
+    Grant.objects.create(promotion=promotion, written_at=world.tick())
+    moved = replace(row_of_the_world(), aliases={"champion": 2})
+    beside = Beside(lambda: walk(world, [moved], rows_of_the_world()))
+    with transaction.atomic():
+        Stream.objects.select_for_update().get(pk=world.model().uri)
+        beside.start(waiting=1)
+        record_alias(
+            registered_model=world.model(),
+            alias="champion",
+            version=world.version(2),
+            actor=EXECUTOR,
+            now=world.tick(),
+        )
+        Promotion.objects.filter(pk=promotion.pk).update(status="executed")
+    beside.join()
+    assert beside.raised is None
+    assert not Violation.objects.exists()
+    assert AliasChange.objects.filter(after=world.version(2)).count() == 1
