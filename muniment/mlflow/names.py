@@ -9,6 +9,9 @@ from fnmatch import fnmatchcase
 GOVERNED_TAG_PREFIX = "muniment."
 PROMPT_TAG = "mlflow.prompt.is_prompt"  # MLflow's IS_PROMPT_TAG_KEY; a test compares the two
 
+# MLflow's own placeholders for the source that a prompt has none of; a test compares them.
+PROMPT_SOURCES = frozenset({"dummy-source", "prompt-template"})
+
 
 def fold(text: str) -> str:
     """Return ``text`` in the one form in which names are compared.

@@ -9,7 +9,14 @@ from typing import Any
 
 from muniment.change import RegistryChange
 from muniment.grant import RESTORE, ROLLBACK_ALIAS, ROLLBACK_TAG_PREFIX, SET_ALIAS
-from muniment.mlflow.names import PROMPT_TAG, GovernedNames, fold, is_governed_tag, is_prompt_tag
+from muniment.mlflow.names import (
+    PROMPT_SOURCES,
+    PROMPT_TAG,
+    GovernedNames,
+    fold,
+    is_governed_tag,
+    is_prompt_tag,
+)
 
 # What Muniment may be permitted to make again as it was.
 RESTORABLE = frozenset(
@@ -51,6 +58,7 @@ class RegistryCall:
     tags: tuple[tuple[str, str], ...] = ()
     tag_key: str = ""
     archives_others: bool = False
+    source: str = ""
 
     @property
     def change(self) -> RegistryChange | None:
@@ -86,6 +94,7 @@ class RegistryCall:
             stage=_text(arguments.get("stage")),
             tags=tuple((_text(tag.key), _text(tag.value)) for tag in tags),
             tag_key=_text(arguments.get("key")),
+            source=_text(arguments.get("source")),
             archives_others=bool(arguments.get("archive_existing_versions")),
         )
 
@@ -229,7 +238,9 @@ def _create_version(
         return refusal
     kind = kind_of_name(call.name)
     if any(is_prompt_tag(key) for key, _ in call.tags):
-        if _tags_as_prompt(call) and kind is NameKind.PROMPT:
+        # A prompt's version has nothing to load: one that has would make a model of the name.
+        is_prompts = _tags_as_prompt(call) and call.source in PROMPT_SOURCES
+        if is_prompts and kind is NameKind.PROMPT:
             return None
         return Refusal(
             f"Creating a version of model {_shown(call.name)} with tag {PROMPT_TAG!r}",

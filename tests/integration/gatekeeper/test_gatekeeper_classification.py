@@ -26,6 +26,7 @@ from muniment.mlflow.methods import (
 )
 from muniment.mlflow.names import GovernedNames
 from muniment.mlflow.settings import Settings
+from registry.domain import violations
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -208,9 +209,10 @@ def test_tags_are_judged_even_when_they_can_be_read_only_once(
 
 
 def test_names_match_mlflows_own() -> None:
-    from mlflow.prompt.constants import IS_PROMPT_TAG_KEY
+    from mlflow.prompt.constants import _PROMPT_SOURCE_PLACEHOLDERS, IS_PROMPT_TAG_KEY
 
     assert names.PROMPT_TAG == IS_PROMPT_TAG_KEY
+    assert names.PROMPT_SOURCES == violations.PROMPT_SOURCES == _PROMPT_SOURCE_PLACEHOLDERS
     declared = importlib.metadata.entry_points(group="mlflow.model_registry_store")
     ours = {entry.name: entry.value for entry in declared if entry.name.startswith("muniment+")}
     assert ours == dict.fromkeys(SCHEMES, "muniment.mlflow:governed_store")

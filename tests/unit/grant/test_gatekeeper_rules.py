@@ -164,8 +164,16 @@ def test_only_what_is_a_prompt_through_and_through_may_go(method: str, kind: Nam
 def test_the_prompt_tag_marks_prompts_and_nothing_else(
     method: str, tag: tuple[str, str], kind: NameKind, passes: bool
 ) -> None:
-    verdict = judge(RegistryCall(method, "fraud", tags=(tag,)), kind)
+    verdict = judge(RegistryCall(method, "fraud", tags=(tag,), source="dummy-source"), kind)
     assert (verdict is None) == passes
+
+
+@pytest.mark.parametrize("source", ["s3://bucket/model", "models:/m-1", "", "Dummy-Source"])
+def test_a_prompts_version_has_nothing_that_could_be_loaded(source: str) -> None:
+    call = RegistryCall(
+        "create_model_version", "greeting", tags=((PROMPT_TAG, "true"),), source=source
+    )
+    assert isinstance(judge(call, NameKind.PROMPT), Refusal)
 
 
 @pytest.mark.parametrize("kind", NameKind)
