@@ -171,7 +171,7 @@ def test_the_prompt_tag_marks_prompts_and_nothing_else(
 @pytest.mark.parametrize("source", ["s3://bucket/model", "models:/m-1", "", "Dummy-Source"])
 def test_a_prompts_version_has_nothing_that_could_be_loaded(source: str) -> None:
     call = RegistryCall(
-        "create_model_version", "greeting", tags=((PROMPT_TAG, "true"),), source=source
+        "create_model_version", "fraud", tags=((PROMPT_TAG, "true"),), source=source
     )
     assert isinstance(judge(call, NameKind.PROMPT), Refusal)
 
