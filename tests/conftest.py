@@ -120,14 +120,19 @@ def committed_database(
 def live_url(committed_database: str) -> Iterator[str]:
     """Serve the web application on `committed_database`, where MLflow's store expects it."""
     INSTANCE.stack.home.release_port("web")
-    port = INSTANCE.stack.home.claim_port("web")
-    application = get_wsgi_application()
+    with serving(INSTANCE.stack.home.claim_port("web")):
+        yield INSTANCE.stack.addresses.web_url
+
+
+@contextmanager
+def serving(port: int = 0) -> Iterator[str]:
+    """Serve the web application for as long as the block runs, at any free port without one."""
     server = ThreadedWSGIServer(("127.0.0.1", port), _SilentHandler)
-    server.set_app(application)
+    server.set_app(get_wsgi_application())
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()
     try:
-        yield INSTANCE.stack.addresses.web_url
+        yield f"http://127.0.0.1:{server.server_address[1]}"
     finally:
         server.shutdown()
         server.server_close()

@@ -21,9 +21,8 @@ from accounts.services.addresses import choose_mail
 from accounts.services.notice_mails import LOST_AFTER, send_due_mails
 from audits.services.alarms import LOG_BEHIND, raise_alarm
 from config.celery import app
-from config.embedded.environments import role_environment
 from config.embedded.processes import BASE_DIR
-from tests.instance import INSTANCE
+from tests.integration.celery_worker import celery_worker
 from tests.integration.notices.conftest import People
 from tests.integration.notices.postbox import Postbox
 
@@ -40,29 +39,14 @@ def worker(
     postbox: Postbox, committed_database: str, tmp_path: Path
 ) -> Iterator[subprocess.Popen[bytes]]:
     """A worker of the queue `default` with the worker's environment, and a mail server."""
-    stack = INSTANCE.stack
-    told = role_environment("worker", stack.home, stack.keys, stack.addresses)
-    told["DATABASE_URL"] = f"{told['DATABASE_URL'].rpartition('/')[0]}/{committed_database}"
-    told |= {
-        "MUNIMENT_EMAIL_HOST": "127.0.0.1",
-        "MUNIMENT_EMAIL_PORT": str(postbox.port),
-        "MUNIMENT_EMAIL_SECURITY": "none",
-    }
-    command = [sys.executable, "-m", "celery", "--app", "config.celery", "worker"]
-    options = ["--queues", "default", "--concurrency", "1", "--hostname", "notices@test"]
-    with (tmp_path / "worker.log").open("wb") as output:
-        running = subprocess.Popen(
-            [*command, *options],
-            env=told,
-            cwd=BASE_DIR,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-    yield running
-    if running.poll() is None:
-        os.killpg(running.pid, signal.SIGKILL)
-    running.wait()
+    with celery_worker(
+        committed_database,
+        tmp_path / "worker.log",
+        MUNIMENT_EMAIL_HOST="127.0.0.1",
+        MUNIMENT_EMAIL_PORT=str(postbox.port),
+        MUNIMENT_EMAIL_SECURITY="none",
+    ) as running:
+        yield running
 
 
 def ask_until(task: str, is_done: Callable[[], bool]) -> None:
