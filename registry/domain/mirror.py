@@ -142,7 +142,7 @@ class Torn:
 class MirrorPlan:
     """What to write, in an order in which it can be written, and what was left alone.
 
-    A walk with anything torn in it concludes no disappearance at all.
+    Nothing that a torn row may be is concluded to be gone; the rest of the walk counts.
     """
 
     changes: tuple[Change, ...]

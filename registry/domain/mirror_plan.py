@@ -1,14 +1,15 @@
 """Compare the mirror with a walk: `plan_changes(current, walked) -> MirrorPlan`.
 
 A walk is two list calls, and MLflow may change between them. Rows that contradict each other are
-reported as torn and left for the next walk. Of a name whose versions were not all read, no version
-is concluded to be gone; that is no reason to doubt what the walk says of others.
+reported as torn and left for the next walk; what cannot come of that is a change. Of a name whose
+versions were not all read, no version is concluded to be gone. Neither is a reason to doubt what
+the walk says of others.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from typing import Any
 
 from registry.domain.identity import ModelIdentity
@@ -20,6 +21,7 @@ from registry.domain.mirror import (
     ModelState,
     Torn,
     VersionRow,
+    VersionState,
     Walk,
     row_hash,
     row_mapping,
@@ -28,20 +30,35 @@ from registry.domain.mirror import (
 _NO_MODEL = ModelState(name="", row={}, row_hash="", gone=True)
 
 
-def plan_changes(current: Mapping[ModelIdentity, ModelState], walked: Walk) -> MirrorPlan:
+def plan_changes(
+    current: Mapping[ModelIdentity, ModelState],
+    walked: Walk,
+    listed_before: Mapping[str, int] | None = None,
+) -> MirrorPlan:
     """Plan the changes that bring the mirror to what a walk saw.
 
     Law: a walk of what the mirror already holds plans nothing. Changes come model by model, a
     model before its versions, versions before the aliases that name them, and what is gone last.
+
+    Args:
+        listed_before: models, by name, with the creation times that the walk before this one saw
+            them with; those that the mirror holds need not be named.
     """
     torn: list[Torn] = []
     models = _untorn_models(walked.models, torn)
-    versions = _versions_by_model(models, walked.versions, torn)
+    there = {*(listed_before or {}).items()} | {
+        (state.name, identity.creation_timestamp_ms)
+        for identity, state in current.items()
+        if not state.gone
+    }
+    settled = {name for name, row in models.items() if (name, row.creation_timestamp_ms) in there}
+    versions = _versions_by_model(models, walked.versions, settled, torn)
     identities = _identify(current, models, torn)
     models = {name: row for name, row in models.items() if name in identities}
     known = {name: current.get(identity, _NO_MODEL) for name, identity in identities.items()}
     for name, state in known.items():
-        versions[name] = _untorn_versions(state, versions[name], torn)
+        if name not in settled:
+            versions[name] = _untorn_versions(state, versions[name], torn)
     plans = {
         name: _ModelPlan(
             *(identities[name], known[name], row, versions[name]),
@@ -53,16 +70,37 @@ def plan_changes(current: Mapping[ModelIdentity, ModelState], walked: Walk) -> M
     changes = [change for plan in plans.values() for change in plan.appearing()]
     # Aliases last, so that everything torn is known before anything is said to be gone.
     changes += [change for plan in plans.values() for change in plan.aliases()]
-    if not torn:
-        changes += [change for plan in plans.values() for change in plan.vanishing()]
-        seen = set(identities.values())
-        changes += [
-            change
-            for identity, state in current.items()
-            if identity not in seen and not state.gone
-            for change in _model_gone(identity, state)
-        ]
+    doubt = _Doubt(torn, walked.versions)
+    changes += [change for plan in plans.values() for change in plan.vanishing(doubt)]
+    seen = set(identities.values())
+    changes += [
+        change
+        for identity, state in current.items()
+        if identity not in seen and not state.gone and not doubt.about_model(state)
+        for change in _model_gone(identity, state)
+    ]
     return MirrorPlan(changes=tuple(changes), torn=tuple(torn))
+
+
+class _Doubt:
+    """What cannot be said to be gone, because something torn may be it."""
+
+    def __init__(self, torn: Sequence[Torn], rows: Sequence[VersionRow]) -> None:
+        self.names = {problem.model_name for problem in torn}
+        # A model renamed between the calls has its versions under a name that is not its own.
+        self._strays = {
+            (row.version, row.creation_timestamp_ms) for row in rows if row.model_name in self.names
+        }
+
+    def about_version(self, number: int, state: VersionState) -> bool:
+        return (number, state.row.get("creation_timestamp_ms")) in self._strays
+
+    def about_model(self, state: ModelState) -> bool:
+        return state.name in self.names or any(
+            self.about_version(number, version)
+            for number, version in state.versions.items()
+            if not version.gone
+        )
 
 
 def _untorn_models(rows: Sequence[ModelRow], torn: list[Torn]) -> dict[str, ModelRow]:
@@ -76,7 +114,10 @@ def _untorn_models(rows: Sequence[ModelRow], torn: list[Torn]) -> dict[str, Mode
 
 
 def _versions_by_model(
-    models: Mapping[str, ModelRow], rows: Sequence[VersionRow], torn: list[Torn]
+    models: Mapping[str, ModelRow],
+    rows: Sequence[VersionRow],
+    settled: Set[str],
+    torn: list[Torn],
 ) -> dict[str, dict[int, VersionRow]]:
     grouped: dict[str, dict[int, VersionRow]] = {name: {} for name in models}
     counted = Counter((row.model_name, row.version) for row in rows)
@@ -87,7 +128,12 @@ def _versions_by_model(
             torn.append(Torn(*key, "The walk lists this version twice."))
         elif model is None:
             torn.append(Torn(*key, "The walk lists a version of a model that it does not list."))
-        elif row.creation_timestamp_ms < model.creation_timestamp_ms:
+        elif (
+            # It may be of the model that had this name before, unless that is this one: then
+            # clocks differ, or somebody wrote another time.
+            row.model_name not in settled
+            and row.creation_timestamp_ms < model.creation_timestamp_ms
+        ):
             torn.append(Torn(*key, "The version is older than its model."))
         else:
             grouped[row.model_name][row.version] = row
@@ -136,12 +182,12 @@ def _identify(
 def _untorn_versions(
     state: ModelState, rows: Mapping[int, VersionRow], torn: list[Torn]
 ) -> dict[int, VersionRow]:
+    """Leave out what may be another model's: this one took the name since the walk before."""
     kept: dict[int, VersionRow] = {}
     for number, row in rows.items():
         known = state.versions.get(number)
         born = None if known is None else known.row.get("creation_timestamp_ms")
-        # MLflow never changes it and never gives a number twice within one model, so this row
-        # belongs to a model of the same name that was made between the two calls.
+        # MLflow never changes it and never gives a number twice within one model.
         if born is not None and born != row.creation_timestamp_ms:
             reason = "The version was created at another time than the one known by its number."
             torn.append(Torn(row.model_name, number, reason))
@@ -190,11 +236,13 @@ class _ModelPlan:
                 continue
             yield self._alias(alias, before, after)
 
-    def vanishing(self) -> Iterator[Change]:
-        if self._is_unread:
+    def vanishing(self, doubt: _Doubt) -> Iterator[Change]:
+        if self._is_unread or doubt.names & {self._state.name, self._row.name}:
             return
         for number, state in sorted(self._state.versions.items()):
-            if not state.gone and number not in self._versions:
+            if state.gone or number in self._versions:
+                continue
+            if not doubt.about_version(number, state):
                 yield Change(
                     kind=ChangeKind.VERSION_GONE,
                     identity=self._identity,

@@ -12,7 +12,7 @@ from audits.selectors import decoded_statement
 from registry.models import AliasChange, ModelAlias, ModelVersion, RegisteredModel, RegistrySource
 from tests.integration.registry.forwarder import Forwarder
 from tests.integration.registry.live import MODEL, LiveRegistry, behind_the_back
-from tests.integration.web.world import World, model_row, walk
+from tests.integration.web.world import EPOCH_MS, World, model_row, version_row, walk
 
 
 def events(facts: list[LogEntry]) -> list[str]:
@@ -235,13 +235,31 @@ def test_who_takes_a_name_waits_while_a_torn_walk_cannot_tell_that_it_is_free(
 ) -> None:
     world = World(now=datetime.now(UTC))
     old = model_row("alpha", creation_timestamp_ms=1_000)
-    new = model_row("alpha", creation_timestamp_ms=2_000)
-    twice = model_row("twice")
-    walk(world, [old], [])
-    walk(world, [new, twice, twice], [])
-    assert RegisteredModel.objects.get(gone_at=None).creation_timestamp_ms == 1_000
-    walk(world, [new, twice], [])
-    assert {
-        (model.name, model.creation_timestamp_ms)
-        for model in RegisteredModel.objects.filter(gone_at=None)
-    } == {("alpha", 2_000), ("twice", twice.creation_timestamp_ms)}
+    new = model_row("alpha", creation_timestamp_ms=EPOCH_MS + 10**9)
+    beta = model_row("beta")
+    walk(world, [old, beta], [version_row(1, "alpha")])
+    walk(world, [new], [version_row(1, "alpha")])  # of the old one, as MLflow listed it before
+    living = RegisteredModel.objects.filter(gone_at=None)
+    assert [model.creation_timestamp_ms for model in living] == [1_000]  # beta is gone all the same
+    walk(world, [new], [])
+    assert [model.creation_timestamp_ms for model in living.all()] == [EPOCH_MS + 10**9]
+
+
+def test_a_version_whose_creation_time_was_written_over_hides_nothing(live: LiveRegistry) -> None:
+    live.new_model()
+    live.new_version()
+    live.new_model("other")
+    live.walk()
+    behind_the_back("DELETE FROM registered_models WHERE name = 'other'")
+    behind_the_back(
+        "UPDATE model_versions SET creation_time = creation_time + 1, source = 's3://evil',"
+        " current_stage = 'Production' WHERE name = %s",
+        MODEL,
+    )
+    facts = live.walk()
+    assert sorted((fact.event, fact.is_violation) for fact in facts) == [
+        ("model.gone", True),
+        ("version.changed", True),
+    ]
+    assert live.version(1).source_uri == "s3://evil"
+    assert live.walk() == []
