@@ -183,7 +183,8 @@ def close_undone(violation: Violation, *, now: datetime) -> None:
         detail={
             "violation": violation.entry.sha256,
             "change": violation.event,
-            "by_muniment": violation.attempts > 0,
+            # By the grant, not the attempts: MLflow may have acted, and its answer been lost.
+            "by_muniment": violation.grants.exists(),
         },
         actor=MIRROR,
         now=now,

@@ -291,6 +291,21 @@ def test_an_outage_uses_up_no_attempt(watched: LiveRegistry, forwarder: Forwarde
     assert Violation.objects.get().attempts == 1
 
 
+def test_what_muniment_put_back_is_its_own_deed_when_the_answer_was_lost(
+    watched: LiveRegistry, forwarder: Forwarder
+) -> None:
+    before = registry_state()
+    change_stage()
+    watched.walk()
+    forwarder.drop_after = "POST /api/2.0/mlflow/model-versions/transition-stage"
+    with pytest.raises(MlflowUnavailable):
+        revert_all()
+    assert registry_state() == before
+    done = watched.walk()[-1]
+    assert decoded_statement(done).predicate["detail"]["by_muniment"] is True
+    assert Violation.objects.get().status == "undone"
+
+
 def test_a_restore_grant_is_for_one_change_once(
     watched: LiveRegistry, forwarder: Forwarder
 ) -> None:
