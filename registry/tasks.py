@@ -16,13 +16,14 @@ from audits.services.evidence import LOST_AFTER
 from lineage.errors import MlflowUnavailable
 from lineage.mlflow import MlflowClient
 from registry.models import ModelVersion, Promotion, RegistrySource, Violation
-from registry.services.artifacts import due_versions, verify_artifacts
+from registry.services.artifacts import verify_artifacts
 from registry.services.backlog import order_audits_of_champions
 from registry.services.execution import Progress, execute_promotion
 from registry.services.lineage import record_version_lineage
 from registry.services.mirror import walk_source
 from registry.services.pace import pace_of
 from registry.services.predictions import audit_version
+from registry.services.rehashing import next_versions, note_try, refresh_unread_alarm
 from registry.services.reports import issue_report
 from registry.services.reverting import revert_violation
 from registry.services.rollback_handout import seal_token
@@ -98,13 +99,16 @@ def audit_predictions_of_version(job_id: str) -> None:
 @shared_task
 def hash_again() -> None:
     """Have the files of versions hashed again that were not looked at for long, a few at a time."""
-    for version in due_versions(now=timezone.now())[:MAX_HASHED_AT_ONCE]:
-        hash_version_again.apply_async((version.uri,), expires=HASH_AGAIN_SECONDS)
+    now = timezone.now()
+    refresh_unread_alarm(now=now)
+    for version_uri in next_versions(now=now, limit=MAX_HASHED_AT_ONCE):
+        hash_version_again.apply_async((version_uri,), expires=HASH_AGAIN_SECONDS)
 
 
 @shared_task(**_RETRY)
 def hash_version_again(version_uri: str) -> None:
     """Hash the files of a version again; others than those recorded are a violation."""
+    note_try(version_uri)  # first of all: whatever stops it, the others get their turn
     version = ModelVersion.objects.select_related("registered_model").get(uri=version_uri)
     verify_artifacts(version=version, client=_client_for(version_uri), clock=timezone.now)
 

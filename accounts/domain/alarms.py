@@ -28,6 +28,7 @@ _REGISTRY: Final = AlarmTopic("registry", ("admin", "auditor", "reviewer"))
 _OTHER: Final = AlarmTopic("registry", ("admin",))
 _TOPICS: Final[Mapping[str, AlarmTopic]] = {"log": _LOG, "registry": _REGISTRY}
 _SUBJECTS: Final[Mapping[str, str]] = {
+    "registry.artifacts_unread": "Files that are served were not looked at for two days.",
     "registry.violations": "MLflow was changed without a grant.",
     "registry.rollbacks": "A rollback grant was used, and waits for its review.",
     "registry.unreachable": "MLflow cannot be read, so that changes there go unnoticed.",

@@ -49,13 +49,16 @@ def is_governed_alias(alias: str) -> bool:
     return alias.lower() in governed_aliases()
 
 
-def is_named_by_governed_alias() -> Exists:
-    """Return the condition on a model version that a governed alias names it now."""
-    return Exists(
-        ModelAlias.objects.annotate(lower=Lower("alias")).filter(
-            version=OuterRef("pk"), lower__in=governed_aliases()
-        )
+def is_named_by_governed_alias(*, since_before: datetime | None = None) -> Exists:
+    """Return the condition on a model version that a governed alias names it now.
+
+    Args:
+        since_before: and has done so since before then.
+    """
+    naming = ModelAlias.objects.annotate(lower=Lower("alias")).filter(
+        version=OuterRef("pk"), lower__in=governed_aliases()
     )
+    return Exists(naming.filter(since__lt=since_before) if since_before else naming)
 
 
 def record_alias(

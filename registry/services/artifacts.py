@@ -7,11 +7,10 @@ to the bucket: nothing in the registry changes by that, so that only the bytes c
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
-from typing import Any, Final
+from datetime import datetime
+from typing import Any
 
 from django.db import transaction
-from django.db.models import Q, QuerySet
 
 from audits.domain.actor import RECORDER
 from audits.models import LogEntry
@@ -23,7 +22,6 @@ from lineage.models import LineageRecord
 from lineage.services.collect import artifacts_of_version
 from registry.domain.violations import ARTIFACTS_CHANGED, ViolationStatus
 from registry.models import ModelVersion, Violation
-from registry.services.aliases import is_named_by_governed_alias
 from registry.services.decisions import decide_open_promotions
 from registry.services.facts import state_registry_event
 from registry.services.lineage import snapshot_of
@@ -35,25 +33,6 @@ from registry.services.violations import (
     record_violation,
     refresh_alarm,
 )
-
-# A version that is served is looked at every day, any other one every week.
-CHAMPION_AGE: Final = timedelta(days=1)
-OTHER_AGE: Final = timedelta(days=7)
-
-
-def due_versions(*, now: datetime) -> QuerySet[ModelVersion]:
-    """Return the living versions whose files are to be hashed again, champions first.
-
-    Those that have files, by their lineage record; the longest not looked at before the others.
-    """
-    return (
-        ModelVersion.objects.filter(gone_at__isnull=True, hashed_at__isnull=False)
-        .annotate(is_named=is_named_by_governed_alias())
-        .filter(
-            Q(is_named=True, hashed_at__lt=now - CHAMPION_AGE) | Q(hashed_at__lt=now - OTHER_AGE)
-        )
-        .order_by("-is_named", "hashed_at")
-    )
 
 
 def verify_artifacts(

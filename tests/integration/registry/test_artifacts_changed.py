@@ -11,13 +11,17 @@ from django.utils import timezone
 from accounts.services.people import actor_of
 from audits.models import Alarm, LogEntry
 from audits.selectors import decoded_statement
+from lineage.errors import MlflowUnavailable
 from registry import tasks
-from registry.models import ModelVersion, Promotion, Violation
-from registry.services.artifacts import due_versions, verify_artifacts
+from registry.errors import SourceUnusable
+from registry.models import ModelAlias, ModelVersion, Promotion, RegistrySource, Violation
+from registry.services.artifacts import verify_artifacts
 from registry.services.evaluation import evaluate_version
 from registry.services.modes import set_mode
+from registry.services.rehashing import due_versions, next_versions
 from registry.services.violations import accept_violation
 from tests.instance import INSTANCE
+from tests.integration.registry.forwarder import Forwarder
 from tests.integration.registry.live import MODEL, LiveRegistry, set_alias_behind_the_back
 
 
@@ -140,3 +144,56 @@ def test_champions_are_looked_at_daily_and_others_weekly_and_by_the_task(
     tasks.hash_version_again(live.version(2).uri)
     assert Violation.objects.get().version == live.version(2)
     assert due(hours=1) == []
+
+
+def test_a_champion_that_cannot_be_read_keeps_nobody_from_a_turn_and_alarms(
+    live: LiveRegistry, forwarder: Forwarder
+) -> None:
+    live.new_model()
+    for _ in (1, 2):
+        live.train()
+    set_alias_behind_the_back("champion", 1)
+    live.walk()
+    live.work()
+    now = timezone.now()
+    ModelVersion.objects.update(hashed_at=now - timedelta(days=8))
+    champion, other = live.version(1).uri, live.version(2).uri
+    model_id = live.version(1).source_uri.removeprefix("models:/")
+    forwarder.drop_before = f"GET /api/2.0/mlflow/logged-models/{model_id}"
+    assert next_versions(now=now, limit=1) == (champion,)
+    with pytest.raises(MlflowUnavailable):
+        tasks.hash_version_again(champion)
+    assert next_versions(now=now, limit=1) == (other,)
+    assert next_versions(now=now, limit=2) == (other, champion)
+    # Named since a moment ago, it was due once a week until then.
+    tasks.hash_again()
+    assert not Alarm.objects.exists()
+    ModelAlias.objects.update(since=now - timedelta(days=2))
+    tasks.hash_again()
+    alarm = Alarm.objects.get(cleared_at=None)
+    assert alarm.code == "registry.artifacts_unread"
+    assert "loans version 1 (since " in alarm.message
+    assert "version 2" not in alarm.message
+    forwarder.heal()
+    tasks.hash_version_again(champion)
+    tasks.hash_again()
+    assert not Alarm.objects.filter(cleared_at=None).exists()
+
+
+def test_a_source_that_cannot_be_asked_costs_its_versions_their_place_too(
+    live: LiveRegistry,
+) -> None:
+    live.new_model()
+    live.train()
+    live.walk()
+    live.work()
+    ModelVersion.objects.update(hashed_at=timezone.now() - timedelta(days=8))
+    first = live.version(1)
+    RegistrySource.objects.update(token_variable="NOT_GIVEN")
+    with pytest.raises(SourceUnusable):
+        tasks.hash_version_again(first.uri)
+    twin = ModelVersion.objects.get(pk=first.pk)
+    twin.pk, twin.version, twin.uri = None, 2, f"{first.uri}-twin"
+    twin.hashed_at = timezone.now() - timedelta(days=7, hours=1)
+    twin.save()
+    assert next_versions(now=timezone.now(), limit=1) == (twin.uri,)
