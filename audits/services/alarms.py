@@ -19,6 +19,7 @@ REGISTRY_ARTIFACTS_UNREAD = "registry.artifacts_unread"
 REGISTRY_VIOLATIONS = "registry.violations"
 REGISTRY_ROLLBACKS = "registry.rollbacks"
 REGISTRY_UNREACHABLE = "registry.unreachable"
+REGISTRY_TORN = "registry.torn"
 
 logger = structlog.get_logger(__name__)
 

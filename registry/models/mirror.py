@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 from django.conf import settings
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import F, Q, Value
 
 from audits.models import LogEntry
 from registry.domain.identity import ModelIdentity, model_uri
@@ -55,6 +55,8 @@ class RegistrySource(models.Model):
     # When the registry store inside this MLflow was last heard of, hourly at least; null: never.
     gatekeeper_seen_at = models.DateTimeField(null=True)
     walked_at = models.DateTimeField(null=True)
+    # What the last walk could make nothing of, as `services.torn` writes it: name → since when.
+    torn = models.JSONField(default=dict, db_default=Value({}, models.JSONField()))
     failed_at = models.DateTimeField(null=True)
     failing_since = models.DateTimeField(null=True)
     failure = models.TextField(blank=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -15,7 +16,7 @@ from audits.domain.actor import MIRROR
 from audits.domain.log import Event
 from audits.services.log import NewStatement, append_statements, predicate_type
 from muniment.attest.digest import Digest
-from registry.domain.identity import ModelIdentity, model_uri, version_of
+from registry.domain.identity import ModelIdentity, version_of
 from registry.domain.mirror import Change, ChangeKind, row_bytes
 from registry.models import AliasChange, ModelAlias, ModelVersion, RegisteredModel, RegistrySource
 from registry.services.facts import MAX_ROW_BYTES, stated_row
@@ -26,9 +27,9 @@ MAX_VERSION_BYTES = 24_000
 
 @dataclass
 class _Found:
-    """All that a walk found of one model."""
+    """All that a walk found of one model; without a change of its own it is known already."""
 
-    model: Change
+    model: Change | None = None
     versions: list[Change] = field(default_factory=list)
     aliases: dict[str, int] = field(default_factory=dict)
 
@@ -42,22 +43,17 @@ def adopt_models(
     is not ordered here: `backlog` takes the versions up, champions first.
 
     Args:
-        changes: of models that appear, with their versions and aliases, from a plan.
+        changes: of models that appear, with their versions and aliases, from a plan; of known
+            models those versions and aliases that the first walk could make nothing of.
     """
     found = _by_model(changes)
     models = [
-        RegisteredModel(
-            source=source,
-            creation_timestamp_ms=identity.creation_timestamp_ms,
-            first_seen_name=identity.first_seen_name,
-            first_seen_at=now,
-            name=one.model.model_name,
-            row=dict(one.model.row or {}),
-            row_hash=one.model.row_hash or "",
-        )
+        _new_model(source, identity, one.model, now=now)
+        if one.model
+        else _known_model(source, identity, one)
         for identity, one in found.items()
     ]
-    RegisteredModel.objects.bulk_create(models)
+    RegisteredModel.objects.bulk_create([known for known in models if known._state.adding])
     _copy_versions(
         _as_version(known, change, now=now)
         for known, one in zip(models, found.values(), strict=True)
@@ -65,9 +61,9 @@ def adopt_models(
     )
     statements: list[NewStatement] = []
     first: list[int] = []
-    for identity, one in found.items():
+    for known, one in zip(models, found.values(), strict=True):
         first.append(len(statements))
-        statements += _statements(source.name, identity, one)
+        statements += _statements(known, one)
     entries = append_statements(statements, actor=MIRROR, now=now)
     numbers = {number for one in found.values() for number in one.aliases.values()}
     named = {
@@ -97,6 +93,32 @@ def adopt_models(
     return models
 
 
+def _new_model(
+    source: RegistrySource, identity: ModelIdentity, change: Change, *, now: datetime
+) -> RegisteredModel:
+    return RegisteredModel(
+        source=source,
+        creation_timestamp_ms=identity.creation_timestamp_ms,
+        first_seen_name=identity.first_seen_name,
+        first_seen_at=now,
+        name=change.model_name,
+        row=dict(change.row or {}),
+        row_hash=change.row_hash or "",
+    )
+
+
+def _known_model(source: RegistrySource, identity: ModelIdentity, one: _Found) -> RegisteredModel:
+    known = RegisteredModel.objects.get(
+        source=source,
+        creation_timestamp_ms=identity.creation_timestamp_ms,
+        first_seen_name=identity.first_seen_name,
+    )
+    # An alias that a promotion has set since this walk began is not set by it.
+    for alias in known.aliases.values_list("alias", flat=True):
+        one.aliases.pop(alias, None)
+    return known
+
+
 def _as_version(known: RegisteredModel, change: Change, *, now: datetime) -> ModelVersion:
     number = change.version or 0
     version = ModelVersion(
@@ -123,10 +145,10 @@ def _copy_versions(versions: Iterable[ModelVersion]) -> None:
 
 
 def _by_model(changes: Iterable[Change]) -> dict[ModelIdentity, _Found]:
-    found: dict[ModelIdentity, _Found] = {}
+    found: defaultdict[ModelIdentity, _Found] = defaultdict(_Found)
     for change in changes:
         if change.kind is ChangeKind.MODEL_APPEARED:
-            found[change.identity] = _Found(change)
+            found[change.identity].model = change
         elif change.kind is ChangeKind.VERSION_APPEARED:
             found[change.identity].versions.append(change)
         else:
@@ -135,24 +157,25 @@ def _by_model(changes: Iterable[Change]) -> dict[ModelIdentity, _Found]:
     return found
 
 
-def _statements(source_name: str, identity: ModelIdentity, one: _Found) -> Iterator[NewStatement]:
-    uri = model_uri(source_name, identity)
+def _statements(known: RegisteredModel, one: _Found) -> Iterator[NewStatement]:
     for part, rows in enumerate(_in_parts([change.row or {} for change in one.versions])):
         after: dict[str, Any] = {"versions": rows}
         if part == 0:
-            after |= {"model": stated_row(one.model.row), "aliases": dict(one.aliases)}
+            after["aliases"] = dict(one.aliases)
+            if one.model:
+                after["model"] = stated_row(one.model.row)
         yield NewStatement(
             event=Event.MODEL_ADOPTED,
             predicate_type=predicate_type("registry-event"),
-            subject_name=uri,
-            subject_digest=Digest("sha256", one.model.row_hash or ""),
+            subject_name=known.uri,
+            subject_digest=Digest("sha256", known.row_hash),
             predicate={
                 "before": None,
                 "after": after,
                 "detail": {"preexisting": True},
                 "violation": False,
             },
-            stream=uri,
+            stream=known.uri,
         )
 
 

@@ -29,6 +29,7 @@ from registry.services.mirror_writer import ChangeWriter
 from registry.services.modes import watch_of
 from registry.services.reverting import order_reverts
 from registry.services.sources import client_of
+from registry.services.torn import creation_times_seen, note_torn, still_adopted
 from registry.services.violations import refresh_alarm
 from registry.services.walk import walk_mlflow, within_bounds
 
@@ -39,6 +40,8 @@ MODELS_A_PAGE = 200
 # What gives up a model's name, and what takes one.
 _LEAVING = (ChangeKind.MODEL_GONE, ChangeKind.MODEL_RENAMED)
 _TAKING = (ChangeKind.MODEL_APPEARED, ChangeKind.MODEL_RENAMED)
+# What the first walk left of a model that it could otherwise read.
+_APPEARING = (ChangeKind.VERSION_APPEARED, ChangeKind.ALIAS_SET)
 
 
 @contextmanager
@@ -87,7 +90,8 @@ def apply_walk(
     written in pages of a transaction each: one that fails takes back its own page only, and the
     next walk finds what is left. Rows that contradict each other are left for the next walk.
 
-    Models that a source held when it was never walked before are adopted as they are.
+    Models that a source held when it was never walked before are adopted as they are; what of
+    them that walk could make nothing of is adopted when it can.
 
     However it ends, the alarm about violations is brought up to date: a walk that was killed
     before it came to that, and pages written before one that failed, alarm here. A failure is
@@ -98,7 +102,9 @@ def apply_walk(
     """
     source = RegistrySource.objects.get(pk=source.pk)
     try:
-        changes = _write_walk(source, walk, started_at=started_at, now=now)
+        changes, torn = _write_walk(source, walk, started_at=started_at, now=now)
+        # Before the first walk counts as made: killed in between, it is gone on with.
+        note_torn(source=source, found=torn, now=now)
         _finish(source, started_at=started_at, now=now)
     except Exception as error:
         # Its words may hold rows of the database, and pages show what stands here.
@@ -112,31 +118,41 @@ def apply_walk(
 
 def _write_walk(
     source: RegistrySource, walk: Walk, *, started_at: datetime, now: datetime
-) -> tuple[Change, ...]:
+) -> tuple[tuple[Change, ...], dict[str, int | None]]:
+    """Write a walk; return the differences, and each torn name with the creation time it had."""
     walk = within_bounds(walk, source_name=source.name)
     known = fingerprints_of(source)
     names = changed_names(known, walk)
     changes: tuple[Change, ...] = ()
+    torn_names: set[str] = set()
     if names:
         part = part_of(walk, names)
         states = states_of(source, names, part)
-        plan = plan_changes(states, part)
+        plan = plan_changes(states, part, creation_times_seen(source))
         for torn in plan.torn:
             logger.warning(
                 "mirror.torn", name=torn.model_name, version=torn.version, why=torn.reason
             )
         holders = {state.name: identity for identity, state in states.items() if not state.gone}
         changes, leaving = _make_way(plan.changes, holders)
-        adopted = frozenset(
-            {change.identity for change in changes} - states.keys()
-            if source.walked_at is None
-            else ()
-        )
+        written = {change.identity for change in changes}
+        torn_names = {torn.model_name for torn in plan.torn} | {
+            change.model_name for change in plan.changes if change.identity not in written
+        }
+        adopting = still_adopted(source)
+
+        def was_there(change: Change) -> bool:
+            return (source.walked_at is None or change.model_name in adopting) and (
+                change.identity not in states
+                or (change.kind in _APPEARING and change.before is None)
+            )
+
         watch = watch_of(source.name)
         for page in _pages(changes, leaving):
             writer = ChangeWriter(source, watch, started_at=started_at, now=now)
-            _write_page(source, page, writer, leaving=leaving, adopted=adopted, now=now)
-    return changes
+            _write_page(source, page, writer, leaving=leaving, was_there=was_there, now=now)
+    born = {row.name: row.creation_timestamp_ms for row in walk.models}
+    return changes, {name: born.get(name) for name in torn_names}
 
 
 def record_walk_failure(*, source: RegistrySource, failure: str, now: datetime) -> None:
@@ -168,15 +184,15 @@ def _write_page(
     writer: ChangeWriter,
     *,
     leaving: frozenset[ModelIdentity],
-    adopted: frozenset[ModelIdentity],
+    was_there: Callable[[Change], bool],
     now: datetime,
 ) -> None:
-    new = [change for change in changes if change.identity in adopted]
-    if new:
-        adopt_models(source=source, changes=new, now=now)
-    others = tuple(change for change in changes if change.identity not in adopted)
+    others = tuple(change for change in changes if not was_there(change))
     writer.load(others)
     writer.free_names(leaving)
+    adopted = [change for change in changes if was_there(change)]
+    if adopted:
+        adopt_models(source=source, changes=adopted, now=now)
     for change in others:
         writer.write(change)
     for touched in writer.settle():
