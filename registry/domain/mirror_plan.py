@@ -8,8 +8,8 @@ the walk says of others.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from registry.domain.identity import ModelIdentity
@@ -21,11 +21,11 @@ from registry.domain.mirror import (
     ModelState,
     Torn,
     VersionRow,
-    VersionState,
     Walk,
     row_hash,
     row_mapping,
 )
+from registry.domain.mirror_torn import Doubt, untorn_models, untorn_versions, versions_by_model
 
 _NO_MODEL = ModelState(name="", row={}, row_hash="", gone=True)
 
@@ -45,20 +45,20 @@ def plan_changes(
             them with; those that the mirror holds need not be named.
     """
     torn: list[Torn] = []
-    models = _untorn_models(walked.models, torn)
+    models = untorn_models(walked.models, torn)
     there = {*(listed_before or {}).items()} | {
         (state.name, identity.creation_timestamp_ms)
         for identity, state in current.items()
         if not state.gone
     }
     settled = {name for name, row in models.items() if (name, row.creation_timestamp_ms) in there}
-    versions = _versions_by_model(models, walked.versions, settled, torn)
+    versions = versions_by_model(models, walked.versions, settled, torn)
     identities = _identify(current, models, torn)
     models = {name: row for name, row in models.items() if name in identities}
     known = {name: current.get(identity, _NO_MODEL) for name, identity in identities.items()}
     for name, state in known.items():
         if name not in settled:
-            versions[name] = _untorn_versions(state, versions[name], torn)
+            versions[name] = untorn_versions(state, versions[name], torn)
     plans = {
         name: _ModelPlan(
             *(identities[name], known[name], row, versions[name]),
@@ -70,7 +70,7 @@ def plan_changes(
     changes = [change for plan in plans.values() for change in plan.appearing()]
     # Aliases last, so that everything torn is known before anything is said to be gone.
     changes += [change for plan in plans.values() for change in plan.aliases()]
-    doubt = _Doubt(torn, walked.versions)
+    doubt = Doubt(torn, walked.versions)
     changes += [change for plan in plans.values() for change in plan.vanishing(doubt)]
     seen = set(identities.values())
     changes += [
@@ -80,64 +80,6 @@ def plan_changes(
         for change in _model_gone(identity, state)
     ]
     return MirrorPlan(changes=tuple(changes), torn=tuple(torn))
-
-
-class _Doubt:
-    """What cannot be said to be gone, because something torn may be it."""
-
-    def __init__(self, torn: Sequence[Torn], rows: Sequence[VersionRow]) -> None:
-        self.names = {problem.model_name for problem in torn}
-        # A model renamed between the calls has its versions under a name that is not its own.
-        self._strays = {
-            (row.version, row.creation_timestamp_ms) for row in rows if row.model_name in self.names
-        }
-
-    def about_version(self, number: int, state: VersionState) -> bool:
-        return (number, state.row.get("creation_timestamp_ms")) in self._strays
-
-    def about_model(self, state: ModelState) -> bool:
-        return state.name in self.names or any(
-            self.about_version(number, version)
-            for number, version in state.versions.items()
-            if not version.gone
-        )
-
-
-def _untorn_models(rows: Sequence[ModelRow], torn: list[Torn]) -> dict[str, ModelRow]:
-    counted = Counter(row.name for row in rows)
-    torn.extend(
-        Torn(name, None, "The walk names this model twice.")
-        for name, count in counted.items()
-        if count > 1
-    )
-    return {row.name: row for row in rows if counted[row.name] == 1}
-
-
-def _versions_by_model(
-    models: Mapping[str, ModelRow],
-    rows: Sequence[VersionRow],
-    settled: Set[str],
-    torn: list[Torn],
-) -> dict[str, dict[int, VersionRow]]:
-    grouped: dict[str, dict[int, VersionRow]] = {name: {} for name in models}
-    counted = Counter((row.model_name, row.version) for row in rows)
-    for row in rows:
-        key = row.model_name, row.version
-        model = models.get(row.model_name)
-        if counted[key] > 1:
-            torn.append(Torn(*key, "The walk lists this version twice."))
-        elif model is None:
-            torn.append(Torn(*key, "The walk lists a version of a model that it does not list."))
-        elif (
-            # It may be of the model that had this name before, unless that is this one: then
-            # clocks differ, or somebody wrote another time.
-            row.model_name not in settled
-            and row.creation_timestamp_ms < model.creation_timestamp_ms
-        ):
-            torn.append(Torn(*key, "The version is older than its model."))
-        else:
-            grouped[row.model_name][row.version] = row
-    return grouped
 
 
 def _identify(
@@ -177,23 +119,6 @@ def _identify(
             else:
                 found[name] = identity
     return found
-
-
-def _untorn_versions(
-    state: ModelState, rows: Mapping[int, VersionRow], torn: list[Torn]
-) -> dict[int, VersionRow]:
-    """Leave out what may be another model's: this one took the name since the walk before."""
-    kept: dict[int, VersionRow] = {}
-    for number, row in rows.items():
-        known = state.versions.get(number)
-        born = None if known is None else known.row.get("creation_timestamp_ms")
-        # MLflow never changes it and never gives a number twice within one model.
-        if born is not None and born != row.creation_timestamp_ms:
-            reason = "The version was created at another time than the one known by its number."
-            torn.append(Torn(row.model_name, number, reason))
-        else:
-            kept[number] = row
-    return kept
 
 
 class _ModelPlan:
@@ -236,7 +161,7 @@ class _ModelPlan:
                 continue
             yield self._alias(alias, before, after)
 
-    def vanishing(self, doubt: _Doubt) -> Iterator[Change]:
+    def vanishing(self, doubt: Doubt) -> Iterator[Change]:
         if self._is_unread or doubt.names & {self._state.name, self._row.name}:
             return
         for number, state in sorted(self._state.versions.items()):
