@@ -14,7 +14,7 @@ from django.db.models import Q, QuerySet
 from accounts.models import User
 from audits.domain.actor import MIRROR, Actor
 from audits.domain.log import Event
-from audits.models import LogEntry
+from audits.models import Alarm, LogEntry
 from audits.services.alarms import REGISTRY_VIOLATIONS, clear_alarm, raise_alarm
 from audits.services.disclosures import commit_text
 from audits.services.log import lock_stream
@@ -246,7 +246,9 @@ def refresh_alarm(*, now: datetime) -> None:
         return
     named = "; ".join(words_of(violation) for violation in found[:_NAMED])
     more = "; and more" if len(found) > _NAMED else ""
-    if found[0].found_at == now:
+    if Alarm.objects.filter(
+        code=REGISTRY_VIOLATIONS, cleared_at=None, last_seen_at__lt=found[0].found_at
+    ).exists():
         # Another alarm than the one that people know: they are told again.
         clear_alarm(REGISTRY_VIOLATIONS, now=now)
     raise_alarm(
