@@ -6,8 +6,10 @@ import hashlib
 import io
 import os
 import re
+import socket
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import replace
 from datetime import timedelta
@@ -179,14 +181,18 @@ def test_every_verdict_is_laid_out(sample: Any, tmp_path: Path) -> None:
     assert dossier.model_name in first
 
 
-def _refused(*_arguments: Any) -> None:
-    raise AssertionError("a report opened a connection")
-
-
 def test_hostile_text_neither_loads_runs_nor_escapes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("socket.socket.connect", _refused)
+    connect, rendering = socket.socket.connect, threading.current_thread()
+
+    def refused(opened: socket.socket, address: Any) -> None:
+        # Threads of other tests may be connecting to what those started.
+        if threading.current_thread() is rendering:
+            raise AssertionError("a report opened a connection")
+        connect(opened, address)
+
+    monkeypatch.setattr("socket.socket.connect", refused)
     dossier = hostile(many=16)
     started = time.process_time()
     pdf = render_report(dossier, build_evidence(dossier, entries=[]))
