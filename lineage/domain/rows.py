@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
 
-PROMPT_TAG: Final = "mlflow.prompt.is_prompt"
+from muniment.governed import PROMPT_TAG
 
 
 @dataclass(frozen=True, slots=True)

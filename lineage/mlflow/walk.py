@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from typing import Any, Final, TypeVar
 
-from lineage.domain.rows import PROMPT_TAG
 from lineage.errors import MlflowGarbage
 from lineage.mlflow import parsing
 from lineage.mlflow.transport import Transport
+from muniment.governed import PROMPT_TAG
 
 Row = TypeVar("Row")
 

@@ -19,6 +19,7 @@ from mlflow.server.handlers import _get_model_registry_store, _get_tracking_stor
 from mlflow.store.model_registry.dbmodels.models import SqlModelVersion
 from mlflow.store.tracking.dbmodels.models import SqlLoggedModel, SqlRun
 
+from muniment.governed import GovernedNames
 from muniment.mlflow.destination import (
     Destination,
     Owner,
@@ -27,7 +28,6 @@ from muniment.mlflow.destination import (
     is_specific,
     run_path,
 )
-from muniment.mlflow.names import GovernedNames
 
 logger = logging.getLogger("muniment.mlflow")
 

@@ -8,8 +8,7 @@ from enum import Enum
 from typing import Any
 
 from muniment.change import RegistryChange
-from muniment.grant import RESTORE, ROLLBACK_ALIAS, ROLLBACK_TAG_PREFIX, SET_ALIAS
-from muniment.mlflow.names import (
+from muniment.governed import (
     PROMPT_SOURCES,
     PROMPT_TAG,
     GovernedNames,
@@ -17,6 +16,7 @@ from muniment.mlflow.names import (
     is_governed_tag,
     is_prompt_tag,
 )
+from muniment.grant import RESTORE, ROLLBACK_ALIAS, ROLLBACK_TAG_PREFIX, SET_ALIAS
 
 # What Muniment may be permitted to make again as it was.
 RESTORABLE = frozenset(

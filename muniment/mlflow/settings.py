@@ -10,7 +10,7 @@ from urllib.parse import quote, urlsplit
 
 from muniment.attest.envelope import PublicKey
 from muniment.attest.errors import AttestError
-from muniment.mlflow.names import GovernedNames
+from muniment.governed import GovernedNames
 
 URL = "MUNIMENT_URL"
 PUBLIC_KEY_FILE = "MUNIMENT_GRANT_PUBLIC_KEY_FILE"

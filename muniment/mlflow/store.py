@@ -19,7 +19,6 @@ import sqlalchemy
 from mlflow.entities.model_registry.model_version_stages import STAGE_DELETED_INTERNAL
 from mlflow.environment_variables import MLFLOW_ENABLE_WORKSPACES
 from mlflow.exceptions import MlflowException
-from mlflow.prompt.constants import _PROMPT_SOURCE_PLACEHOLDERS
 from mlflow.protos.databricks_pb2 import INVALID_STATE, PERMISSION_DENIED, TEMPORARILY_UNAVAILABLE
 from mlflow.server.constants import READ_REPLICA_BACKEND_STORE_URI_ENV_VAR
 from mlflow.store.model_registry.abstract_store import AbstractStore
@@ -30,10 +29,10 @@ from mlflow.store.model_registry.dbmodels.models import (
 )
 from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore
 
+from muniment.governed import PROMPT_SOURCES, PROMPT_TAG
 from muniment.grant import HEADER
 from muniment.mlflow.gatekeeper import ChangeRefused, Gatekeeper, Permit
 from muniment.mlflow.methods import JUDGED, TESTED_MLFLOW_VERSIONS, unclassified_methods
-from muniment.mlflow.names import PROMPT_TAG
 from muniment.mlflow.rollback import NotAsGranted, move_back
 from muniment.mlflow.rules import NameKind, RegistryCall
 from muniment.mlflow.settings import GATEKEEPER_SECRET, Settings, SettingsError
@@ -131,7 +130,7 @@ def _kind_query() -> Any:
         version.name == name,
         version.current_stage != STAGE_DELETED_INTERNAL,
         version.source.is_(None)
-        | version.source.not_in(_PROMPT_SOURCE_PLACEHOLDERS)
+        | version.source.not_in(PROMPT_SOURCES)
         | ~is_tagged.correlate(version),
     )
     return sqlalchemy.select(tag.value, has_other).where(

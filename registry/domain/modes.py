@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from fnmatch import fnmatchcase
 
+from muniment.governed import GovernedNames, fold
+
 _WILDCARDS = "*?["
 
 
@@ -30,7 +32,7 @@ class PatternMode:
     mode: Mode
 
     def covers(self, name: str) -> bool:
-        return fnmatchcase(name.casefold(), self.pattern.casefold())
+        return fnmatchcase(fold(name), fold(self.pattern))
 
     @property
     def _rank(self) -> tuple[int, int, str]:
@@ -51,5 +53,5 @@ def mode_of(name: str, rules: Iterable[PatternMode], *, governed: Iterable[str])
     matching = [rule for rule in rules if rule.covers(name)]
     if matching:
         return max(matching, key=lambda rule: rule._rank).mode
-    is_guarded = any(PatternMode(glob, Mode.ENFORCE).covers(name) for glob in governed)
+    is_guarded = GovernedNames(models=tuple(governed)).covers_model(name)
     return Mode.ENFORCE if is_guarded else Mode.OBSERVE

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import Any, Final
 
+from muniment.governed import PROMPT_SOURCES, PROMPT_TAG, is_governed_tag, is_prompt_tag
 from registry.domain.mirror import Change, ChangeKind
 
-PROMPT_TAG: Final = "mlflow.prompt.is_prompt"
 ARTIFACTS_CHANGED: Final = "artifacts.changed"
-_GOVERNED_PREFIX: Final = "muniment."
 _NEVER_BY_CLIENTS: Final = (
     ChangeKind.MODEL_GONE,
     ChangeKind.VERSION_GONE,
@@ -22,8 +20,6 @@ _APPEARED: Final = (ChangeKind.MODEL_APPEARED, ChangeKind.VERSION_APPEARED)
 # Violations of a row, whatever it was before.
 ROW_CHANGES: Final = (*_CHANGED, *_APPEARED)
 _FIXED: Final = ("source", "creation_timestamp_ms")
-# MLflow's own placeholders for what a prompt has no source of.
-PROMPT_SOURCES: Final = frozenset({"dummy-source", "prompt-template"})
 _ALIASES: Final = (ChangeKind.ALIAS_SET, ChangeKind.ALIAS_MOVED, ChangeKind.ALIAS_REMOVED)
 
 
@@ -120,7 +116,7 @@ def governed_part(
     odd = [
         key
         for key in sorted({*tags, *others})
-        if is_governed_tag(key) and tags.get(key) != others.get(key)
+        if _is_judged_tag(key) and tags.get(key) != others.get(key)
     ]
     if odd:
         old["tags"] = {key: tags.get(key) for key in odd}
@@ -164,10 +160,8 @@ def can_be_undone(event: str, before: Mapping[str, Any] | None) -> bool:
     return event in ROW_CHANGES and not any(key in (before or {}) for key in _FIXED)
 
 
-def is_governed_tag(key: str) -> bool:
-    """Say whether only Muniment may set a tag of a registered model or version."""
-    folded = unicodedata.normalize("NFKC", key).casefold().strip()
-    return folded.startswith(_GOVERNED_PREFIX) or folded == PROMPT_TAG
+def _is_judged_tag(key: str) -> bool:
+    return is_governed_tag(key) or is_prompt_tag(key)
 
 
 def _is_tagged(row: Mapping[str, Any]) -> bool:
@@ -182,6 +176,6 @@ def _as_registered(after: Mapping[str, Any], *, is_prompt: bool) -> dict[str, An
     row["tags"] = {
         key: value
         for key, value in (row.get("tags") or {}).items()
-        if not is_governed_tag(key) or (is_prompt and key == PROMPT_TAG)
+        if not _is_judged_tag(key) or (is_prompt and key == PROMPT_TAG)
     }
     return row

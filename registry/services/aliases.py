@@ -12,6 +12,7 @@ from django.db.models.functions import Lower
 
 from audits.domain.actor import Actor
 from audits.domain.log import Event
+from muniment.governed import GovernedNames
 from registry.domain.violations import ViolationStatus
 from registry.models import (
     AliasChange,
@@ -46,7 +47,7 @@ def governed_aliases() -> tuple[str, ...]:
 
 def is_governed_alias(alias: str) -> bool:
     """Say whether an alias is governed, whatever its letter case."""
-    return alias.lower() in governed_aliases()
+    return GovernedNames(aliases=tuple(settings.GOVERNED_ALIASES)).covers_alias(alias)
 
 
 def is_named_by_governed_alias(*, since_before: datetime | None = None) -> Exists:
@@ -182,7 +183,7 @@ def _explaining_promotion(version: ModelVersion, alias: str) -> Promotion | None
     return (
         Promotion.objects.filter(
             version=version,
-            alias=alias.lower(),
+            alias=alias,  # as it was granted: another spelling is another alias in MLflow
             status="executing",
             grants__status__in=_EXPLAINING,
         )

@@ -17,9 +17,9 @@ from django.db.models.fields.json import KT
 from accounts.models import User
 from audits.domain.actor import GATE, Actor
 from audits.services.log import append_statements, lock_streams
+from muniment.governed import PROMPT_TAG
 from registry.domain.modes import Mode, PatternMode
 from registry.domain.promotion import DECIDABLE_STATUSES
-from registry.domain.violations import PROMPT_TAG
 from registry.errors import BindingChanged, UnknownVersion
 from registry.models import (
     Policy,

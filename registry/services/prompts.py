@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from registry.domain.violations import PROMPT_TAG, is_prompt
+from muniment.governed import PROMPT_TAG
+from registry.domain.violations import is_prompt
 from registry.models import ModelVersion, RegisteredModel
 
 

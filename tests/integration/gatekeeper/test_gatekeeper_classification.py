@@ -13,7 +13,9 @@ from typing import Any
 
 import pytest
 
-from muniment.mlflow import governed_store, names
+from muniment import governed as names
+from muniment.governed import GovernedNames
+from muniment.mlflow import governed_store
 from muniment.mlflow.gatekeeper import Gatekeeper
 from muniment.mlflow.methods import (
     COMPOSED,
@@ -24,9 +26,7 @@ from muniment.mlflow.methods import (
     public_methods,
     unclassified_methods,
 )
-from muniment.mlflow.names import GovernedNames
 from muniment.mlflow.settings import Settings
-from registry.domain import violations
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -212,7 +212,7 @@ def test_names_match_mlflows_own() -> None:
     from mlflow.prompt.constants import _PROMPT_SOURCE_PLACEHOLDERS, IS_PROMPT_TAG_KEY
 
     assert names.PROMPT_TAG == IS_PROMPT_TAG_KEY
-    assert names.PROMPT_SOURCES == violations.PROMPT_SOURCES == _PROMPT_SOURCE_PLACEHOLDERS
+    assert names.PROMPT_SOURCES == _PROMPT_SOURCE_PLACEHOLDERS
     declared = importlib.metadata.entry_points(group="mlflow.model_registry_store")
     ours = {entry.name: entry.value for entry in declared if entry.name.startswith("muniment+")}
     assert ours == dict.fromkeys(SCHEMES, "muniment.mlflow:governed_store")

@@ -93,8 +93,8 @@ def test_artifacts_guard_asks_once_a_write_and_reads_versions_only_when_they_cha
 ) -> None:
     from mlflow.server import handlers
 
+    from muniment.governed import GovernedNames
     from muniment.mlflow.destination import Destination
-    from muniment.mlflow.names import GovernedNames
     from muniment.mlflow.registered_files import RegisteredFiles
 
     monkeypatch.setattr(handlers, "_model_registry_store", store)

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from muniment.governed import PROMPT_TAG, GovernedNames, fold, is_governed_tag, is_prompt_tag
 from muniment.mlflow.methods import JUDGED
-from muniment.mlflow.names import PROMPT_TAG, GovernedNames, fold, is_governed_tag, is_prompt_tag
 from muniment.mlflow.rules import GrantNeeded, NameKind, Refusal, RegistryCall, Verdict, judge_call
 
 GOVERNED = GovernedNames(models=("credit-*", "fraud"), aliases=("champion", "Blessed"))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from lineage.domain.hidden import MAX_ASKED, MAX_ASKED_OF_ONE, find_hidden
-from lineage.domain.rows import PROMPT_TAG, ModelVersionRow, RegisteredModelRow
+from lineage.domain.rows import ModelVersionRow, RegisteredModelRow
+from muniment.governed import PROMPT_TAG
 
 TAGGED = {PROMPT_TAG: "true"}
 LARGEST = 2**31 - 1

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from muniment.governed import PROMPT_TAG
 from registry.domain.identity import ModelIdentity
 from registry.domain.mirror import Change, ChangeKind
 from registry.domain.violations import (
-    PROMPT_TAG,
     can_be_undone,
     governed_part,
     holds_again,
