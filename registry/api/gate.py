@@ -15,8 +15,7 @@ from rest_framework.views import APIView
 
 from audits.models import Evidence
 from muniment.attest.statement import format_time
-from registry.errors import NotGoverned
-from registry.services.aliases import governed_aliases
+from registry.services.aliases import require_governed_alias
 from registry.services.decisions import NO_POLICY
 from registry.services.evaluation import Evaluation, evaluate_version
 from registry.services.lookup import find_version
@@ -29,9 +28,6 @@ SOURCE_PARAMETER = "the registry source; needed where several have a model of th
 
 class GateQuery(serializers.Serializer[None]):
     alias = serializers.CharField(max_length=256)
-
-    def validate_alias(self, alias: str) -> str:
-        return alias.strip().lower()
 
 
 class GateView(APIView):
@@ -47,11 +43,7 @@ class GateView(APIView):
     def get(self, request: Request, name: str, version: int) -> Response:
         query = GateQuery(data=request.query_params)
         query.is_valid(raise_exception=True)
-        alias = query.validated_data["alias"]
-        if alias not in governed_aliases():
-            raise NotGoverned(
-                f"The alias {alias} is not governed. Governed are: {', '.join(governed_aliases())}."
-            )
+        alias = require_governed_alias(query.validated_data["alias"])
         now = timezone.now()
         found = find_version(name, version, request.query_params.get("source", ""))
         evaluation = evaluate_version(version=found, alias=alias, as_of=now)

@@ -20,6 +20,7 @@ from accounts.services.people import actor_of
 from audits.api.negotiation import AsItIs
 from audits.models import Job, Report
 from registry.api.gate import SOURCE_PARAMETER
+from registry.downloads import pdf_response
 from registry.services.lookup import find_version
 from registry.services.reports import find_report, request_report
 
@@ -58,16 +59,6 @@ def _wait_for(job: Job) -> Report | None:
         return report
     finally:
         _WAITING.release()
-
-
-def pdf_response(report: Report, name: str, number: int) -> HttpResponse:
-    """Return a report as a download, named after what it is about."""
-    # Headers carry ASCII; the name's other letters are in the report.
-    safe = "".join(c if c.isascii() and (c.isalnum() or c in "-_") else "-" for c in name)[:80]
-    response = HttpResponse(bytes(report.pdf), content_type="application/pdf")
-    response["Content-Disposition"] = f'attachment; filename="muniment-{safe}-v{number}.pdf"'
-    response["ETag"] = f'"{report.sha256}"'
-    return response
 
 
 def _not_yet(job: Job) -> Response:

@@ -14,6 +14,7 @@ from audits.domain.actor import Actor
 from audits.domain.log import Event
 from muniment.governed import GovernedNames
 from registry.domain.violations import ViolationStatus
+from registry.errors import NotGoverned
 from registry.models import (
     AliasChange,
     Grant,
@@ -43,6 +44,21 @@ _EXPLAINING = (Grant.Status.WRITTEN, Grant.Status.RESERVED, Grant.Status.CONFIRM
 def governed_aliases() -> tuple[str, ...]:
     """Return the governed aliases in lower case."""
     return tuple(name.lower() for name in settings.GOVERNED_ALIASES)
+
+
+def require_governed_alias(alias: str) -> str:
+    """Return a governed alias in lower case, without white space around it.
+
+    Raises:
+        NotGoverned: it is none.
+    """
+    wanted = alias.strip().lower()
+    if wanted not in governed_aliases():
+        raise NotGoverned(
+            f"The alias {wanted or '(none)'} is not governed. Governed are: "
+            f"{', '.join(governed_aliases())}."
+        )
+    return wanted
 
 
 def is_governed_alias(alias: str) -> bool:

@@ -21,7 +21,6 @@ from registry.domain.promotion import (
 )
 from registry.errors import (
     InvalidRequest,
-    NotGoverned,
     PromotionOpen,
     WithdrawalNotAllowed,
 )
@@ -29,7 +28,7 @@ from registry.models import (
     ModelVersion,
     Promotion,
 )
-from registry.services.aliases import governed_aliases
+from registry.services.aliases import require_governed_alias
 from registry.services.decisions import GONE, alias_holder, decide_promotion
 from registry.services.locking import lock_promotion
 from registry.services.policies import document_of
@@ -56,12 +55,7 @@ def request_promotion(
         PromotionOpen: this version already has an open promotion to this alias.
     """
     actor.require_role("request a promotion", "engineer")
-    alias = alias.strip().lower()
-    if alias not in governed_aliases():
-        raise NotGoverned(
-            f"The alias {alias or '(none)'} is not governed. Governed are: "
-            f"{', '.join(governed_aliases())}."
-        )
+    alias = require_governed_alias(alias)
     if version.gone_at is not None:
         raise InvalidRequest(GONE)
     require_plain_text("note", note, MAX_NOTE)

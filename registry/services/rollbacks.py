@@ -24,7 +24,6 @@ from registry.domain.rollback import (
 from registry.errors import (
     InvalidRequest,
     NoPolicyBound,
-    NotGoverned,
     RollbackNotPossible,
 )
 from registry.models import (
@@ -33,7 +32,7 @@ from registry.models import (
     Promotion,
     RollbackGrant,
 )
-from registry.services.aliases import governed_aliases
+from registry.services.aliases import require_governed_alias
 from registry.services.decisions import GONE, NO_POLICY, alias_holder
 from registry.services.policies import document_of
 from registry.services.rollback_facts import state_rollback, words_of
@@ -69,12 +68,7 @@ def request_rollback(
         RollbackTooLong, InvalidRequest: a field is out of bounds.
     """
     actor.require_role("request a rollback grant", "engineer")
-    alias = alias.strip().lower()
-    if alias not in governed_aliases():
-        raise NotGoverned(
-            f"The alias {alias or '(none)'} is not governed. Governed are: "
-            f"{', '.join(governed_aliases())}."
-        )
+    alias = require_governed_alias(alias)
     note = note.strip()
     if not note:
         raise InvalidRequest("Say when this rollback may be needed: the reviewers read it.")

@@ -10,6 +10,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
 from audits.models import Job, Report
+from registry.downloads import pdf_response
 from registry.errors import UnknownVersion
 from registry.models import ModelVersion
 from registry.selectors.lookups import version_named
@@ -52,12 +53,7 @@ def report_pdf(request: HttpRequest, report_id: UUID) -> HttpResponse:
     """Hand out an issued report's exact bytes."""
     report = get_object_or_404(Report, pk=report_id)
     version = _version_of(report.version_uri)
-    safe = "".join(c if c.isalnum() and c.isascii() else "-" for c in version.registered_model.name)
-    answer = HttpResponse(bytes(report.pdf), content_type="application/pdf")
-    answer["Content-Disposition"] = (
-        f'attachment; filename="muniment-{safe[:80]}-v{version.version}.pdf"'
-    )
-    return answer
+    return pdf_response(report, version.registered_model.name, version.version)
 
 
 def _version_of(uri: str) -> ModelVersion:

@@ -16,6 +16,7 @@ from accounts.errors import ReauthenticationFailed
 from audits.web.names import people_names
 from registry.api.rollback_tokens import collect_token
 from registry.domain.rollback import LIVING, RollbackStatus
+from registry.downloads import safe_name
 from registry.errors import InvalidRequest, NoPolicyBound
 from registry.models import RollbackGrant
 from registry.selectors.lookups import version_named
@@ -79,7 +80,7 @@ def _page(
         "given": found.approvals.filter(verdict="approve").count(),
         "needed": needed,
         "holder": holder,
-        "is_still_there": holder == found.version,
+        "rejecting": " The move becomes a violation." if holder == found.version else "",
         "may_sign": may_decide and is_requested,
         "may_review": may_decide and is_used,
         "refusal": refusal.reason if refusal and (is_requested or is_used) else "",
@@ -164,8 +165,7 @@ def token(request: HttpRequest, rollback_id: UUID) -> HttpResponse:
             "worker has to be running. Nothing was handed out; ask again in a moment.",
         )
         return redirect("registry:rollback", found.pk)
-    name = found.version.registered_model.name
-    safe = "".join(c if c.isascii() and (c.isalnum() or c in "-_") else "-" for c in name)[:80]
+    safe = safe_name(found.version.registered_model.name)
     move = f"v{found.from_version.version}-to-v{found.version.version}"
     answer = HttpResponse(f"{content}\n", content_type="text/plain; charset=us-ascii")
     answer["Content-Disposition"] = f'attachment; filename="muniment-rollback-{safe}-{move}.grant"'

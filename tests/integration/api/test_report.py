@@ -17,7 +17,7 @@ from audits.models import Disclosure, Job, LogEntry, Report
 from audits.services.signing import keyring
 from muniment.verify.report import verify_report
 from registry import tasks
-from registry.api.reports import pdf_response
+from registry.downloads import pdf_response
 from registry.services.execution import Progress
 from registry.services.reports import ReportFailed, find_report, issue_report
 from tests.integration.api.answers import require_problem

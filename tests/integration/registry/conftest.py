@@ -7,9 +7,15 @@ from typing import Any
 
 import pytest
 
-from registry.models import Promotion
+from registry.models import Promotion, RegistrySource
 from tests.integration.registry.forwarder import Forwarder
-from tests.integration.registry.live import LiveRegistry, empty_mlflow
+from tests.integration.registry.live import (
+    MODEL,
+    LiveRegistry,
+    behind_the_back,
+    empty_mlflow,
+    set_alias_behind_the_back,
+)
 from tests.integration.web.world import build_people, fresh_log
 
 
@@ -37,3 +43,20 @@ def sealed(live: LiveRegistry) -> Promotion:
     promotion = live.approved()
     live.world.sequence()
     return promotion
+
+
+@pytest.fixture
+def watched(live: LiveRegistry) -> LiveRegistry:
+    """A registry with a champion and a governed tag, adopted, whose violations are reverted."""
+    live.new_model()
+    for _ in (1, 2):
+        live.new_version()
+    set_alias_behind_the_back("champion", 1)
+    behind_the_back(
+        "INSERT INTO model_version_tags (workspace, name, version, key, value)"
+        " VALUES ('default', %s, 1, 'muniment.tier', 'high')",
+        MODEL,
+    )
+    live.walk()
+    RegistrySource.objects.update(on_violation="revert")
+    return live
