@@ -6,78 +6,31 @@ The log and its statements are honest; only the pages' data is not.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from typing import Any
 
 import pytest
 
 from muniment.attest import predicates
-from muniment.verify import Finding
 from tests.unit.verify.conftest import Look
+from tests.unit.verify.forging import (
+    Dossier,
+    Edit,
+    agreement,
+    allowed,
+    as_preview,
+    forged,
+    satisfied_gates,
+    verified_legs,
+    without_alias_history,
+    without_bias,
+    without_events,
+)
 from tests.unit.verify.story import (
     FIRST_VERSION,
     LEGS,
     PROVENANCE,
     VERSION,
-    server_evidence_digest,
 )
-from tests.unit.verify.world import World, failures
-
-Dossier = dict[str, Any]
-Edit = Callable[[Dossier], object]
-
-
-def forged(world: World, *edits: Edit) -> bytes:
-    """Return a report that the PDF key signed, with other data on its pages."""
-    evidence = json.loads(json.dumps(world.evidence()))
-    for edit in edits:
-        edit(evidence["dossier"])
-    return world.report(evidence)
-
-
-def agreement(look: Look, pdf: bytes) -> Finding:
-    """Return the finding on the pages' data; every other one must hold."""
-    verification = look(pdf)
-    assert set(failures(verification)) <= {"dossier.agreement"}
-    (found,) = [item for item in verification.findings if item.id == "dossier.agreement"]
-    return found
-
-
-def as_preview(dossier: Dossier) -> None:
-    dossier["decision"].update(leaf_index=None)
-
-
-def satisfied_gates(dossier: Dossier) -> None:
-    for gate in dossier["decision"]["gates"]:
-        gate.update(outcome="satisfied", reason="Fine.", actual=0.99)
-
-
-def satisfied_bias(dossier: Dossier) -> None:
-    dossier["decision"]["gates"][1].update(outcome="satisfied")
-
-
-def allowed(dossier: Dossier) -> None:
-    dossier["decision"].update(
-        verdict="allow", reasons=["Only a formality is missing."], approvals_given=2
-    )
-
-
-def without_bias(dossier: Dossier) -> None:
-    dossier["evidence"] = [item for item in dossier["evidence"] if item["kind"] != "bias"]
-
-
-def verified_legs(dossier: Dossier) -> None:
-    for leg in dossier["lineage"]["legs"]:
-        leg.update(grade="verified", reason="Recomputed.")
-
-
-def without_events(dossier: Dossier) -> None:
-    dossier["events"] = []
-
-
-def without_alias_history(dossier: Dossier) -> None:
-    dossier["alias_history"] = []
-
+from tests.unit.verify.world import World
 
 INGREDIENTS: list[Edit] = [
     satisfied_gates,
@@ -100,144 +53,6 @@ def test_each_ingredient_of_a_forged_report_is_found(
 
 def test_a_forged_report_is_found(look: Look, honest: World) -> None:
     assert not agreement(look, forged(honest, as_preview, *INGREDIENTS)).holds
-
-
-# Decisions
-
-
-def test_a_preview_is_called_the_issuers_claim(look: Look, honest: World) -> None:
-    """A decision evaluated for the report stands in no statement; the report still holds."""
-    verification = look(forged(honest, as_preview))
-    assert verification.holds
-    (found,) = [item for item in verification.findings if item.id == "dossier.agreement"]
-    assert "deny as a preview, the issuer's claim, in no statement" in found.detail
-    assert "the last one signed, at leaf 13, is deny" in found.detail
-    assert any("it is a preview" in limit for limit in verification.limits)
-
-
-@pytest.mark.parametrize("verdict", ["pending", "allow", "perhaps"])
-def test_a_preview_better_than_the_signed_verdict_is_found(
-    look: Look, honest: World, verdict: str
-) -> None:
-    def better(dossier: Dossier) -> None:
-        as_preview(dossier)
-        satisfied_gates(dossier)
-        dossier["decision"].update(verdict=verdict)
-
-    assert not agreement(look, forged(honest, better)).holds
-
-
-def test_a_gate_better_than_signed_is_found_though_the_verdict_is_not(
-    look: Look, honest: World
-) -> None:
-    found = agreement(look, forged(honest, as_preview, satisfied_bias))
-    assert found.code == "dossier.preview_better"
-    assert "gate bias is satisfied, and unsatisfied on the same evidence" in found.detail
-
-
-def test_a_verdict_that_its_own_gates_deny_is_found(look: Look, world: World) -> None:
-    """Also where nothing was ever signed that it could be compared with."""
-    world.leaves.pop()
-    world.stream.pop()
-
-    def preview(verdict: str) -> Edit:
-        def apply(dossier: Dossier) -> None:
-            whole = honest_decision(world)
-            dossier["decision"] = {**whole, "verdict": verdict, "leaf_index": None}
-
-        return apply
-
-    assert agreement(look, forged(world, preview("deny"))).holds
-    assert not agreement(look, forged(world, preview("pending"))).holds
-    assert not agreement(look, forged(world, preview("allow"))).holds
-
-
-def honest_decision(world: World) -> Dossier:
-    """Return what the pages show of a decision on the evidence as it stands."""
-    decided = world.forked()
-    decided.promotion("promotion.denied", "denied", **decided.decided("deny"))
-    decision: Dossier = decided.evidence()["dossier"]["decision"]
-    return decision
-
-
-def test_a_bias_gate_cannot_turn_when_only_other_evidence_changed(look: Look, world: World) -> None:
-    """The evidence digest is another now; the finding that the gate read is not."""
-    world.finding("performance", "pass", {"n": 995, "accuracy": 0.95})
-
-    def preview(dossier: Dossier) -> None:
-        dossier["decision"].update(
-            leaf_index=None,
-            evidence_digest=f"sha256:{world.evidence_digest()}",
-            approvals_given=0,
-        )
-
-    assert agreement(look, forged(world, preview)).holds
-    found = agreement(look, forged(world, preview, satisfied_bias))
-    assert found.code == "dossier.preview_better"
-
-
-def test_a_gate_may_turn_in_a_preview_once_its_evidence_is_another(
-    look: Look, world: World
-) -> None:
-    world.finding("bias", "pass", {"n": 995})
-
-    def preview(dossier: Dossier) -> None:
-        dossier["decision"].update(
-            leaf_index=None,
-            evidence_digest=f"sha256:{world.evidence_digest()}",
-            approvals_given=0,
-        )
-        dossier["decision"]["gates"][1].update(outcome="satisfied", reason="Better now.")
-
-    assert agreement(look, forged(world, preview)).holds
-
-
-def test_a_signed_decision_on_evidence_that_no_longer_counts_is_found(
-    look: Look, world: World
-) -> None:
-    world.finding("bias", "error", {})
-    assert not agreement(look, forged(world)).holds
-
-
-def test_a_superseded_signed_decision_is_found(look: Look, world: World) -> None:
-    old = len(world.leaves) - 1
-    world.promotion("promotion.denied", "denied", **world.decided("deny"))
-    assert agreement(look, forged(world)).holds
-
-    def older(dossier: Dossier) -> None:
-        dossier["decision"]["leaf_index"] = old
-
-    assert not agreement(look, forged(world, older)).holds
-
-
-@pytest.mark.parametrize(
-    "edit",
-    [
-        lambda decision: decision.update(evidence_digest=f"sha256:{'0' * 64}"),
-        lambda decision: decision.update(evidence_digest=None),
-        lambda decision: decision.update(reasons=[]),
-        lambda decision: decision.update(approvals_given=2),
-        lambda decision: decision.update(approvals_required=1),
-        lambda decision: decision["gates"].pop(1),
-        lambda decision: decision["gates"].append(decision["gates"][0]),
-        lambda decision: decision["gates"][1].update(expected=0.5),
-        lambda decision: decision["gates"][1].update(actual=0.81),
-        lambda decision: decision["gates"][1].update(title="A formality"),
-        lambda decision: decision.update(gates=None),
-        lambda decision: decision.update(alias="another"),
-    ],
-)
-@pytest.mark.parametrize("preview", [False, True])
-def test_a_changed_decision_is_found(look: Look, honest: World, edit: Edit, preview: bool) -> None:
-    def change(dossier: Dossier) -> None:
-        if preview:
-            as_preview(dossier)
-        edit(dossier["decision"])
-
-    assert not agreement(look, forged(honest, change)).holds
-
-
-# Everything else that the pages show
 
 
 @pytest.mark.parametrize(
@@ -384,32 +199,3 @@ def test_reported_evidence_does_not_supersede_what_was_computed(look: Look, worl
         dossier["champion"].update(same_rows=False)
 
     assert agreement(look, forged(world, compared)).holds
-
-
-def test_a_violation_that_stands_is_part_of_what_is_judged(look: Look, world: World) -> None:
-    def judged_with(*standing: str) -> Edit:
-        digest = server_evidence_digest(world.statements(), standing=standing)
-
-        def preview(dossier: Dossier) -> None:
-            dossier["decision"].update(
-                leaf_index=None, evidence_digest=f"sha256:{digest}", approvals_given=0
-            )
-
-        return preview
-
-    def violate(subject: str, **detail: object) -> str:
-        world.registry_event(
-            "artifacts.changed", subject, violation=True, detail={"standing": True, **detail}
-        )
-        return str(world.statements()[-1]["sha256"])
-
-    violate(FIRST_VERSION)  # of another version: nothing to this one
-    assert agreement(look, forged(world, judged_with())).holds
-    first = violate(VERSION)
-    assert agreement(look, forged(world, judged_with(first))).holds
-    assert not agreement(look, forged(world, judged_with())).holds
-    second = violate(VERSION, supersedes=[first])
-    assert agreement(look, forged(world, judged_with(second))).holds
-    assert not agreement(look, forged(world, judged_with(first))).holds
-    world.registry_event("violation.undone", VERSION, detail={"violation": second})
-    assert agreement(look, forged(world, judged_with())).holds
