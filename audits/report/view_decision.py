@@ -55,7 +55,7 @@ def cover(dossier: Dossier) -> dict[str, Any]:
             Fact("Identity", printable(dossier.version_uri), mono=True),
             Fact("Registered", instant(dossier.created_at)),
             Fact("Registry", printable(dossier.source or "", 200)),
-            Fact("Changes there", _guard_line(dossier)),
+            Fact("Changes in it", _guard_line(dossier)),
             Fact("Owner", printable(dossier.owner or "", 200)),
             Fact("Risk tier", printable(dossier.risk_tier or "", 100)),
             Fact("Intended use", printable(dossier.intended_use or "", 500)),
@@ -72,7 +72,7 @@ def _guard_line(dossier: Dossier) -> str:
     seen_at = dossier.gatekeeper_seen_at
     if seen_at is None:
         return "found afterwards, not prevented: a weaker guarantee (see Limits)"
-    return f"refused without a grant by Muniment's registry store, heard from {instant(seen_at)}"
+    return f"refused without a grant; the registry store was heard from {instant(seen_at)}"
 
 
 def _policy_line(dossier: Dossier) -> str:

@@ -185,6 +185,6 @@ def test_aliases_of_other_versions_are_not_claimed() -> None:
 def test_the_report_says_whether_changes_are_refused_or_only_found() -> None:
     assert "found afterwards, not prevented: a weaker guarantee" in words_of(champion())
     guarded = words_of(replace(champion(), gatekeeper_seen_at=later(11)))
-    assert "refused without a grant by Muniment" in guarded
+    assert "refused without a grant; the registry store was heard from" in guarded
     assert "weaker guarantee" not in guarded
     assert "only found afterwards" not in guarded
