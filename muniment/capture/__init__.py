@@ -1,0 +1,1 @@
+"""The training side: run a command and record what it was made of."""
