@@ -1,0 +1,187 @@
+"""What a retraining came to: the version that is there, compared with the one made again.
+
+Strongest first: the model's bytes, its predictions on a frozen probe set, its metrics. The
+strongest that can be compared says how good the verdict can be; any that contradicts makes it
+``diverged``. Where nothing can be compared nothing was reproduced.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from lineage.domain.differences import (
+    Outcome,
+    Tolerance,
+    compare_artifacts,
+    compare_metrics,
+    compare_parameters,
+    compare_predictions,
+    compare_signatures,
+)
+from lineage.domain.redaction import bounded
+
+
+class Verdict(StrEnum):
+    """What a recomputation came to."""
+
+    IDENTICAL = "identical"
+    WITHIN_TOLERANCE = "within_tolerance"
+    DIVERGED = "diverged"
+    NOT_REPRODUCIBLE = "not_reproducible"
+
+    @property
+    def is_reproduced(self) -> bool:
+        """Say whether the same model came out."""
+        return self in (Verdict.IDENTICAL, Verdict.WITHIN_TOLERANCE)
+
+
+class Basis(StrEnum):
+    """The strongest thing that could be compared."""
+
+    ARTIFACT_BYTES = "artifact_bytes"
+    PREDICTIONS = "predictions"
+    METRICS = "metrics"
+    NOTHING = "nothing"
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """A verdict, why, and the numbers behind it.
+
+    Attributes:
+        leg: ``configuration`` where a parameter or the signature differs; empty where no leg is
+            to blame.
+        measurements: JSON: ``basis``, ``artifacts``, ``predictions``, ``metrics``,
+            ``parameters``, ``signature``.
+    """
+
+    verdict: Verdict
+    reason: str
+    leg: str
+    measurements: Mapping[str, Any]
+
+
+def compare(
+    recorded: Outcome, recomputed: Outcome, tolerance: Tolerance | None = None
+) -> Comparison:
+    """Compare what is there with what came out again. Never raises.
+
+    Law: it is symmetric in nothing but equality, and taking away what can be compared never makes
+    the verdict better.
+    """
+    tolerance = tolerance or Tolerance()
+    artifacts = compare_artifacts(recorded.files, recomputed.files)
+    predictions = compare_predictions(recorded, recomputed, tolerance)
+    metrics, off = compare_metrics(recorded.metrics, recomputed.metrics, tolerance)
+    parameters = compare_parameters(recorded.parameters, recomputed.parameters)
+    signature = compare_signatures(recorded.signature, recomputed.signature)
+    basis = _basis(artifacts, predictions, metrics)
+    measurements = {
+        "basis": basis.value,
+        "tolerance": {"absolute": tolerance.absolute, "relative": tolerance.relative},
+        "artifacts": artifacts,
+        "predictions": predictions,
+        "metrics": metrics,
+        "parameters": parameters,
+        "signature": signature,
+    }
+    verdict, reason = _judge(basis, predictions, metrics, off, parameters, signature)
+    leg = "configuration" if parameters["differing_count"] else ""
+    return Comparison(verdict, bounded(reason, 600), leg, measurements)
+
+
+def _judge(
+    basis: Basis,
+    predictions: Mapping[str, Any] | None,
+    metrics: Mapping[str, Mapping[str, Any]],
+    off: Sequence[str],
+    parameters: Mapping[str, Any],
+    signature: str,
+) -> tuple[Verdict, str]:
+    contradiction = _contradiction(predictions, metrics, off, parameters, signature)
+    if contradiction:
+        return Verdict.DIVERGED, contradiction
+    if basis is Basis.ARTIFACT_BYTES:
+        return Verdict.IDENTICAL, "The model's files came out with the same bytes."
+    if predictions is not None:
+        rows = _counted(predictions["rows"], "row")
+        if predictions["identical"]:
+            reason = f"The model made again predicts the same to the last bit on {rows}."
+            return Verdict.IDENTICAL, reason
+        by = f"{predictions['max_difference']:.3g}"
+        return Verdict.WITHIN_TOLERANCE, f"Predictions on {rows} differ by at most {by}."
+    if metrics:
+        count = _counted(len(metrics), "metric")
+        reason = f"The model itself could not be compared; {count} came out as recorded."
+        return Verdict.WITHIN_TOLERANCE, reason
+    reason = (
+        "Nothing that the training made can be compared: its files differ, the model cannot be "
+        "asked, and no metric is recorded."
+    )
+    return Verdict.NOT_REPRODUCIBLE, reason
+
+
+def _contradiction(
+    predictions: Mapping[str, Any] | None,
+    metrics: Mapping[str, Mapping[str, Any]],
+    off: Sequence[str],
+    parameters: Mapping[str, Any],
+    signature: str,
+) -> str:
+    """Return what speaks against the same model having come out; empty where nothing does."""
+    if parameters["differing"]:
+        name, (old, new) = next(iter(parameters["differing"].items()))
+        more = _more(parameters["differing_count"])
+        return f"The parameter {name} was {_shown(old)} and is {_shown(new)} now{more}."
+    if signature == "changed":
+        return "The model takes or gives other columns than it did."
+    if predictions is not None and not predictions["within_tolerance"]:
+        return _prediction_reason(predictions)
+    if off:
+        found = metrics[off[0]]
+        difference = found["difference"]
+        by = "cannot be compared" if difference is None else f"differs by {difference:.6g}"
+        old, new = _number(found["recorded"]), _number(found["recomputed"])
+        more = _more(len(off))
+        return f"The metric {off[0]} {by}: {old} was recorded and {new} came out{more}."
+    return ""
+
+
+def _basis(
+    artifacts: Mapping[str, Any],
+    predictions: Mapping[str, Any] | None,
+    metrics: Mapping[str, Any],
+) -> Basis:
+    if artifacts["compared"] and not artifacts["differing_count"]:
+        return Basis.ARTIFACT_BYTES
+    if predictions is not None:
+        return Basis.PREDICTIONS
+    return Basis.METRICS if metrics else Basis.NOTHING
+
+
+def _prediction_reason(predictions: Mapping[str, Any]) -> str:
+    by = predictions["max_difference"]
+    how = f", by up to {by:.6g}" if by else ""
+    return (
+        f"Predictions differ in {predictions['rows_differing']:,} of "
+        f"{_counted(predictions['rows'], 'row')}{how}."
+    )
+
+
+def _more(count: int) -> str:
+    return f" (and {count - 1} more)" if count > 1 else ""
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def _number(value: float | None) -> str:
+    return "no number" if value is None else f"{value:.6g}"
+
+
+def _shown(value: str | None) -> str:
+    return "not there" if value is None else repr(value)

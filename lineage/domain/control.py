@@ -1,0 +1,110 @@
+"""The negative control and the run-to-run spread: what one retraining alone does not show.
+
+A program that carries its finished model along retrains to the same bytes whatever the data say.
+So it is trained once more on data whose labels were permuted: a model that depends on its data
+comes out another one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final
+
+from lineage.domain.comparison import compare
+from lineage.domain.differences import Outcome, Tolerance
+
+MAX_REPEATS: Final = 10
+
+
+class ControlResult(StrEnum):
+    """What the negative control came to.
+
+    CHANGED: another model came out, as it should. SAME: the output does not depend on the data.
+    FAILED: the program failed on permuted labels, so that it read them, and no more is known.
+    NOT_POSSIBLE: no labels to permute were found, or the two could not be compared.
+    """
+
+    CHANGED = "changed"
+    SAME = "same"
+    FAILED = "failed"
+    NOT_POSSIBLE = "not_possible"
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """The result of the negative control, in one sentence."""
+
+    result: ControlResult
+    reason: str
+
+    def as_mapping(self) -> dict[str, str]:
+        """Return it as JSON."""
+        return {"result": self.result.value, "reason": self.reason}
+
+
+def judge_control(recomputed: Outcome, permuted: Outcome) -> Control:
+    """Say whether the model depends on its data. Never raises.
+
+    Args:
+        recomputed: trained on the data. permuted: trained on the same with permuted labels.
+    """
+    found = compare(recomputed, permuted, Tolerance())
+    artifacts, predictions = found.measurements["artifacts"], found.measurements["predictions"]
+    if predictions is not None and permuted.predictions is not None:
+        if predictions["within_tolerance"]:
+            return Control(
+                ControlResult.SAME,
+                f"With permuted labels the model gives the same predictions on "
+                f"{predictions['rows']:,} rows: its output does not depend on the data.",
+            )
+        return Control(
+            ControlResult.CHANGED,
+            f"With permuted labels {predictions['rows_differing']:,} of "
+            f"{predictions['rows']:,} predictions are others.",
+        )
+    if artifacts["compared"] and not artifacts["differing_count"]:
+        return Control(
+            ControlResult.SAME,
+            "With permuted labels the model's files are the same: its output does not depend on "
+            "the data.",
+        )
+    # Files that differ show nothing alone: some formats differ at every training.
+    return Control(
+        ControlResult.NOT_POSSIBLE,
+        "The model trained on permuted labels could not be asked for predictions, so the two "
+        "could not be compared.",
+    )
+
+
+def measure_spread(outcomes: Sequence[Outcome]) -> dict[str, Any]:
+    """Return how far retrainings of the same record are from each other, as JSON.
+
+    Args:
+        outcomes: two or more, each from the same record.
+
+    Returns:
+        ``repeats``, ``is_deterministic`` (nothing differs beyond rounding),
+        ``artifacts_identical``, ``predictions_max_difference`` (None where labels differ or
+        nothing could be compared) and for each metric its least and greatest value.
+    """
+    first, rest = outcomes[0], outcomes[1:]
+    found = [compare(first, other, Tolerance()) for other in rest]
+    predictions = [one.measurements["predictions"] for one in found]
+    differences = [one["max_difference"] for one in predictions if one is not None]
+    values = {
+        name: [value for one in outcomes if (value := one.metrics.get(name)) is not None]
+        for name in sorted(first.metrics)
+    }
+    return {
+        "repeats": len(outcomes),
+        "is_deterministic": all(one.verdict.is_reproduced for one in found),
+        "artifacts_identical": all(
+            not one.measurements["artifacts"]["differing_count"] for one in found
+        ),
+        "predictions_max_difference": (
+            max(differences) if differences and None not in differences else None
+        ),
+        "metrics": {name: [min(each), max(each)] for name, each in values.items() if each},
+    }
