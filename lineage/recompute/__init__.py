@@ -1,0 +1,1 @@
+"""Training a version again from its lineage record alone, in a sandbox, and comparing."""
