@@ -7,24 +7,18 @@ import json
 import math
 import os
 import re
-import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 from muniment.attest.errors import DigestError
+from muniment.attest.tree import hash_open_file, hash_tree, opened_file, require_name
 
 HEX_LENGTHS: Final[Mapping[str, tuple[int, ...]]] = {
     "sha256": (64,),
     "dirHash": (64,),
     # 40 digits name a SHA-1 commit, 64 one of a SHA-256 repository.
     "gitCommit": (40, 64),
-}
-_ESCAPED_BY_SHA256SUM = {
-    "\n": "a newline",
-    "\r": "a carriage return",
-    "\\": "a backslash",
 }
 _LOWER_HEX = re.compile(r"[0-9a-f]+")
 
@@ -111,18 +105,11 @@ def sha256_file(path: str | os.PathLike[str]) -> Digest:
     """Return the SHA-256 of one regular file's bytes, with flat memory.
 
     Raises:
-        DigestError: ``path`` is a symlink, a folder or a special file, or cannot be read.
+        DigestError: ``path`` is a symlink, a folder or a special file, or cannot be read; it
+            changed while it was read.
     """
-    try:
-        mode = os.lstat(path).st_mode
-        if not stat.S_ISREG(mode):
-            raise DigestError(f"{_kind_of(mode)}: {os.fspath(path)!r}", code="digest.not_a_file")
-        with Path(path).open("rb", buffering=0) as stream:
-            return Digest("sha256", hashlib.file_digest(stream, "sha256").hexdigest())
-    except OSError as error:
-        raise DigestError(
-            f"cannot read {os.fspath(path)!r}: {error.strerror}", code="digest.unreadable"
-        ) from error
+    with opened_file(path) as descriptor:
+        return Digest("sha256", hash_open_file(descriptor, os.fspath(path)).sha256)
 
 
 def dir_hash(path: str | os.PathLike[str]) -> Digest:
@@ -137,19 +124,10 @@ def dir_hash(path: str | os.PathLike[str]) -> Digest:
     Raises:
         DigestError: not a folder, or it holds what the pipeline above does not see (a symlink,
             a special file) or misreads (a name with a newline, carriage return or backslash,
-            or one at the top that begins with a dash), or something that cannot be read. The
-            message names it.
+            or one at the top that begins with a dash), or something that cannot be read, or that
+            changed while it was read. The message names it.
     """
-    root = Path(path)
-    try:
-        mode = root.stat().st_mode
-    except OSError as error:
-        raise DigestError(
-            f"cannot read {str(root)!r}: {error.strerror}", code="digest.unreadable"
-        ) from error
-    if not stat.S_ISDIR(mode):
-        raise DigestError(f"not a folder: {str(root)!r}", code="digest.not_a_folder")
-    return dir_hash_of({name: sha256_file(root / name).hex for name in _regular_files(root)})
+    return dir_hash_of({name: found.sha256 for name, found in hash_tree(path).items()})
 
 
 def dir_hash_of(files: Mapping[str, str]) -> Digest:
@@ -165,7 +143,7 @@ def dir_hash_of(files: Mapping[str, str]) -> Digest:
             digest.
     """
     for name in files:
-        _refuse_name(name)
+        require_name(name)
     listing = hashlib.sha256()
     # Bytes, not characters: that is what LC_ALL=C sorts by.
     for encoded, name in sorted((os.fsencode(name), name) for name in files):
@@ -209,44 +187,3 @@ def _refuse_unrepresentable(value: object, where: str) -> None:
                 _refuse_unrepresentable(member, f"{where}[{position}]")
     elif isinstance(value, float) and not math.isfinite(value):
         raise DigestError(f"{where} is {value}, which JSON cannot say", code="digest.json")
-
-
-def _regular_files(root: Path) -> Iterator[str]:
-    pending = [""]
-    while pending:
-        folder = pending.pop()
-        try:
-            with os.scandir(root / folder) as entries:
-                for entry in entries:
-                    name = f"{folder}{entry.name}"
-                    mode = entry.stat(follow_symlinks=False).st_mode
-                    if stat.S_ISDIR(mode):
-                        pending.append(f"{name}/")
-                        continue
-                    if not stat.S_ISREG(mode):
-                        raise DigestError(f"{_kind_of(mode)}: {name!r}", code="digest.not_a_file")
-                    _refuse_name(name)
-                    yield name
-        except OSError as error:
-            raise DigestError(
-                f"cannot read {folder or '.'!r}: {error.strerror}", code="digest.unreadable"
-            ) from error
-
-
-def _refuse_name(name: str) -> None:
-    for character, label in _ESCAPED_BY_SHA256SUM.items():
-        if character in name:
-            raise DigestError(f"{label} in the file name {name!r}", code="digest.name")
-    if name.startswith("-"):
-        # sha256sum would take it for an option, or a lone dash for its standard input.
-        raise DigestError(f"a dash begins the file name {name!r}", code="digest.name")
-    if "\0" in name or any(part in ("", ".", "..") for part in name.split("/")):
-        raise DigestError(f"not a relative file name: {name!r}", code="digest.name")
-
-
-def _kind_of(mode: int) -> str:
-    if stat.S_ISLNK(mode):
-        return "symlink refused"
-    if stat.S_ISDIR(mode):
-        return "a folder, not a file"
-    return "special file refused"
