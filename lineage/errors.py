@@ -64,3 +64,15 @@ class ArtifactRefused(ArtifactMissing):
     """An artifact that we will not read: a hostile name, too large, or out of our reach."""
 
     code = "artifact_refused"
+
+
+class PlaceInvalid(LineageError):
+    """What is to be allowed is no place, or says of one what it does not take."""
+
+    code = "place_invalid"
+
+
+class PlaceUnknown(LineageError):
+    """There is no such allowed place."""
+
+    code = "place_unknown"

@@ -1,4 +1,7 @@
-"""The lineage record of each version: a fact, superseded by a later one, never edited."""
+"""The lineage record of each version, and the places that its parts may be opened from.
+
+A record is a fact, superseded by a later one, never edited.
+"""
 
 from __future__ import annotations
 
@@ -24,3 +27,31 @@ class LineageRecord(models.Model):
     class Meta:
         db_table = "lineage_record"
         indexes = [models.Index(fields=["version_uri", "-recorded_at"], name="lineage_record_of")]
+
+
+class AllowedPlace(models.Model):
+    """A prefix that an admin allowed for what the runs of one registry source name.
+
+    Credentials are never kept here: only the environment variables that hold them.
+    """
+
+    class Kind(models.TextChoices):
+        DATA = "data"
+        CODE = "code"
+
+    # The registry source's name; registry stands above this app, so there is no foreign key.
+    source_name = models.SlugField()
+    kind = models.CharField(max_length=10, choices=Kind.choices)
+    prefix = models.CharField(max_length=1_000)
+    is_immutable = models.BooleanField(default=False)
+    options = models.JSONField(default=dict)
+    credentials = models.JSONField(default=dict)  # {"key": "RISK_S3_KEY", ...}
+    allowed_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "lineage_allowed_place"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["source_name", "kind", "prefix"], name="lineage_allowed_place_once"
+            )
+        ]

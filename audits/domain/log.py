@@ -12,6 +12,8 @@ class Event(StrEnum):
     SOURCE_ADDED = "source.added"
     SOURCE_CHANGED = "source.changed"
     SOURCE_REMOVED = "source.removed"
+    PLACE_ALLOWED = "place.allowed"
+    PLACE_REMOVED = "place.removed"
     MODE_SET = "mode.set"
     MODEL_ADOPTED = "model.adopted"
     MODEL_APPEARED = "model.appeared"

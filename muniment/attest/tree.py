@@ -57,14 +57,23 @@ def hash_tree(
             refuses is in it; something cannot be read, or changed, appeared or vanished while it
             was read. The message names it.
     """
-    with _opened_root(root) as folder:
+    with opened_root(root) as folder:
         walk = _walk(folder)
         hashed = _hash_all(folder, walk, with_md5=with_md5)
         for name, modified_at in walk.folders.items():
-            with _opened_folder(folder, name) as descriptor:
+            with opened_folder(folder, name) as descriptor:
                 if os.fstat(descriptor).st_mtime_ns != modified_at:
                     raise _changed(f"the folder {name or '.'!r}")
     return hashed
+
+
+def list_tree(root: int) -> dict[str, int]:
+    """Return the files below an open folder, relative POSIX name → bytes.
+
+    Raises:
+        DigestError: as `hash_tree`.
+    """
+    return _walk(root).sizes
 
 
 def hash_open_file(descriptor: int, name: str, *, with_md5: bool = False) -> HashedFile:
@@ -115,7 +124,7 @@ def opened_beneath(root: int, name: str) -> Iterator[int]:
     """
     require_name(name)
     folder, _, last = name.rpartition("/")
-    with _opened_folder(root, folder) as parent, opened_file(last, beneath=parent) as descriptor:
+    with opened_folder(root, folder) as parent, opened_file(last, beneath=parent) as descriptor:
         yield descriptor
 
 
@@ -141,6 +150,7 @@ class _Walk:
     """What lies below a root: its folders with their times, and its files by size."""
 
     folders: dict[str, int] = field(default_factory=dict)
+    sizes: dict[str, int] = field(default_factory=dict)
     large: list[tuple[int, str, str]] = field(default_factory=list)  # size, folder, name
     batches: list[tuple[str, list[str]]] = field(default_factory=list)
 
@@ -169,7 +179,7 @@ def _walk(root: int) -> _Walk:
         folder = pending.pop()
         small: dict[str, int] = {}
         try:
-            with _opened_folder(root, folder) as descriptor, os.scandir(descriptor) as entries:
+            with opened_folder(root, folder) as descriptor, os.scandir(descriptor) as entries:
                 walk.folders[folder] = os.fstat(descriptor).st_mtime_ns
                 for entry in entries:
                     name = f"{folder}/{entry.name}" if folder else entry.name
@@ -179,6 +189,7 @@ def _walk(root: int) -> _Walk:
                         continue
                     _require_regular(found.st_mode, name)
                     require_name(name)
+                    walk.sizes[name] = found.st_size
                     if found.st_size < _BATCH_BYTES:
                         small[entry.name] = found.st_size
                     else:
@@ -202,7 +213,7 @@ def _hash_all(root: int, walk: _Walk, *, with_md5: bool) -> dict[str, HashedFile
                     folder, names = work.popleft()
                 except IndexError:
                     return
-                with _opened_folder(root, folder) as parent:
+                with opened_folder(root, folder) as parent:
                     for name in names:
                         with opened_file(name, beneath=parent) as descriptor:
                             whole = f"{folder}/{name}" if folder else name
@@ -246,7 +257,12 @@ def _hash_open(descriptor: int, name: str, buffer: memoryview, with_md5: bool) -
 
 
 @contextmanager
-def _opened_root(root: str | os.PathLike[str] | int) -> Iterator[int]:
+def opened_root(root: str | os.PathLike[str] | int) -> Iterator[int]:
+    """Open a folder, which may be a symlink to one; a descriptor stays whoever's it is.
+
+    Raises:
+        DigestError: not a folder, or it cannot be opened.
+    """
     if isinstance(root, int):
         yield root
         return
@@ -265,8 +281,12 @@ def _opened_root(root: str | os.PathLike[str] | int) -> Iterator[int]:
 
 
 @contextmanager
-def _opened_folder(root: int, name: str) -> Iterator[int]:
-    """Open a folder below an open one; the root itself where `name` is empty."""
+def opened_folder(root: int, name: str) -> Iterator[int]:
+    """Open a folder below an open one, following no link; the root itself without a name.
+
+    Raises:
+        DigestError: a symlink is on the way, or it cannot be opened.
+    """
     descriptor = root
     try:
         for part in name.split("/") if name else ():
