@@ -1,4 +1,5 @@
-"""The lineage record of each version, and the places that its parts may be opened from.
+"""The lineage record of each version, the places that its parts may be opened from, and the
+workflow that trains it again.
 
 A record is a fact, superseded by a later one, never edited.
 """
@@ -8,8 +9,12 @@ from __future__ import annotations
 import uuid
 
 from django.db import models
+from django.db.models import Q
 
-from audits.models import LogEntry
+from audits.models import Evidence, LogEntry
+from lineage.domain.recomputation import OPEN_STATUSES, RecomputationStatus
+
+_OPEN = sorted(status.value for status in OPEN_STATUSES)
 
 
 class LineageRecord(models.Model):
@@ -55,3 +60,75 @@ class AllowedPlace(models.Model):
                 fields=["source_name", "kind", "prefix"], name="lineage_allowed_place_once"
             )
         ]
+
+
+class Recomputation(models.Model):
+    """The workflow that trains a version again from its record.
+
+    Whoever works on it holds the lease, and says so every second; a lease outlives the status
+    where it was cancelled, until its holder has stopped.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4)
+    version_uri = models.CharField(max_length=500)
+    record = models.ForeignKey(
+        LineageRecord, on_delete=models.PROTECT, related_name="recomputations"
+    )
+    status = models.CharField(
+        max_length=10, choices=[(one.value, one.value) for one in RecomputationStatus]
+    )
+    requested_by = models.UUIDField(null=True)  # None is Muniment itself, on schedule
+    repeats = models.PositiveSmallIntegerField()
+    negative_control = models.BooleanField()
+    step = models.CharField(max_length=30, blank=True)
+    log_tail = models.TextField(blank=True)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    failure = models.TextField(blank=True)
+    lease = models.UUIDField(null=True)
+    heartbeat_at = models.DateTimeField(null=True)
+    created_at = models.DateTimeField()
+    started_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+    evidence = models.OneToOneField(
+        Evidence, on_delete=models.PROTECT, null=True, related_name="recomputation"
+    )
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["version_uri"],
+                condition=Q(status__in=_OPEN),
+                name="one_open_recomputation",
+            ),
+            models.CheckConstraint(
+                condition=Q(lease__isnull=True, heartbeat_at__isnull=True)
+                | Q(lease__isnull=False, heartbeat_at__isnull=False),
+                name="recomputation_lease_whole",
+            ),
+            models.CheckConstraint(
+                condition=~Q(status="running") | Q(lease__isnull=False),
+                name="recomputation_running_is_leased",
+            ),
+            models.CheckConstraint(
+                condition=Q(status__in=_OPEN, finished_at__isnull=True)
+                | (~Q(status__in=_OPEN) & Q(finished_at__isnull=False)),
+                name="recomputation_end_is_dated",
+            ),
+            models.CheckConstraint(
+                condition=~Q(status="done") | Q(evidence__isnull=False),
+                name="recomputation_done_has_evidence",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["version_uri", "-created_at"], name="recomputation_of"),
+            models.Index(
+                fields=["created_at"],
+                condition=Q(status__in=_OPEN) | Q(lease__isnull=False),
+                name="recomputation_open",
+            ),
+        ]
+
+    @property
+    def stream(self) -> str:
+        """The model whose stream of the log tells what happens here."""
+        return self.record.stream

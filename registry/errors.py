@@ -160,3 +160,24 @@ class RollbackNotPossible(RegistryError):
 
     code = "rollback_not_possible"
     status = HTTPStatus.CONFLICT
+
+
+class RecomputationNotPossible(RegistryError):
+    """The version cannot be recomputed as it stands."""
+
+    code = "recomputation_not_possible"
+    status = HTTPStatus.CONFLICT
+
+
+class RecomputationOpen(RegistryError):
+    """The version is being recomputed already."""
+
+    code = "recomputation_open"
+    status = HTTPStatus.CONFLICT
+
+
+class RecomputationClosed(RegistryError):
+    """The recomputation has ended already."""
+
+    code = "recomputation_closed"
+    status = HTTPStatus.CONFLICT

@@ -41,6 +41,8 @@ class Actor:
 MIRROR = Actor(kind="service", id="mirror")
 RECORDER = Actor(kind="service", id="recorder")
 PREDICTIONS_AUDIT = Actor(kind="service", id="predictions-audit")
+RECOMPUTER = Actor(kind="service", id="recomputation")
+SCHEDULER = Actor(kind="service", id="schedule")
 GATE = Actor(kind="service", id="gate")
 GATEKEEPER = Actor(kind="service", id="gatekeeper")
 EXECUTOR = Actor(kind="service", id="executor")

@@ -28,7 +28,7 @@ class NewEvidence:
     """Evidence about to be recorded.
 
     Attributes:
-        kind: `bias` or `performance`.
+        kind: `bias`, `performance` or `recomputation`.
         origin: `computed` here, or `reported` by the team.
         conclusion: `pass | fail | insufficient | error`.
         inputs: `{"name", "digest"}` of what was read.

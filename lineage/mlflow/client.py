@@ -223,11 +223,22 @@ class MlflowClient(ArtifactProxy):
         Raises:
             ArtifactMissing: no such run, or as `download_artifact`.
         """
+        folder = self._run_folder(run_id)
+        self.download_artifact(folder, path, destination, max_bytes=max_bytes)
+
+    def read_run_artifact(self, run_id: str, path: str, *, max_bytes: int) -> bytes:
+        """Return the bytes of one artifact of a run.
+
+        Raises:
+            ArtifactMissing: no such run, or as `read_artifact`.
+        """
+        return self.read_artifact(self._run_folder(run_id), path, max_bytes=max_bytes)
+
+    def _run_folder(self, run_id: str) -> str:
         try:
-            run = self.get_run(run_id)
+            return self.get_run(run_id).artifact_uri
         except MlflowMissing as error:
             raise ArtifactMissing(f"The run {run_id[:64]} is not in MLflow.") from error
-        self.download_artifact(run.artifact_uri, path, destination, max_bytes=max_bytes)
 
     # Webhooks.
 

@@ -127,6 +127,17 @@ def artifacts_of_version(
     return _artifacts(client, snapshot, _logged_model(client, snapshot), _run(client, snapshot))
 
 
+def place_of_artifacts(
+    client: MlflowClient, snapshot: VersionSnapshot
+) -> str | ArtifactsUnreadable:
+    """Return the URI of the folder that a version's files are in, or why there is none.
+
+    Raises:
+        As `collect_lineage`.
+    """
+    return _place(snapshot, _logged_model(client, snapshot), _run(client, snapshot))
+
+
 def _run(client: MlflowClient, snapshot: VersionSnapshot) -> Run | None:
     if not snapshot.run_id:
         return None
@@ -152,19 +163,26 @@ def _artifacts(
     logged_model: LoggedModel | None,
     run: Run | None,
 ) -> ArtifactTree | ArtifactsUnreadable:
+    place = _place(snapshot, logged_model, run)
+    return hash_artifacts(client, place) if isinstance(place, str) else place
+
+
+def _place(
+    snapshot: VersionSnapshot, logged_model: LoggedModel | None, run: Run | None
+) -> str | ArtifactsUnreadable:
     source = snapshot.source_uri
     if not source:
         return ArtifactsUnreadable("missing", "The version names no source of its files.")
     if logged_model is not None:
-        return hash_artifacts(client, logged_model.artifact_uri)
+        return logged_model.artifact_uri
     model_id = logged_model_id(source)
     if model_id is not None:
         return ArtifactsUnreadable(
             "missing", f"The logged model {model_id} with the version's files is not in MLflow."
         )
     if run is not None and source.startswith(f"runs:/{run.run_id}/"):
-        source = f"{run.artifact_uri}/{source.removeprefix(f'runs:/{run.run_id}/')}"
-    return hash_artifacts(client, source)
+        return f"{run.artifact_uri}/{source.removeprefix(f'runs:/{run.run_id}/')}"
+    return source
 
 
 def _lock(client: MlflowClient, run: Run) -> tuple[LockFile | None, str]:

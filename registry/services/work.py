@@ -16,6 +16,7 @@ from django.db import transaction
 
 from audits.models import Job
 from audits.services.evidence import open_job
+from lineage.models import Recomputation
 from registry.models import Promotion, Violation
 
 # By name: the tasks call the services, not the other way round.
@@ -26,6 +27,7 @@ _TASKS: Final[Mapping[str, str]] = {
 }
 _RUN_PROMOTION: Final = "registry.tasks.run_promotion"
 _REVERT_VIOLATION: Final = "registry.tasks.revert_violation_in_mlflow"
+_RECOMPUTE: Final = "registry.tasks.recompute_version"
 _SEAL_ROLLBACK: Final = "registry.tasks.seal_rollback_token"
 
 
@@ -50,6 +52,11 @@ def send_promotion(promotion: Promotion) -> None:
 def send_revert(violation: Violation) -> None:
     """Send the task that undoes a violation, once the transaction at hand is committed."""
     _send(_REVERT_VIOLATION, str(violation.pk))
+
+
+def send_recomputation(recomputation: Recomputation) -> None:
+    """Send the task that recomputes a version, once the transaction at hand is committed."""
+    _send(_RECOMPUTE, str(recomputation.pk))
 
 
 def send_rollback(rollback_id: UUID, reader: str) -> None:

@@ -45,6 +45,7 @@ from lineage.models import LineageRecord
 from lineage.services.collect import CollectedLineage
 from lineage.services.record import record_lineage
 from muniment.attest.digest import Digest
+from muniment.lineage_file import LineageFile
 from registry.domain.mirror import ModelRow, VersionRow, Walk
 from registry.models import ModelVersion, Policy, Promotion, RegisteredModel, RegistrySource
 from registry.services.approvals import sign_review
@@ -199,8 +200,13 @@ def lay_lineage(
     params: Mapping[str, str] | None = None,
     dataset_sha256: str | None = hashlib.sha256(b"loanapp").hexdigest(),
     has_commit: bool = True,
+    capture: LineageFile | None = None,
 ) -> LineageRecord:
-    """Record the lineage of a run, graded by the real rules; MLflow itself is not asked."""
+    """Record the lineage of a run, graded by the real rules; MLflow itself is not asked.
+
+    Args:
+        capture: what the kit recorded of the training, where it did.
+    """
     snapshot = snapshot_of(version)
     lock = b"fairlearn==0.15.0\nnumpy==2.4.6\nscikit-learn==1.9.1\n"
     lock_sha256 = hashlib.sha256(lock).hexdigest()
@@ -264,6 +270,7 @@ def lay_lineage(
             },
             "packages": dict(environment.environment.packages),
             "dependencies": [item.as_mapping() for item in dependencies],
+            **({"capture": capture.as_mapping()} if capture is not None else {}),
         },
         artifacts=tree,
         link=link,
