@@ -6,77 +6,38 @@ something away never raises a grade.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
-from typing import Final, Literal
+from typing import Final
 
-from lineage.domain.environment import Environment
+from lineage.domain.captured import (
+    COMMIT_TAG,
+    DATASET_SHA256_TAG,
+    DIRTY_TAG,
+    HASH_SEED,
+    LOCK_SHA256_TAG,
+    NO_FILE,
+    KeptFile,
+    LockFile,
+    commit_of,
+    contradictions_of,
+    dataset_name_of,
+    dataset_sha256_of,
+    dataset_uri_of,
+    entry_point_of,
+    remote_of,
+    seeds_of,
+)
+from lineage.domain.leg import LEG_NAMES, Grade, Leg
 from lineage.domain.link import Link, LinkKind
 from lineage.domain.redaction import bounded, without_credentials
 from lineage.domain.rows import Run
+from muniment.datasets.reference import DatasetReference
+from muniment.lineage_file import LineageFile
 
-LegName = Literal["code", "data", "environment", "configuration"]
-LEG_NAMES: Final[tuple[LegName, ...]] = ("code", "data", "environment", "configuration")
-
-COMMIT_TAG: Final = "mlflow.source.git.commit"
-REMOTE_TAG: Final = "mlflow.source.git.repoURL"
-DIRTY_TAG: Final = "muniment.git.dirty"
-DATASET_SHA256_TAG: Final = "muniment.dataset.sha256"
-DATASET_URI_TAG: Final = "muniment.dataset.uri"
-DATASET_NAME_TAG: Final = "muniment.dataset.name"
-LOCK_SHA256_TAG: Final = "muniment.environment.lock_sha256"
-ENTRY_POINT_TAGS: Final = ("muniment.entry_point", "mlflow.project.entryPoint")
-SEED_PARAMS: Final = ("seed", "random_seed", "random_state")
-
-_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}", re.ASCII)
-_SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _MAX_REASON: Final = 600
-
-
-class Grade(StrEnum):
-    """How well a leg stands: ``verified`` > ``recorded`` > ``weak`` > ``missing``."""
-
-    VERIFIED = "verified"
-    RECORDED = "recorded"
-    WEAK = "weak"
-    MISSING = "missing"
-
-    @property
-    def rank(self) -> int:
-        """3 for ``verified`` down to 0 for ``missing``."""
-        return (Grade.MISSING, Grade.WEAK, Grade.RECORDED, Grade.VERIFIED).index(self)
-
-
-@dataclass(frozen=True, slots=True)
-class Leg:
-    """One leg, graded.
-
-    Attributes:
-        reason: one or two sentences.
-        digest: what the leg stands on, as ``algorithm:hex``; None where nothing names it.
-        what: further facts in words, none of them a credential.
-    """
-
-    name: LegName
-    grade: Grade
-    reason: str
-    digest: str | None = None
-    what: Mapping[str, str] = field(default_factory=dict)
-
-    def as_mapping(self) -> dict[str, str]:
-        """Return the leg as JSON: ``grade``, ``reason``, then what is known."""
-        digest = {} if self.digest is None else {"digest": self.digest}
-        return {"grade": self.grade.value, "reason": self.reason, **digest, **self.what}
-
-
-@dataclass(frozen=True, slots=True)
-class LockFile:
-    """The lock file that a run kept, as we read and hashed it."""
-
-    sha256: str
-    environment: Environment
+# Of a long list the first few are named in a reason.
+_NAMED: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +49,9 @@ class Origins:
         lock: None where the run keeps no lock file that could be read; `lock_fault` says why.
         artifact_fault: why the version's own files could not be hashed; empty where they were.
         has_requirements: the model folder holds a ``requirements.txt``, as MLflow infers it.
+        kept: the lineage file that the run kept.
+        reread: of the data sets, by (role, name): empty where we read the bytes again and they
+            have the recorded digest, else why not; what is not named was not tried.
     """
 
     run: Run | None
@@ -96,6 +60,8 @@ class Origins:
     lock_fault: str = ""
     artifact_fault: str = ""
     has_requirements: bool = False
+    kept: KeptFile = NO_FILE
+    reread: Mapping[tuple[str, str], str] = field(default_factory=dict)
 
 
 def grade_legs(origins: Origins) -> tuple[Leg, ...]:
@@ -106,12 +72,20 @@ def grade_legs(origins: Origins) -> tuple[Leg, ...]:
     if origins.artifact_fault:
         # Of what is not there, nothing can be said where it came from.
         return _all_missing(f"The version's files cannot be read. {origins.artifact_fault}")
+    file = origins.kept.file
     legs: tuple[Leg, ...] = (
-        _code(run),
-        _data(run),
+        _code(run, file),
+        _data(run) if file is None or not file.datasets else _captured_data(file.datasets, origins),
         _environment(run, origins),
-        _configuration(run),
+        _configuration(run, file),
     )
+    if file is not None:
+        said = contradictions_of(run, file)
+        legs = tuple(
+            _capped(leg, f"But {said[leg.name]}.") if leg.name in said else leg for leg in legs
+        )
+    if origins.kept.fault:
+        legs = tuple(_capped(leg, origins.kept.fault) for leg in legs)
     if origins.link.kind is LinkKind.IN_RUN_FOLDER:
         legs = tuple(_capped(leg, origins.link.reason) for leg in legs)
     if run.lifecycle_stage == "deleted":
@@ -119,74 +93,44 @@ def grade_legs(origins: Origins) -> tuple[Leg, ...]:
     return legs
 
 
-def commit_of(run: Run) -> str | None:
-    """Return the commit that a run names in full, else None."""
-    commit = run.tags.get(COMMIT_TAG, "")
-    return commit if _COMMIT.fullmatch(commit) else None
-
-
-def dataset_sha256_of(run: Run) -> str | None:
-    """Return the whole SHA-256 that a run recorded of its dataset, else None."""
-    digest = run.tags.get(DATASET_SHA256_TAG, "")
-    return digest if _SHA256.fullmatch(digest) else None
-
-
-def remote_of(run: Run) -> str | None:
-    """Return where a run says its commit can be fetched, without credentials."""
-    return bounded(without_credentials(run.tags.get(REMOTE_TAG, "").strip()), 500) or None
-
-
-def dataset_uri_of(run: Run) -> str | None:
-    """Return where a run says its dataset lay, without credentials."""
-    return bounded(without_credentials(run.tags.get(DATASET_URI_TAG, "").strip()), 1000) or None
-
-
-def dataset_name_of(run: Run) -> str | None:
-    """Return what a run calls its dataset, or how MLflow heard of it."""
-    names = [run.tags.get(DATASET_NAME_TAG, ""), *(dataset.name for dataset in run.datasets)]
-    return next((bounded(name, 200) for name in names if name), None)
-
-
-def entry_point_of(run: Run) -> str | None:
-    """Return the command that trained, without the interpreter."""
-    return next(
-        (bounded(run.tags[tag], 500) for tag in ENTRY_POINT_TAGS if run.tags.get(tag)), None
-    )
-
-
-def seeds_of(run: Run) -> dict[str, str]:
-    """Return the parameters that are seeds and hold one."""
-    return {
-        name: bounded(run.params[name], 200)
-        for name in SEED_PARAMS
-        if run.params.get(name, "").strip().lower() not in ("", "none", "null")
-    }
-
-
-def _code(run: Run) -> Leg:
-    commit = commit_of(run)
+def _code(run: Run, file: LineageFile | None) -> Leg:
+    commit = commit_of(run, file)
     if commit is None:
-        named = run.tags.get(COMMIT_TAG)
+        named = run.tags.get(COMMIT_TAG) if file is None else file.code.commit
         reason = (
             "The run names no commit."
             if not named
             else "What the run names as its commit is not a whole commit id."
         )
         return Leg("code", Grade.MISSING, reason)
-    remote, dirty = remote_of(run), run.tags.get(DIRTY_TAG)
-    faults = []
-    if dirty is None:
-        faults.append("nothing says whether the files were those of the commit")
-    elif dirty != "false":
-        faults.append("the files were changed after the commit")
+    remote = remote_of(run, file)
+    faults = [_dirty_fault(run.tags.get(DIRTY_TAG))] if file is None else _file_faults(file)
     if remote is None:
         faults.append("no remote is named to fetch it from")
+    faults = [fault for fault in faults if fault]
     what = {} if remote is None else {"remote": remote}
     digest = f"gitCommit:{commit}"
     if faults:
         return Leg("code", Grade.WEAK, f"A commit is named, but {_joined(faults)}.", digest, what)
     reason = "The commit is named in full, its files were unchanged, and its remote is known."
     return Leg("code", Grade.RECORDED, reason, digest, what)
+
+
+def _dirty_fault(dirty: str | None) -> str:
+    if dirty is None:
+        return "nothing says whether the files were those of the commit"
+    return "" if dirty == "false" else "the files were changed after the commit"
+
+
+def _file_faults(file: LineageFile) -> list[str]:
+    known = {True: "true", False: "false", None: None}[file.code.is_dirty]
+    is_notebook = file.mode == "notebook" or file.code.notebook
+    return [
+        _dirty_fault(known),
+        "an interactive notebook trained it, in whatever order its cells were run"
+        if is_notebook
+        else "",
+    ]
 
 
 def _data(run: Run) -> Leg:
@@ -211,8 +155,37 @@ def _data(run: Run) -> Leg:
     return Leg("data", Grade.MISSING, "The run records no dataset.")
 
 
+def _captured_data(datasets: Sequence[DatasetReference], origins: Origins) -> Leg:
+    """Grade what a lineage file names; the worst of its data sets decides."""
+    training = [one for one in datasets if one.role == "training"]
+    first = training[0] if training else datasets[0]
+    what = {"dataset": first.name, **({"uri": bounded(first.uri, 1000)} if first.uri else {})}
+    if len(datasets) > 1:
+        what["datasets"] = _listed([f"{one.role} {one.name}" for one in datasets])
+    changed, weak, unread = [], [], 0
+    for one in datasets:
+        reread = origins.reread.get((one.role, one.name))
+        if reread == "":
+            continue
+        unread += 1
+        if reread is not None:
+            changed.append(f"{one.name}: {reread}")
+        elif one.weak_reason:
+            weak.append(f"{one.name}: {one.weak_reason}")
+    digest = str(first.digest)
+    if changed or weak or not training:
+        none = [] if training else ["No data set is named as the one that was trained on."]
+        return Leg("data", Grade.WEAK, _short(" ".join([*none, *changed, *weak])), digest, what)
+    if unread:
+        reason = "Every data set's digest is recorded, and the reference pins its bytes."
+        return Leg("data", Grade.RECORDED, reason, digest, what)
+    reason = "Muniment read every data set again, and its bytes have the recorded digest."
+    return Leg("data", Grade.VERIFIED, reason, digest, what)
+
+
 def _environment(run: Run, origins: Origins) -> Leg:
-    recorded, lock = run.tags.get(LOCK_SHA256_TAG, ""), origins.lock
+    file, lock = origins.kept.file, origins.lock
+    recorded = run.tags.get(LOCK_SHA256_TAG, "") if file is None else file.environment.lock_sha256
     if lock is None:
         if recorded:
             fault = origins.lock_fault or "The lock file is not there."
@@ -227,12 +200,13 @@ def _environment(run: Run, origins: Origins) -> Leg:
         reason = "The lock file is not the one that was recorded: its digest differs."
         return Leg("environment", Grade.WEAK, reason)
     what = {"packages": str(len(lock.environment.packages))}
+    if file is not None and file.environment.python:
+        what["python"] = bounded(file.environment.python, 100)
     if not lock.environment.is_exact:
         inexact = lock.environment.inexact
-        shown = ", ".join(repr(bounded(without_credentials(line), 200)) for line in inexact[:3])
-        more = f" and {len(inexact) - 3} more" if len(inexact) > 3 else ""
+        shown = _listed([repr(bounded(without_credentials(line), 200)) for line in inexact])
         reason = (
-            f"The lock file does not pin everything exactly: {shown}{more}."
+            f"The lock file does not pin everything exactly: {shown}."
             if inexact
             else "The lock file is empty."
         )
@@ -240,17 +214,30 @@ def _environment(run: Run, origins: Origins) -> Leg:
     if not recorded:
         reason = "A lock file is there, but its digest was not recorded when the run trained."
         return Leg("environment", Grade.WEAK, reason, digest, what)
+    faults = [] if file is None else _environment_faults(file, lock)
+    if faults:
+        return Leg("environment", Grade.WEAK, _short(_listed(faults)), digest, what)
     reason = "The lock file's bytes have the recorded digest, and every line is an exact pin."
     return Leg("environment", Grade.VERIFIED, reason, digest, what)
 
 
-def _configuration(run: Run) -> Leg:
-    entry_point, seeds = entry_point_of(run), seeds_of(run)
+def _environment_faults(file: LineageFile, lock: LockFile) -> list[str]:
+    if not file.environment.python:
+        return ["The interpreter's version is not recorded."]
+    said = {one.name: one.version for one in file.environment.packages}
+    if said != dict(lock.environment.packages):
+        return ["The lineage file and the lock file do not name the same packages."]
+    return [bounded(without_credentials(line), 200) for line in file.environment.inexact]
+
+
+def _configuration(run: Run, file: LineageFile | None) -> Leg:
+    entry_point, seeds = entry_point_of(run, file), seeds_of(run, file)
+    seeds.pop(HASH_SEED, None)
     faults = []
     if not run.params:
         faults.append("no parameter is recorded")
     elif not seeds:
-        faults.append("no seed is recorded")
+        faults.append("no seed is recorded" if file is None else "the seed is missing")
     if entry_point is None:
         faults.append("no entry point is recorded")
     what = {
@@ -277,6 +264,11 @@ def _capped(leg: Leg, reason: str) -> Leg:
 
 def _joined(parts: list[str]) -> str:
     return " and ".join(parts)
+
+
+def _listed(parts: Sequence[str]) -> str:
+    more = f" and {len(parts) - _NAMED} more" if len(parts) > _NAMED else ""
+    return ", ".join(parts[:_NAMED]) + more
 
 
 def _short(reason: str) -> str:

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from lineage.domain.environment import LOCK_PATH
-from lineage.domain.grading import (
-    Leg,
+from lineage.domain.captured import (
+    NO_FILE,
+    KeptFile,
     LockFile,
     commit_of,
     dataset_name_of,
@@ -24,11 +24,16 @@ from lineage.domain.grading import (
     remote_of,
     seeds_of,
 )
+from lineage.domain.environment import LOCK_PATH
+from lineage.domain.leg import Leg
 from lineage.domain.redaction import bounded, without_credentials
 from lineage.domain.rows import Run
 from lineage.domain.snapshot import VersionSnapshot
-from muniment.attest.digest import canonical_json
+from muniment import lineage_file
+from muniment.attest.digest import Digest, canonical_json
 from muniment.attest.statement import format_time
+from muniment.datasets.reference import DatasetReference
+from muniment.lineage_file import LineageFile
 
 BUILD_TYPE: Final = "https://muniment.dev/mlflow-training/v1"
 BUILDER: Final = "https://muniment.dev/builders/mlflow-run/v1"
@@ -37,6 +42,7 @@ BUILDER: Final = "https://muniment.dev/builders/mlflow-run/v1"
 # A leaf of the log holds 65,535 bytes, base64 and signature included; longer parameters are kept
 # beside the log, and the leaf holds their digest.
 MAX_PARAMETER_BYTES: Final = 20_000
+MAX_DATASET_BYTES: Final = 8_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,24 +64,49 @@ class Dependency:
         return {"name": self.name, "digest": self.digest, "uri": self.uri}
 
 
-def dependencies_of(run: Run, lock: LockFile | None) -> tuple[Dependency, ...]:
-    """Return code, data and environment, those of them that are named by a full digest."""
+def dependencies_of(
+    run: Run, lock: LockFile | None, file: LineageFile | None = None
+) -> tuple[Dependency, ...]:
+    """Return code, data and environment, those of them that are named by a full digest.
+
+    Args:
+        lock: of the run, from the place where its lineage file has it where there is `file`.
+    """
     found = []
-    commit, dataset = commit_of(run), dataset_sha256_of(run)
+    commit = commit_of(run, file)
     if commit is not None:
-        found.append(Dependency("code", f"gitCommit:{commit}", remote_of(run)))
-    if dataset is not None:
-        name = dataset_name_of(run)
-        found.append(
-            Dependency(
-                f"data: {name}" if name else "data", f"sha256:{dataset}", dataset_uri_of(run)
-            )
-        )
+        found.append(Dependency("code", f"gitCommit:{commit}", remote_of(run, file)))
+    found += _tagged(run) if file is None or not file.datasets else _captured(file.datasets)
     if lock is not None:
         place = bounded(without_credentials(run.artifact_uri), 500)
-        uri = f"{place}/{LOCK_PATH}" if place else None
+        path = LOCK_PATH if file is None else lineage_file.LOCK_PATH
+        uri = f"{place}/{path}" if place else None
         found.append(Dependency("environment lock", f"sha256:{lock.sha256}", uri))
     return tuple(found)
+
+
+def _tagged(run: Run) -> list[Dependency]:
+    dataset, name = dataset_sha256_of(run), dataset_name_of(run)
+    if dataset is None:
+        return []
+    said = f"data: {name}" if name else "data"
+    return [Dependency(said, f"sha256:{dataset}", dataset_uri_of(run))]
+
+
+def _captured(datasets: Sequence[DatasetReference]) -> list[Dependency]:
+    """Name every data set with its role; too many for a leaf are named by one digest."""
+    found = [
+        Dependency(
+            f"data: {one.name}" if one.role == "training" else f"{one.role} data: {one.name}",
+            str(one.digest),
+            bounded(one.uri, 1000) or None,
+        )
+        for one in datasets
+    ]
+    if len(canonical_json([one.as_mapping() for one in found])) <= MAX_DATASET_BYTES:
+        return found
+    digest = Digest.of_bytes(canonical_json([one.as_mapping() for one in datasets]))
+    return [Dependency(f"data: {len(datasets)} data sets", str(digest))]
 
 
 def build_predicate(
@@ -85,6 +116,7 @@ def build_predicate(
     legs: Sequence[Leg],
     dependencies: Sequence[Dependency],
     artifacts: Mapping[str, object],
+    kept: KeptFile = NO_FILE,
 ) -> dict[str, Any]:
     """Return the predicate, without the stream's three keys: those come with the position.
 
@@ -92,15 +124,18 @@ def build_predicate(
         run: the run that the version's bytes are tied to; None where none is.
         dependencies: with a full digest each.
         artifacts: how many files and bytes were hashed, or why none was.
+        kept: the run's lineage file; the statement holds its digest.
     """
+    named = {"muniment_lineage_file": {"sha256": kept.sha256}} if kept.file else {}
     return {
         "buildDefinition": {
             "buildType": BUILD_TYPE,
-            "externalParameters": _external_parameters(run),
+            "externalParameters": _external_parameters(run, kept.file),
             "internalParameters": {
                 "muniment_legs": {leg.name: leg.as_mapping() for leg in legs},
                 "muniment_version": _version(snapshot),
                 "muniment_artifacts": dict(artifacts),
+                **named,
             },
             "resolvedDependencies": [item.as_resource() for item in dependencies],
         },
@@ -108,12 +143,15 @@ def build_predicate(
     }
 
 
-def _external_parameters(run: Run | None) -> dict[str, Any]:
+def _external_parameters(run: Run | None, file: LineageFile | None) -> dict[str, Any]:
     if run is None:
         return {"parameters": {}, "seeds": {}, "entry_point": None}
     parameters = dict(run.params)
     whole = canonical_json(parameters)
-    said: dict[str, Any] = {"seeds": seeds_of(run), "entry_point": entry_point_of(run)}
+    said: dict[str, Any] = {
+        "seeds": seeds_of(run, file),
+        "entry_point": entry_point_of(run, file),
+    }
     if len(whole) <= MAX_PARAMETER_BYTES:
         return {"parameters": parameters, **said}
     return {

@@ -9,26 +9,29 @@ from typing import Any
 
 from lineage.artifacts import ArtifactsUnreadable, ArtifactTree, hash_artifacts
 from lineage.domain.artifact_names import logged_model_id
-from lineage.domain.environment import LOCK_PATH, MAX_LOCK_BYTES, read_environment
-from lineage.domain.grading import (
-    Leg,
+from lineage.domain.captured import (
+    NO_FILE,
+    KeptFile,
     LockFile,
-    Origins,
+    announces_file,
+    capture_of,
     commit_of,
-    dataset_name_of,
-    dataset_sha256_of,
-    dataset_uri_of,
+    dataset_facts_of,
     entry_point_of,
-    grade_legs,
+    keep_file,
     remote_of,
     seeds_of,
 )
+from lineage.domain.environment import LOCK_PATH, MAX_LOCK_BYTES, read_environment
+from lineage.domain.grading import Origins, grade_legs
+from lineage.domain.leg import Leg
 from lineage.domain.link import Link, LinkKind, judge_link
 from lineage.domain.provenance import build_predicate, dependencies_of
 from lineage.domain.rows import LoggedModel, Run
 from lineage.domain.snapshot import VersionSnapshot
 from lineage.errors import ArtifactMissing, MlflowMissing
 from lineage.mlflow import MlflowClient
+from muniment import lineage_file
 from muniment.attest.digest import Digest, canonical_json
 
 REQUIREMENTS = "requirements.txt"
@@ -44,7 +47,9 @@ class CollectedLineage:
         legs: code, data, environment and configuration, in this order.
         predicate: of SLSA provenance v1, without the stream's three keys.
         facts: the same as JSON for pages and reports: ``parameters``, ``metrics``, ``seed``,
-            ``commit``, ``remote``, ``dataset``, ``entry_point``, ``packages``, ``dependencies``.
+            ``commit``, ``remote``, ``dataset``, ``entry_point``, ``packages``, ``dependencies``,
+            and ``capture``: the lineage file that a recomputation repeats; None where too little
+            is known.
         artifacts: every file's digest, or why there is none.
     """
 
@@ -82,7 +87,8 @@ def collect_lineage(
     artifacts = _artifacts(client, snapshot, logged_model, run)
     # What a run says is said of this version only where something ties the two.
     tied = run if link.kind in (LinkKind.SHOWN, LinkKind.IN_RUN_FOLDER) else None
-    lock, lock_fault = (None, "") if tied is None else _lock(client, tied)
+    kept = NO_FILE if tied is None else _kept_file(client, tied)
+    lock, lock_fault = (None, "") if tied is None else _lock(client, tied, kept)
     tree = artifacts if isinstance(artifacts, ArtifactTree) else None
     legs = grade_legs(
         Origins(
@@ -92,9 +98,10 @@ def collect_lineage(
             lock_fault=lock_fault,
             artifact_fault=(artifacts.reason if isinstance(artifacts, ArtifactsUnreadable) else ""),
             has_requirements=tree is not None and REQUIREMENTS in tree.files,
+            kept=kept,
         )
     )
-    dependencies = () if tied is None else dependencies_of(tied, lock)
+    dependencies = () if tied is None else dependencies_of(tied, lock, kept.file)
     return CollectedLineage(
         snapshot=snapshot,
         subject_digest=_row_digest(row) if tree is None else tree.dir_hash,
@@ -105,9 +112,10 @@ def collect_lineage(
             legs=legs,
             dependencies=dependencies,
             artifacts=_artifact_facts(artifacts),
+            kept=kept,
         ),
         facts={
-            **_facts(tied, lock),
+            **_facts(tied, lock, kept),
             "dependencies": [item.as_mapping() for item in dependencies],
             "artifacts": _artifact_facts(artifacts),
         },
@@ -185,30 +193,46 @@ def _place(
     return source
 
 
-def _lock(client: MlflowClient, run: Run) -> tuple[LockFile | None, str]:
+def _kept_file(client: MlflowClient, run: Run) -> KeptFile:
+    if not announces_file(run):
+        return NO_FILE
     try:
-        content = client.read_artifact(run.artifact_uri, LOCK_PATH, max_bytes=MAX_LOCK_BYTES)
+        content = client.read_artifact(
+            run.artifact_uri, lineage_file.LINEAGE_PATH, max_bytes=lineage_file.MAX_BYTES
+        )
+    except ArtifactMissing as error:
+        return KeptFile(fault=f"The run's muniment/lineage.json cannot be read. {error}")
+    return keep_file(run, content)
+
+
+def _lock(client: MlflowClient, run: Run, kept: KeptFile) -> tuple[LockFile | None, str]:
+    if kept.file is None:
+        path = LOCK_PATH
+    elif kept.file.environment.lock_sha256:
+        path = lineage_file.LOCK_PATH
+    else:
+        return None, ""  # nothing is announced: there is nothing to read
+    try:
+        content = client.read_artifact(run.artifact_uri, path, max_bytes=MAX_LOCK_BYTES)
     except ArtifactMissing as error:
         return None, str(error)
     return LockFile(hashlib.sha256(content).hexdigest(), read_environment(content)), ""
 
 
-def _facts(run: Run | None, lock: LockFile | None) -> dict[str, Any]:
+def _facts(run: Run | None, lock: LockFile | None, kept: KeptFile) -> dict[str, Any]:
     if run is None:
-        return {"parameters": {}, "metrics": {}, "packages": {}}
+        return {"parameters": {}, "metrics": {}, "packages": {}, "capture": None}
+    capture = capture_of(run, kept.file, lock)
     return {
         "parameters": dict(run.params),
         "metrics": dict(run.metrics),
-        "seed": next(iter(seeds_of(run).values()), None),
-        "commit": commit_of(run),
-        "remote": remote_of(run),
-        "entry_point": entry_point_of(run),
-        "dataset": {
-            "name": dataset_name_of(run),
-            "sha256": dataset_sha256_of(run),
-            "uri": dataset_uri_of(run),
-        },
+        "seed": next(iter(seeds_of(run, kept.file).values()), None),
+        "commit": commit_of(run, kept.file),
+        "remote": remote_of(run, kept.file),
+        "entry_point": entry_point_of(run, kept.file),
+        "dataset": dataset_facts_of(run, kept.file),
         "packages": {} if lock is None else dict(lock.environment.packages),
+        "capture": None if capture is None else capture.as_mapping(),
     }
 
 

@@ -8,13 +8,14 @@ from pathlib import Path
 import pytest
 
 from lineage.artifacts import ArtifactsUnreadable, ArtifactTree, hash_artifacts
-from lineage.domain.grading import Grade
+from lineage.domain.leg import Grade
 from lineage.errors import MlflowUnavailable
 from lineage.mlflow import MlflowClient
 from lineage.services.collect import CollectedLineage, artifacts_of_version, collect_lineage
 from muniment.attest.digest import Digest, canonical_json, dir_hash
 from muniment.attest.predicates import SLSA_PROVENANCE
 from muniment.attest.statement import StreamPosition, Subject, build_statement
+from muniment.lineage_file import read_mapping
 from tests.integration.lineage.conftest import HURRIED
 from tests.integration.lineage.scripted import Answer, ScriptedServer
 from tests.integration.lineage.trainer import FILES, LOCK, Trainer, careful_tags, snapshot_of
@@ -57,6 +58,9 @@ def test_really_trained_version_is_complete(client: MlflowClient, trained: dict[
     assert found.facts["seed"] == "0"
     assert found.facts["dataset"]["sha256"] == trained["dataset_sha256"]
     assert found.facts["packages"]["scikit-learn"] == "1.9.1"
+    capture = read_mapping(found.facts["capture"])
+    assert capture.code.commit == trained["commit"]
+    assert capture.command.arguments[1:] == ("train.py", "--variant", "v2")
     assert [item["digest"].partition(":")[0] for item in found.facts["dependencies"]] == [
         "gitCommit",
         "sha256",

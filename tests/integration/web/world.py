@@ -28,16 +28,15 @@ from audits.services.evidence import NewEvidence, record_evidence
 from audits.services.keys import enroll_keys
 from audits.services.sequencer import sequence_pending
 from lineage.artifacts import ArtifactTree
-from lineage.domain.environment import read_environment
-from lineage.domain.grading import (
+from lineage.domain.captured import (
     LockFile,
-    Origins,
     commit_of,
     dataset_sha256_of,
     entry_point_of,
-    grade_legs,
     remote_of,
 )
+from lineage.domain.environment import read_environment
+from lineage.domain.grading import Origins, grade_legs
 from lineage.domain.link import Link, LinkKind
 from lineage.domain.provenance import build_predicate, dependencies_of
 from lineage.domain.rows import DatasetInput, Run

@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from lineage.domain import grading
+from lineage.domain import captured, leg
 from lineage.domain.environment import LOCK_PATH, read_environment
 from lineage.domain.provenance import MAX_PARAMETER_BYTES
 from registry.services.predictions import PREDICTIONS
@@ -16,13 +16,13 @@ from tests.unit.docs.pages import DOCS, fenced, read, section, table_rows
 PAGE = read(DOCS / "lineage.md")
 TAGS = {
     value
-    for name, value in vars(grading).items()
+    for name, value in vars(captured).items()
     if name.endswith("_TAG") and isinstance(value, str)
 }
 
 
 @pytest.mark.parametrize(
-    "name", [*sorted(TAGS), grading.ENTRY_POINT_TAGS[0], LOCK_PATH, PREDICTIONS]
+    "name", [*sorted(TAGS), captured.ENTRY_POINT_TAGS[0], LOCK_PATH, PREDICTIONS]
 )
 def test_everything_that_is_read_of_a_run_is_to_be_logged(name: str) -> None:
     table = section(PAGE, "## What to log in training")
@@ -32,15 +32,15 @@ def test_everything_that_is_read_of_a_run_is_to_be_logged(name: str) -> None:
     assert f'"{name}"' in snippet
 
 
-@pytest.mark.parametrize("seed", grading.SEED_PARAMS)
+@pytest.mark.parametrize("seed", captured.SEED_PARAMS)
 def test_every_parameter_that_counts_as_a_seed_is_named(seed: str) -> None:
     assert f"`{seed}`" in PAGE
 
 
 def test_every_grade_and_leg_is_explained() -> None:
     grades = {row[0] for row in table_rows(section(PAGE, "## Grades"))}
-    assert {f"`{grade.value}`" for grade in grading.Grade} <= grades
-    assert {f"`{leg}`" for leg in grading.LEG_NAMES} <= grades
+    assert {f"`{grade.value}`" for grade in leg.Grade} <= grades
+    assert {f"`{leg}`" for leg in leg.LEG_NAMES} <= grades
 
 
 def test_the_limit_of_parameters_is_the_real_one() -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from lineage.domain.captured import LockFile
 from lineage.domain.environment import read_environment
-from lineage.domain.grading import LockFile, Origins
+from lineage.domain.grading import Origins
 from lineage.domain.link import Link, LinkKind
 from lineage.domain.rows import DatasetInput, LoggedModel, Run
 from lineage.domain.snapshot import VersionSnapshot

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lineage.domain.grading import LEG_NAMES, Grade, Leg, grade_legs
+from lineage.domain.grading import grade_legs
+from lineage.domain.leg import LEG_NAMES, Grade, Leg
 from lineage.domain.link import Link, LinkKind
 from lineage.domain.rows import DatasetInput
 from tests.unit.lineage.lineage_samples import TAGS, lock, origins, run, without
