@@ -1,0 +1,74 @@
+"""What is seen inside the sandbox besides the system, and where."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Final
+
+WORK: Final = PurePosixPath("/work")
+# A mount over these would change what the system inside is, or hide what keeps it closed.
+_SYSTEM: Final = tuple(
+    PurePosixPath("/", name)
+    for name in "bin boot dev etc lib lib32 lib64 libx32 proc run sbin sys usr work".split()
+)
+_SYSTEM_PYTHON: Final = PurePosixPath("/usr")
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """One file or folder of the host, read-only inside.
+
+    Attributes:
+        target: absolute; below `WORK` it must be a place that `make_place` made.
+    """
+
+    source: Path
+    target: PurePosixPath
+
+
+def may_stand_at(target: PurePosixPath) -> bool:
+    """Say whether a mount may stand at an absolute path: no part of the system, nothing odd."""
+    return (
+        target.is_absolute()
+        and len(target.parts) > 1
+        and not target.parts[0].startswith("//")
+        and ".." not in target.parts
+        and not any(target == place or place in target.parents for place in _SYSTEM)
+    )
+
+
+def interpreter_mounts(python: Path) -> tuple[Mount, ...]:
+    """Return what an interpreter needs to start: its environment, and what that was made from.
+
+    Args:
+        python: of a virtual environment, or of an installation; nothing of it is run.
+    """
+    environment = python.parent.parent
+    folders: list[Path] = []
+    if (environment / "pyvenv.cfg").is_file():
+        folders.append(environment)
+    # Each link on the way to the executable has to be there inside.
+    link = python
+    for _ in range(40):
+        folders.append(link.parent.parent)
+        if not link.is_symlink():
+            break
+        link = Path(os.path.normpath(link.parent / link.readlink()))
+    folders.append(Path(os.path.realpath(python)).parent.parent)
+    return tuple(Mount(folder, PurePosixPath(folder)) for folder in _outermost(folders))
+
+
+def _outermost(folders: Iterable[Path]) -> list[Path]:
+    """Return the folders without those that lie in another, and without the system's."""
+    kept: list[Path] = []
+    for folder in sorted(set(folders), key=lambda one: len(one.parts)):
+        place = PurePosixPath(folder)
+        is_system = place == _SYSTEM_PYTHON or _SYSTEM_PYTHON in place.parents
+        if place == PurePosixPath("/") or is_system:
+            continue
+        if not any(outer == folder or outer in folder.parents for outer in kept):
+            kept.append(folder)
+    return kept
