@@ -12,6 +12,7 @@ from muniment.datasets.errors import (
 from muniment.datasets.fetch import digest_dataset, fetch_dataset
 from muniment.datasets.location import parse_location
 from muniment.datasets.places import Access, AllowedPlace
+from muniment.datasets.refer import refer
 from muniment.datasets.reference import DatasetReference
 
 __all__ = [
@@ -26,4 +27,5 @@ __all__ = [
     "digest_dataset",
     "fetch_dataset",
     "parse_location",
+    "refer",
 ]

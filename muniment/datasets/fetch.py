@@ -8,9 +8,11 @@ from pathlib import Path
 
 from muniment.attest.digest import Digest, dir_hash_of
 from muniment.attest.tree import HashedFile
+from muniment.datasets.delta import LOG, open_snapshot, take_snapshot
+from muniment.datasets.dvc import not_pushed, object_name, resolve_at_commit, wanted_files
 from muniment.datasets.errors import DatasetChanged, DatasetMissing, DatasetRefused
 from muniment.datasets.location import parse_location
-from muniment.datasets.opening import open_allowed
+from muniment.datasets.opening import Opener, allowed_opener
 from muniment.datasets.places import Access
 from muniment.datasets.reference import DatasetReference
 from muniment.datasets.sources import Budget, LocalSource, Source, take_all
@@ -63,8 +65,19 @@ def digest_dataset(
 def _take(
     reference: DatasetReference, access: Access, checkout: Path | None, *, into: Path | None
 ) -> Digest:
-    budget = Budget(access.max_bytes)
-    with _open(reference, access, checkout) as source:
+    opener, budget = allowed_opener(access), Budget(access.max_bytes)
+    if reference.kind == "table":
+        raise DatasetMissing(
+            f"{reference.name} was a table in memory: it lies nowhere that it could be read from",
+            code="dataset.in_memory",
+        )
+    if reference.kind == "dvc":
+        return _take_dvc(reference, opener, checkout, budget, into)
+    if not reference.uri:
+        raise DatasetMissing(f"nothing says where {reference.name} lies", code="dataset.no_address")
+    if reference.kind == "delta":
+        return _take_delta(reference, opener, budget, into)
+    with _open(reference, opener, checkout) as source:
         listing = source.listing()
         if listing is None:
             return Digest("sha256", source.take("", into, budget).sha256)
@@ -74,17 +87,95 @@ def _take(
         return _digest(take_all(source, {name: name for name in listing}, budget, into=into))
 
 
-def _open(reference: DatasetReference, access: Access, checkout: Path | None) -> Source:
-    if reference.kind == "table":
-        raise DatasetMissing(
-            f"{reference.name} was a table in memory: it lies nowhere that it could be read from",
-            code="dataset.in_memory",
-        )
+def _open(reference: DatasetReference, opener: Opener, checkout: Path | None) -> Source:
     if checkout is not None and "git_path" in reference.details:
         return LocalSource(str(checkout), reference.details["git_path"])
+    return opener(reference.uri, reference.details.get("version_id", ""))
+
+
+def _take_dvc(
+    reference: DatasetReference,
+    opener: Opener,
+    checkout: Path | None,
+    budget: Budget,
+    into: Path | None,
+) -> Digest:
+    md5, inner = reference.details.get("md5", ""), reference.details.get("inner", "")
+    if checkout is not None:
+        _require_pointer(reference, checkout)
     if not reference.uri:
-        raise DatasetMissing(f"nothing says where {reference.name} lies", code="dataset.no_address")
-    return open_allowed(reference.uri, access)
+        raise DatasetMissing(
+            "the repository names no DVC remote from which anybody could fetch",
+            code="dataset.no_remote",
+        )
+    return _digest_of(take_dvc(opener(reference.uri, ""), md5, inner, budget, into))
+
+
+def take_dvc(
+    remote: Source, md5: str, inner: str, budget: Budget, into: Path | None
+) -> dict[str, HashedFile]:
+    """Take what a DVC remote holds by its MD5; a single file is called by the empty name.
+
+    Raises:
+        DatasetChanged: bytes do not have the MD5 that names them.
+        DatasetMissing: the remote does not have them.
+    """
+    with remote:
+        md5s = wanted_files(remote, md5, inner) or {"": md5}
+        try:
+            if "" in md5s:
+                taken = {"": remote.take(object_name(md5s[""]), into, budget, with_md5=True)}
+            else:
+                if into is not None:
+                    into.mkdir()
+                wanted = {name: object_name(digest) for name, digest in md5s.items()}
+                taken = take_all(remote, wanted, budget, into=into, with_md5=True)
+        except DatasetMissing as error:
+            raise not_pushed(md5) from error
+    for name, found in taken.items():
+        if found.md5 != md5s[name]:
+            raise DatasetChanged(
+                f"DVC's remote holds other bytes than those with the MD5 {md5s[name]}: "
+                f"they have {found.md5}",
+                code="dataset.md5",
+            )
+    return taken
+
+
+def _require_pointer(reference: DatasetReference, checkout: Path) -> None:
+    inner = reference.details.get("inner", "")
+    path = reference.details.get("path", "") + (f"/{inner}" if inner else "")
+    tracked = resolve_at_commit(checkout, path)
+    if tracked is None:
+        raise DatasetMissing(f"at the commit, DVC does not track {path}", code="dataset.pointer")
+    if (tracked.md5, tracked.inner) != (reference.details.get("md5"), inner):
+        raise DatasetChanged(
+            f"at the commit, {tracked.pointer} names the MD5 {tracked.md5}, and "
+            f"{reference.details.get('md5')} was recorded",
+            code="dataset.pointer",
+        )
+
+
+def _take_delta(
+    reference: DatasetReference, opener: Opener, budget: Budget, into: Path | None
+) -> Digest:
+    version = reference.details.get("version", "")
+    if not version.isascii() or not version.isdigit() or len(version) > 18:
+        raise DatasetMissing("the reference names no version of the Delta table")
+    log = opener(f"{reference.uri.rstrip('/')}/{LOG}", "")
+    with log, open_snapshot(log, int(version)) as snapshot, opener(reference.uri, "") as table:
+        if into is not None:
+            into.mkdir()
+        taken = take_snapshot(table, snapshot, budget, into)
+        if into is not None:
+            # With its log, so that a program opens it as the table that it was.
+            shutil.copytree(snapshot.log, into / LOG)
+    return _digest(taken)
+
+
+def _digest_of(files: Mapping[str, HashedFile]) -> Digest:
+    """Return the digest of a single file, which has the empty name, or of a folder's."""
+    return Digest("sha256", files[""].sha256) if "" in files else _digest(files)
 
 
 def _digest(files: Mapping[str, HashedFile]) -> Digest:

@@ -2,25 +2,47 @@
 
 from __future__ import annotations
 
-from muniment.datasets.errors import DatasetRefused
+from collections.abc import Callable
+from pathlib import Path
+
 from muniment.datasets.location import parse_location
 from muniment.datasets.places import Access
 from muniment.datasets.sources import LocalSource, Source
+from muniment.datasets.stores import open_anywhere, open_store
+from muniment.datasets.web import AllowedWebSource, WebSource
+
+# Address and version of the object → what lies there.
+Opener = Callable[[str, str], Source]
 
 
-def open_allowed(uri: str, access: Access, *, version_id: str = "") -> Source:
-    """Open what lies at an address that somebody else wrote down.
+def allowed_opener(access: Access) -> Opener:
+    """Return what opens an address that somebody else wrote down, and only what is allowed.
 
-    Args:
-        version_id: of the object, where its store keeps versions.
+    It raises DatasetRefused where no place allows it or a place's credentials are not there, and
+    DatasetMissing where there is nothing.
+    """
+
+    def open_allowed(uri: str, version_id: str) -> Source:
+        location = parse_location(uri)
+        place = access.place_of(location)
+        if location.scheme == "file":
+            root = place.location.path
+            return LocalSource(root or "/", location.path[len(root) :].strip("/"))
+        if location.scheme in ("http", "https"):
+            return AllowedWebSource(location, access)
+        return open_store(location, place, version_id=version_id)
+
+    return open_allowed
+
+
+def open_here(uri: str) -> Source:
+    """Open what a training on this machine reads, as this machine reaches it.
 
     Raises:
-        DatasetRefused: no place allows it, or its credentials are not there.
-        DatasetMissing: there is nothing.
+        DatasetError: as `LocalSource` and `open_anywhere`.
     """
-    location = parse_location(uri)
-    place = access.place_of(location)
-    if location.scheme == "file":
-        root = place.location.path
-        return LocalSource(root or "/", location.path[len(root) :].strip("/"))
-    raise DatasetRefused(f"{location.scheme}:// is not opened", code="dataset.scheme")
+    if "://" not in uri:
+        return LocalSource(str(Path(uri).resolve()))
+    if uri.startswith(("http://", "https://")):
+        return WebSource(uri)
+    return open_anywhere(uri)

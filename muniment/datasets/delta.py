@@ -1,0 +1,122 @@
+"""Delta Lake tables: the files of one version, as the table's log names them.
+
+The log is read by the ``deltalake`` library out of a copy of its own, never by way of the table's
+address: what a hostile log points to is opened no otherwise than every other file.
+"""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import unquote
+
+from muniment.attest.tree import HashedFile, require_name
+from muniment.datasets.errors import DatasetMissing, DatasetRefused
+from muniment.datasets.sources import Budget, Source, dataset_errors, take_all
+
+LOG: Final = "_delta_log"
+MAX_LOG_BYTES: Final = 4 * 1024**3
+# What changes the rows of a file without changing the file.
+_UNREAD_FEATURES: Final = frozenset({"deletionVectors"})
+_ENTRY: Final = re.compile(r"(\d{20})\.(json|checkpoint(\.\d{10}\.\d{10})?\.parquet)", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One version of a table.
+
+    Attributes:
+        files: names relative to the table's folder, as the disk or store spells them.
+        log: a folder with the part of the table's log that says so; gone with the context.
+    """
+
+    version: int
+    files: tuple[str, ...]
+    log: Path
+
+
+@contextmanager
+def open_snapshot(log: Source, version: int | None) -> Iterator[Snapshot]:
+    """Read a version of a table from its log.
+
+    Args:
+        log: the folder ``_delta_log`` of the table.
+        version: None is the newest.
+
+    Raises:
+        DatasetMissing: there is no such version, or its log was cleaned up.
+        DatasetRefused: the log is malformed, names files outside the table, or says what is not
+            read here (deletion vectors).
+        DatasetError: the log cannot be read.
+    """
+    listing = log.listing() or {}
+    entries = {name: int(found[1]) for name in listing if (found := _ENTRY.fullmatch(name))}
+    if not entries:
+        raise DatasetMissing("there is no Delta table: its folder _delta_log names no version")
+    if version is None:
+        version = max(entries.values())
+    wanted = {name: name for name, number in entries.items() if number <= version}
+    with tempfile.TemporaryDirectory(prefix="muniment-delta-") as folder:
+        copy = Path(folder) / LOG
+        copy.mkdir()
+        take_all(log, wanted, Budget(MAX_LOG_BYTES), into=copy)
+        yield Snapshot(version, _files(folder, version), copy)
+
+
+def take_snapshot(
+    table: Source, snapshot: Snapshot, budget: Budget, into: Path | None
+) -> dict[str, HashedFile]:
+    """Take the files of a version.
+
+    Raises:
+        DatasetMissing: one is gone, as after a vacuum.
+        DatasetError: as `take_all`.
+    """
+    try:
+        return take_all(table, {name: name for name in snapshot.files}, budget, into=into)
+    except DatasetMissing as error:
+        raise DatasetMissing(
+            f"version {snapshot.version} of the Delta table is no longer whole, as after a "
+            f"vacuum: {error.message}",
+            code="dataset.delta_vacuumed",
+        ) from error
+
+
+def _files(folder: str, version: int) -> tuple[str, ...]:
+    table = _open_table(folder, version)
+    features = set(table.protocol().reader_features or ()) & _UNREAD_FEATURES
+    if features:
+        raise DatasetRefused(
+            f"the Delta table uses {', '.join(sorted(features))}: its rows are not those of its "
+            "files alone",
+            code="dataset.delta_feature",
+        )
+    actions = table.get_add_actions(flatten=True)
+    files = tuple(sorted(unquote(path) for path in actions.column("path").to_pylist()))
+    with dataset_errors():
+        for name in files:
+            require_name(name)
+    return files
+
+
+def _open_table(folder: str, version: int) -> Any:
+    from deltalake import DeltaTable
+    from deltalake.exceptions import DeltaError
+
+    try:
+        return DeltaTable(folder, version=version)
+    except DeltaError as error:
+        words = str(error).splitlines()[0][:300]
+        if "LogSegment" in words or "version" in words.lower():
+            raise DatasetMissing(
+                f"the Delta table's log does not lead to version {version}: {words}",
+                code="dataset.delta_version",
+            ) from error
+        raise DatasetRefused(
+            f"the Delta table's log cannot be read: {words}", code="dataset.delta_log"
+        ) from error
