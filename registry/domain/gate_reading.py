@@ -19,8 +19,13 @@ def own_evidence(
     kind: EvidenceKind,
     *,
     as_of: datetime,
+    max_age_days: int | None = None,
 ) -> EvidenceItem | Unreadable:
-    """Give the version's own current evidence of a kind, or say why it cannot be judged."""
+    """Give the version's own current evidence of a kind, or say why it cannot be judged.
+
+    Args:
+        max_age_days: the gate's own, where it has one; the policy's holds all the same.
+    """
     return find_readable(
         policy,
         gate,
@@ -29,6 +34,7 @@ def own_evidence(
         subject_digest=view.subject_digest,
         under_way=kind.value in view.under_way,
         as_of=as_of,
+        max_age_days=max_age_days,
     )
 
 

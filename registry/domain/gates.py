@@ -10,6 +10,7 @@ from registry.domain.gate_bias import judge_bias
 from registry.domain.gate_lineage import judge_lineage
 from registry.domain.gate_metrics import judge_metric_floor, judge_not_worse
 from registry.domain.gate_reading import own_evidence, unread
+from registry.domain.gate_recomputation import judge_recomputation
 from registry.domain.gate_result import GateResult
 from registry.domain.policy import (
     BiasGate,
@@ -18,6 +19,7 @@ from registry.domain.policy import (
     MetricFloorGate,
     NotWorseThanChampionGate,
     Policy,
+    RecomputationGate,
 )
 from registry.domain.readable import Unreadable
 from registry.domain.words import EvidenceKind
@@ -37,5 +39,7 @@ def judge_gate(policy: Policy, gate: Gate, view: EvidenceView, *, as_of: datetim
             return judge_metric_floor(policy, gate, view, as_of=as_of)
         case NotWorseThanChampionGate():
             return judge_not_worse(policy, gate, view, as_of=as_of)
+        case RecomputationGate():
+            return judge_recomputation(policy, gate, view, as_of=as_of)
         case _:
             assert_never(gate)

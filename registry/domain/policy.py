@@ -13,6 +13,7 @@ from registry.domain.words import GateKind, Grade, Leg, Origin
 
 if TYPE_CHECKING:
     from audits.domain.bias import BiasCriteria
+    from lineage.domain.comparison import Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +148,46 @@ class NotWorseThanChampionGate:
         return GateKind.NOT_WORSE_THAN_CHAMPION
 
 
-Gate = LineageGate | BiasGate | MetricFloorGate | NotWorseThanChampionGate
+@dataclass(frozen=True, slots=True)
+class MetricTolerance:
+    """How far a metric may be from what was recorded (bound included).
+
+    Attributes:
+        unit: ``absolute``, the metric's own, or ``relative`` to what was recorded.
+    """
+
+    metric: str
+    at_most: Fraction
+    unit: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecomputationGate:
+    """The version came out again when it was trained from its lineage record.
+
+    Attributes:
+        at_least: ``identical`` or ``within_tolerance``.
+        max_age_days: an older recomputation shows nothing any more.
+        tolerance: of single metrics; every other one may differ by no more than rounding.
+        negative_control: a training on permuted labels must have given another model.
+    """
+
+    id: str
+    title: str
+    accepts: frozenset[Origin]
+    at_least: Verdict
+    max_age_days: int
+    tolerance: tuple[MetricTolerance, ...] = ()
+    negative_control: bool = True
+    waivable_by: tuple[str, ...] = ()
+
+    @property
+    def kind(self) -> GateKind:
+        """Name the gate's kind as documents write it."""
+        return GateKind.RECOMPUTATION
+
+
+Gate = LineageGate | BiasGate | MetricFloorGate | NotWorseThanChampionGate | RecomputationGate
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +240,11 @@ class Policy:
         Letter case of the alias is ignored, as MLflow's callers do not agree on it.
         """
         return risk_tier in self.bound_to.risk_tiers and alias.lower() in self.bound_to.aliases
+
+    @property
+    def recomputation_gates(self) -> tuple[RecomputationGate, ...]:
+        """Give the gates that ask for a recomputation."""
+        return tuple(gate for gate in self.gates if isinstance(gate, RecomputationGate))
 
     @property
     def audit_criteria(self) -> BiasCriteria | None:

@@ -23,7 +23,9 @@ from registry.domain.policy import (
     MetricFloorGate,
     NotWorseThanChampionGate,
     Policy,
+    RecomputationGate,
 )
+from registry.domain.policy_recomputation import read_recomputation_gate
 from registry.domain.policy_section import Section
 from registry.domain.policy_yaml import load_plain
 from registry.domain.words import GateKind, Grade, Leg, Origin
@@ -263,10 +265,7 @@ def _criteria(section: Section, attribute: str) -> BiasCriteria:
     if section.has("exact_up_to"):
         values["exact_up_to"] = section.whole("exact_up_to", least=0, most=20_000)
     if section.has("fail_on_significant_gap"):
-        significant = section.plain("fail_on_significant_gap")
-        if not isinstance(significant, bool):
-            section.note("fail_on_significant_gap", "type", "not a truth value", "true or false")
-        values["fail_on_significant_gap"] = significant is True
+        values["fail_on_significant_gap"] = section.flag("fail_on_significant_gap", default=False)
     section.close()
     if len(section.problems) > noted:
         # Whatever was noted stops the policy; these criteria only stand in for it.
@@ -313,11 +312,16 @@ def _not_worse_gate(section: Section) -> NotWorseThanChampionGate:
     )
 
 
+def _recomputation_gate(section: Section) -> RecomputationGate:
+    return read_recomputation_gate(section, _accepts(section), _waivable_by(section))
+
+
 _GATE_READERS: Mapping[GateKind, Callable[[Section], Gate]] = MappingProxyType(
     {
         GateKind.LINEAGE_COMPLETE: _lineage_gate,
         GateKind.BIAS: _bias_gate,
         GateKind.METRIC_FLOOR: _metric_floor_gate,
         GateKind.NOT_WORSE_THAN_CHAMPION: _not_worse_gate,
+        GateKind.RECOMPUTATION: _recomputation_gate,
     }
 )

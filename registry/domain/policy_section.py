@@ -66,11 +66,12 @@ class Section:
             self._mapping.get(key), self.at(key), self.problems, is_missing=not self.has(key)
         )
 
-    def sections(self, key: str) -> list[Section]:
+    def sections(self, key: str, *, required: bool = True) -> list[Section]:
         """Read a list of mappings."""
+        found = self._list(key, "a list of mappings", required=required)
         return [
             Section(element, f"{self.at(key)}[{index}]", self.problems)
-            for index, element in enumerate(self._list(key, "a list of mappings"))
+            for index, element in enumerate(found)
         ]
 
     def name(self, key: str) -> str:
@@ -164,6 +165,16 @@ class Section:
             self._note("out_of_range", self.at(key), str(number), expected)
             return least
         return number
+
+    def flag(self, key: str, *, default: bool) -> bool:
+        """Read an optional truth value."""
+        found = self._take(key, "true or false", required=False)
+        if found is _MISSING:
+            return default
+        if not isinstance(found, bool):
+            self._note("type", self.at(key), _found(found), "true or false")
+            return default
+        return found
 
     def day(self, key: str) -> date:
         """Read a date."""

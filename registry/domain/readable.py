@@ -36,6 +36,7 @@ def find_readable(
     under_way: bool,
     as_of: datetime,
     whose: str = "",
+    max_age_days: int | None = None,
 ) -> EvidenceItem | Unreadable:
     """Give the item that a gate may judge, or say why there is none.
 
@@ -47,7 +48,8 @@ def find_readable(
     noun = f"{whose}{kind} evidence"
     if item is None:
         return _absent(f"There is no {noun}.", noun, None, under_way=under_way)
-    absent = _why_absent(policy, gate, item, noun, subject_digest=subject_digest, as_of=as_of)
+    oldest = min(policy.evidence_max_age_days, max_age_days or policy.evidence_max_age_days)
+    absent = _why_absent(gate, item, noun, oldest, subject_digest=subject_digest, as_of=as_of)
     if absent is not None:
         return _absent(absent, noun, item.digest, under_way=under_way)
     if item.conclusion not in _CONCLUSIONS or item.conclusion == "error":
@@ -67,10 +69,10 @@ def _absent(reason: str, noun: str, digest: str | None, *, under_way: bool) -> U
 
 
 def _why_absent(
-    policy: Policy,
     gate: Gate,
     item: EvidenceItem,
     noun: str,
+    max_age_days: int,
     *,
     subject_digest: str,
     as_of: datetime,
@@ -85,9 +87,9 @@ def _why_absent(
     age = as_of - item.produced_at
     if age < -CLOCK_TOLERANCE:
         return f"{noun} is dated in the future."
-    if age > timedelta(days=policy.evidence_max_age_days):
+    if age > timedelta(days=max_age_days):
         # Without its age in days, or every day would bring another reason to record.
-        return f"{noun} is more than {policy.evidence_max_age_days} days old."
+        return f"{noun} is more than {max_age_days} days old."
     return None
 
 

@@ -43,6 +43,7 @@ class EvidenceKind(StrEnum):
 
     BIAS = "bias"
     PERFORMANCE = "performance"
+    RECOMPUTATION = "recomputation"
 
 
 class GateKind(StrEnum):
@@ -52,6 +53,7 @@ class GateKind(StrEnum):
     BIAS = "bias"
     METRIC_FLOOR = "metric_floor"
     NOT_WORSE_THAN_CHAMPION = "not_worse_than_champion"
+    RECOMPUTATION = "recomputation"
 
 
 class GateOutcome(StrEnum):

@@ -8,7 +8,8 @@ from datetime import datetime
 
 from audits.models import Evidence, Job
 from audits.selectors import open_jobs
-from lineage.models import LineageRecord
+from lineage.domain.recomputation import OPEN_STATUSES
+from lineage.models import LineageRecord, Recomputation
 from registry.domain.approvals import Approval as SignedApproval
 from registry.domain.approvals import ApprovalFacts
 from registry.domain.evaluation import Decision, evaluate
@@ -22,7 +23,7 @@ from registry.domain.evidence import (
     comparison_holder,
     supersede,
 )
-from registry.domain.words import Grade, Leg
+from registry.domain.words import EvidenceKind, Grade, Leg
 from registry.models import (
     AliasChange,
     ModelVersion,
@@ -144,9 +145,13 @@ def _under_way(version: ModelVersion) -> frozenset[str]:
     kinds: set[str] = set()
     for kind in open_jobs(version.uri).values_list("kind", flat=True):
         kinds.update(_PRODUCES.get(Job.Kind(kind), ()))
-    # The audit of predictions is opened when the lineage record stands.
+    recomputing = Recomputation.objects.filter(version_uri=version.uri, status__in=OPEN_STATUSES)
+    # The audit of predictions is opened when the lineage record stands, and so is what a policy
+    # asks to be trained again.
     if "lineage" in kinds:
         kinds.update(_PRODUCES[Job.Kind.PREDICTIONS_AUDIT])
+    if "lineage" in kinds or recomputing.exists():
+        kinds.add(EvidenceKind.RECOMPUTATION.value)
     return frozenset(kinds)
 
 

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from django.db import transaction
 
-from audits.domain.actor import RECORDER
+from audits.domain.actor import GATE, RECORDER
 from audits.models import Job
 from audits.services.evidence import claim_job, finish_job, releasing_on_failure
 from lineage.domain.snapshot import VersionSnapshot
@@ -19,6 +19,8 @@ from lineage.services.record import record_lineage
 from registry.models import ModelVersion, PolicyBinding
 from registry.services.backlog import order_backlog
 from registry.services.decisions import decide_open_promotions
+from registry.services.policies import document_of
+from registry.services.recomputation_orders import order_wanted_recomputation
 from registry.services.work import order_job
 
 
@@ -67,11 +69,23 @@ def _record(job: Job, version: ModelVersion, collected: CollectedLineage, *, now
     if collected.files:
         ModelVersion.objects.filter(pk=version.pk).update(hashed_at=now)
     finish_job(job=job, now=now)
-    if PolicyBinding.objects.filter(registered_model=version.registered_model_id).exists():
+    binding = (
+        PolicyBinding.objects.select_related("policy")
+        .filter(registered_model=version.registered_model_id)
+        .first()
+    )
+    if binding is not None:
         order_job(
             kind=Job.Kind.PREDICTIONS_AUDIT,
             version_uri=version.uri,
             requested_by=None,
+            now=now,
+        )
+        order_wanted_recomputation(
+            version=version,
+            policy=document_of(binding.policy),
+            requested_by=None,
+            actor=GATE,
             now=now,
         )
     decide_open_promotions(registered_model=version.registered_model, now=now)

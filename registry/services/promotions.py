@@ -32,6 +32,7 @@ from registry.services.aliases import require_governed_alias
 from registry.services.decisions import GONE, alias_holder, decide_promotion
 from registry.services.locking import lock_promotion
 from registry.services.policies import document_of
+from registry.services.recomputation_orders import order_wanted_recomputation
 from registry.services.stating import move_promotion, state_promotion
 from registry.services.text import require_plain_text
 from registry.services.work import order_job
@@ -114,13 +115,17 @@ def order_missing_evidence(*, version: ModelVersion, actor: Actor, now: datetime
         and item.produced_at >= oldest
         and item.subject_digest == record.subject_digest
     }
+    requested_by = UUID(actor.id) if actor.kind == "person" else None
     if {"bias", "performance"} - standing:
         order_job(
             kind=Job.Kind.PREDICTIONS_AUDIT,
             version_uri=version.uri,
-            requested_by=UUID(actor.id) if actor.kind == "person" else None,
+            requested_by=requested_by,
             now=now,
         )
+    order_wanted_recomputation(
+        version=version, policy=policy, requested_by=requested_by, actor=actor, now=now
+    )
 
 
 @transaction.atomic(durable=True)

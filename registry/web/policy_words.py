@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 
+from lineage.domain.comparison import Verdict
 from registry.domain.policy import (
     BiasGate,
     Gate,
@@ -12,6 +13,7 @@ from registry.domain.policy import (
     MetricFloorGate,
     NotWorseThanChampionGate,
     Policy,
+    RecomputationGate,
 )
 from registry.domain.words import Origin
 
@@ -66,11 +68,18 @@ def _asks(gate: Gate) -> str:
                 f"{_words(gate.metric)} is not more than {_number(gate.at_most_drop)} under the"
                 " champion's on the same rows. Not applicable while there was no champion."
             )
+        case RecomputationGate():
+            level = gate.at_least.value.replace("_", " ")
+            better = "" if gate.at_least is Verdict.IDENTICAL else " or better"
+            return (
+                "Muniment trained the version again from its lineage record alone, not more than"
+                f" {gate.max_age_days} days ago, and it came out {level}{better}."
+            )
 
 
 def _also(gate: Gate) -> list[str]:
     also = []
-    if Origin.REPORTED not in gate.accepts:
+    if Origin.REPORTED not in gate.accepts and not isinstance(gate, RecomputationGate):
         also.append("Only evidence that Muniment computed itself counts.")
     if isinstance(gate, BiasGate):
         criteria = gate.criteria
@@ -81,6 +90,13 @@ def _also(gate: Gate) -> list[str]:
         )
         if gate.also_reported:
             also.append(f"Reported beside it, not judged: {', '.join(gate.also_reported)}.")
+    if isinstance(gate, RecomputationGate):
+        also += [
+            f"{bound.metric} may differ by {float(bound.at_most):.6g} ({bound.unit})."
+            for bound in gate.tolerance
+        ]
+        if gate.negative_control:
+            also.append("Trained on permuted labels it must come out another model.")
     if gate.waivable_by:
         also.append(f"May be waived by: {', '.join(gate.waivable_by)}.")
     else:

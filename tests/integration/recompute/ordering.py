@@ -17,7 +17,8 @@ from lineage.domain.comparison import Verdict
 from lineage.models import LineageRecord, Recomputation
 from lineage.recompute.order import LegOutcome, RecomputationOrder, Recomputed
 from muniment.lineage_file import Code, Command, LineageFile
-from registry.services.recomputing import perform_recomputation, request_recomputation
+from registry.services.recomputation_orders import request_recomputation
+from registry.services.recomputing import perform_recomputation
 from registry.services.sources import client_of, default_source
 from tests.integration.web.world import World, lay_lineage
 

@@ -25,7 +25,8 @@ from registry.errors import (
     RecomputationNotPossible,
     RecomputationOpen,
 )
-from registry.services.recomputing import stop_recomputation, take_up_recomputations
+from registry.services.recomputation_orders import stop_recomputation
+from registry.services.recomputing import take_up_recomputations
 from tests.integration.recompute.ordering import (
     CAPTURE,
     Computing,

@@ -196,3 +196,73 @@ def decide(view: EvidenceView, facts: ApprovalFacts | None = None) -> Decision:
 def outcomes(decision: Decision) -> dict[str, str]:
     """Give each gate's outcome by its id."""
     return {gate.id: gate.outcome.value for gate in decision.gates}
+
+
+RECOMPUTATION_POLICY = """\
+name: reproduced
+version: 1
+title: What is served can be made again
+jurisdiction: US
+legal_sources:
+  - citation: SR 26-2, Guidance on Model Risk Management
+    as_of: 2026-11-23
+in_force_from: 2026-11-01
+bound_to:
+  risk_tiers: [high]
+  aliases: [champion]
+evidence_max_age_days: 90
+gates:
+  - id: reproduced
+    kind: recomputation
+    title: Trained again, it comes out the same
+    accepts: [computed]
+    at_least: within_tolerance
+    max_age_days: 30
+approvals:
+  count: 2
+  roles: [reviewer]
+  distinct_from: [requester, trainer]
+"""
+
+
+@cache
+def recomputation_policy() -> Policy:
+    """Parse a policy with one gate, which asks for a recomputation."""
+    return parse_policy(RECOMPUTATION_POLICY)
+
+
+def recomputation_measurements(**changes: Any) -> dict[str, Any]:
+    """Give the measurements of a retraining that came out identical, or what `changes` make."""
+    return {
+        "verdict": "identical",
+        "reason": "The model's files came out with the same bytes.",
+        "record_sha256": lineage_facts().digest,
+        "basis": "artifact_bytes",
+        "tolerance": {"absolute": 1e-9, "relative": 1e-6},
+        "artifacts": {"compared": 2, "differing_count": 0, "differing": [], "left_out": []},
+        "predictions": {
+            "rows": 200,
+            "rows_differing": 0,
+            "identical": True,
+            "within_tolerance": True,
+            "max_difference": 0.0,
+        },
+        "metrics": {"accuracy": {"recorded": 0.9, "recomputed": 0.9, "difference": 0.0}},
+        "parameters": {"compared": 3, "differing_count": 0, "differing": {}},
+        "signature": "same",
+        "negative_control": {"result": "changed", "reason": "61 of 200 predictions are others."},
+        **changes,
+    }
+
+
+def recomputation_item(measurements: Mapping[str, Any] | None = None) -> EvidenceItem:
+    """Give evidence of a recomputation that passes, or with other measurements."""
+    return EvidenceItem(
+        kind="recomputation",
+        origin="computed",
+        conclusion="pass",
+        subject_digest=SUBJECT,
+        measurements=recomputation_measurements() if measurements is None else measurements,
+        produced_at=NOW - timedelta(days=1),
+        digest="5" * 64,
+    )

@@ -110,7 +110,7 @@ measured = st.one_of(
 def items_of(measurements: st.SearchStrategy[Any]) -> st.SearchStrategy[tuple[EvidenceItem, ...]]:
     item = st.builds(
         EvidenceItem,
-        kind=st.sampled_from(["bias", "performance"]) | text,
+        kind=st.sampled_from(["bias", "performance", "recomputation"]) | text,
         origin=st.sampled_from(["reported", "computed"]) | text,
         conclusion=st.sampled_from(["pass", "fail", "insufficient", "error"]) | text,
         subject_digest=subjects | text,
@@ -153,7 +153,9 @@ def views(measurements: st.SearchStrategy[Any] = measured) -> st.SearchStrategy[
         subject_digest=subjects,
         lineage=lineages,
         items=items_of(measurements),
-        under_way=st.frozensets(st.sampled_from(["lineage", "bias", "performance"]) | text),
+        under_way=st.frozensets(
+            st.sampled_from(["lineage", "bias", "performance", "recomputation"]) | text
+        ),
     )
 
 
