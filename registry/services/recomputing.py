@@ -11,6 +11,7 @@ from audits.domain.actor import RECOMPUTER
 from lineage.errors import ArtifactMissing, MlflowUnavailable
 from lineage.mlflow import MlflowClient
 from lineage.models import Recomputation
+from lineage.recompute.errors import SandboxUnavailable
 from lineage.recompute.order import RecomputationOrder, Recomputed
 from lineage.services.recomputation_lease import Lease, keep_lease
 from lineage.services.recomputations import (
@@ -26,7 +27,7 @@ from registry.services.recompute_order import NotRecorded, not_recorded, order_o
 
 _LOST = "its worker was lost"
 # Trying again gives the same.
-FINAL = (ArtifactMissing,)
+FINAL = (ArtifactMissing, SandboxUnavailable)
 
 
 class Recomputing(Protocol):
