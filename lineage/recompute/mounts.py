@@ -10,9 +10,9 @@ from typing import Final
 
 WORK: Final = PurePosixPath("/work")
 # A mount over these would change what the system inside is, or hide what keeps it closed.
-_SYSTEM: Final = tuple(
-    PurePosixPath("/", name)
-    for name in "bin boot dev etc lib lib32 lib64 libx32 proc run sbin sys usr work".split()
+_SYSTEM: Final = (
+    *(PurePosixPath("/", name) for name in ("bin", "boot", "dev", "etc", "lib", "lib32", "lib64")),
+    *(PurePosixPath("/", name) for name in ("libx32", "proc", "run", "sbin", "sys", "usr", "work")),
 )
 _SYSTEM_PYTHON: Final = PurePosixPath("/usr")
 
