@@ -36,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: without the program's name; the process's own by default.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
-    wants_json = "--json" in arguments
+    wants_json = "--json" in arguments and arguments[:1] != ["run"]
     try:
         options = _parser().parse_args(arguments)
         return _run(options)
@@ -58,6 +58,10 @@ def _run(options: Namespace) -> int:
         from muniment.cli import digest
 
         return digest.run(options.paths, as_json=options.json)
+    if options.command == "run":
+        from muniment.cli import run
+
+        return run.run(options)
     if options.command == "verify":
         if len(options.things) > 2:
             raise UsageError("muniment verify: one thing at a time, or two that belong together")
@@ -96,6 +100,7 @@ def _parser() -> argparse.ArgumentParser:
     digest.add_argument("paths", nargs="+", metavar="PATH")
     digest.add_argument("--json", action="store_true", help="print one JSON document")
 
+    _add_run(commands)
     _add_verify(commands)
 
     gate = commands.add_parser(
@@ -138,6 +143,38 @@ def _parser() -> argparse.ArgumentParser:
     )
     rollback.add_argument("--json", action="store_true", help="print one JSON document")
     return parser
+
+
+def _add_run(commands: argparse._SubParsersAction[_Parser]) -> None:
+    run = commands.add_parser(
+        "run",
+        usage="muniment run [OPTION ...] -- COMMAND ...",
+        help="run a training and record what it was made of",
+        description="Run a command and record, in the MLflow runs that it makes, its commit, data, "
+        "environment and configuration. Output, signals and exit status are the command's; 125 "
+        "where changes that no commit holds are refused.",
+    )
+    run.add_argument(
+        "--data",
+        action="append",
+        default=[],
+        metavar="ROLE=WHAT",
+        help="a path or URI that the command reads as training, validation or evaluation data; "
+        "may be repeated",
+    )
+    run.add_argument(
+        "--env",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="record this environment variable as well; may be repeated",
+    )
+    run.add_argument(
+        "--allow-dirty",
+        action="store_true",
+        help="run although files differ from the commit; the code counts as weak",
+    )
+    run.add_argument("arguments", nargs=argparse.REMAINDER, metavar="COMMAND")
 
 
 def _add_verify(commands: argparse._SubParsersAction[_Parser]) -> None:

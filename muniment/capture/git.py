@@ -1,0 +1,155 @@
+"""What git says of the folder that a command runs in."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+from muniment.attest.digest import sha256_file
+from muniment.attest.errors import DigestError
+from muniment.lineage_file import Code
+
+# Longer than any repository needs, and short enough that a hanging file system is no end.
+_GIT_SECONDS: Final = 60
+_MAX_CHANGED: Final = 10_000
+_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Repository:
+    """A working copy as it stood before the command started.
+
+    Attributes:
+        root: None where there is no repository.
+        changes: what differs from the commit, as ``git status`` writes it: ``M train.py``.
+        faults: what could not be said, one sentence each.
+    """
+
+    root: Path | None
+    code: Code
+    changes: tuple[str, ...] = ()
+    faults: tuple[str, ...] = ()
+
+
+class _GitSilent(Exception):
+    """Git did not answer; the message says why."""
+
+
+def look_at_repository(folder: Path) -> Repository:
+    """Read commit, remote and changes. Never raises: what git cannot say is a fault."""
+    try:
+        root = Path(_text(folder, "rev-parse", "--show-toplevel"))
+    except _GitSilent as error:
+        return Repository(None, Code(), faults=(f"The code's commit is not recorded: {error}",))
+    faults: list[str] = []
+    commit = remote = diff = ""
+    is_dirty: bool | None = None
+    changes: tuple[str, ...] = ()
+    try:
+        commit = _commit(root)
+        changes = _changes(root)
+        is_dirty = bool(changes)
+        diff = _diff_sha256(root) if is_dirty else ""
+    except _GitSilent as error:
+        faults.append(f"The code's state is not recorded in full: {error}")
+    try:
+        remote = without_credentials(_remote(root))
+        if not remote:
+            faults.append("The repository has no remote: nobody else can fetch its commit.")
+        elif commit and not _text(root, "branch", "--remotes", "--contains", commit):
+            faults.append("No branch of a remote holds the commit yet: push it.")
+    except _GitSilent as error:
+        faults.append(f"Whether the commit can be fetched is not known: {error}")
+    code = Code(commit=commit, remote=remote, is_dirty=is_dirty, diff_sha256=diff)
+    return Repository(root, code, changes, tuple(faults))
+
+
+def without_credentials(remote: str) -> str:
+    """Return a remote without the user, password and query that it may carry.
+
+    Only ``ssh`` keeps its user name; ``user@host:path`` is left as it is.
+    """
+    if "://" not in remote:
+        return remote
+    try:
+        split = urlsplit(remote)
+    except ValueError:
+        return ""
+    user, at, host = split.netloc.rpartition("@")
+    if split.scheme in ("ssh", "git+ssh") and at:
+        host = f"{user.partition(':')[0]}@{host}"
+    return split._replace(netloc=host, query="", fragment="").geturl()
+
+
+def _commit(root: Path) -> str:
+    commit = _text(root, "rev-parse", "--verify", "HEAD")
+    if _COMMIT.fullmatch(commit) is None:
+        raise _GitSilent("HEAD is no commit.")
+    return commit
+
+
+def _changes(root: Path) -> tuple[str, ...]:
+    listed = _git(root, "status", "--porcelain=v1", "-z", "--untracked-files=all")
+    parts = listed.decode("utf-8", "replace").split("\0")
+    found, is_origin = [], False
+    for part in parts:
+        if is_origin or not part:
+            is_origin = False
+            continue
+        # Of a rename the old name follows by itself.
+        is_origin = part[0] in "RC"
+        found.append(part.strip())
+    return tuple(found[:_MAX_CHANGED])
+
+
+def _diff_sha256(root: Path) -> str:
+    """Return the SHA-256 of the diff to the commit, then of each untracked file and its name."""
+    whole = hashlib.sha256(
+        _git(root, "diff", "HEAD", "--binary", "--no-ext-diff", "--no-textconv", "--no-color")
+    )
+    untracked = _git(root, "ls-files", "--others", "--exclude-standard", "-z").split(b"\0")
+    for name in sorted(name for name in untracked if name):
+        try:
+            digest = sha256_file(root / name.decode("utf-8", "surrogateescape")).hex
+        except DigestError:
+            digest = "-" * 64
+        whole.update(digest.encode() + b"  " + name + b"\0")
+    return whole.hexdigest()
+
+
+def _remote(root: Path) -> str:
+    remotes = _text(root, "remote").split()
+    if not remotes:
+        return ""
+    name = "origin" if "origin" in remotes else remotes[0]
+    return _text(root, "remote", "get-url", name)
+
+
+def _text(folder: Path, *arguments: str) -> str:
+    return _git(folder, *arguments).decode("utf-8", "replace").strip()
+
+
+def _git(folder: Path, *arguments: str) -> bytes:
+    command: Sequence[str] = ("git", "-C", str(folder), "--no-optional-locks", *arguments)
+    try:
+        done = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=_GIT_SECONDS,
+            check=False,
+        )
+    except FileNotFoundError:
+        raise _GitSilent("git is not installed.") from None
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise _GitSilent(f"git does not answer ({type(error).__name__}).") from error
+    if done.returncode != 0:
+        said = done.stderr.decode("utf-8", "replace").strip().splitlines()
+        raise _GitSilent(f"git says: {said[-1][:300] if said else done.returncode}")
+    return done.stdout
