@@ -162,6 +162,7 @@ def _build(folder: Path, pins: Sequence[Pin], base: _Interpreter, packages: Pack
         _make_read_only(target)
         with suppress(FileExistsError, OSError):
             target.rename(folder)  # whoever was faster built the same
+            folder.chmod(0o555)
         if not folder.is_dir():
             raise _error("store", "The built environment cannot be moved into place.")
     finally:
@@ -269,7 +270,7 @@ def _trees(capture: LineageFile) -> dict[str, str]:
 
 
 def _make_read_only(folder: Path) -> None:
-    for path in (folder, *folder.rglob("*")):
+    for path in folder.rglob("*"):
         if not path.is_symlink():
             path.chmod(0o555 if path.is_dir() or os.access(path, os.X_OK) else 0o444)
 

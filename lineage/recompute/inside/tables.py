@@ -1,6 +1,6 @@
 """Inside the sandbox: take a probe set out of a table, or permute what a model learns from it.
 
-    tables.py probe  TABLE COLUMNS.json OUTPUT.parquet
+    tables.py probe  TABLE COLUMNS.json OUTPUT.json
     tables.py permute FOLDER COLUMNS.json SEED
 
 COLUMNS.json is ``[{"name", "type"}, …]``, the model's inputs as its signature has them. Prints one
@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import random
 import sys
 from pathlib import Path
@@ -34,7 +35,11 @@ _ARROW = {
 
 
 def make_probe(table: Path, columns: list[dict[str, str]], output: Path) -> int:
-    """Write up to 1,000 rows, evenly spaced, with the input columns alone; return how many."""
+    """Write up to 1,000 rows, evenly spaced, of the input columns alone; return how many.
+
+    As ``[{"name", "type", "values"}, …]`` in JSON, which any environment can read; null is what
+    was blank or is no number.
+    """
     import pyarrow as pa
     import pyarrow.csv
     import pyarrow.parquet as pq
@@ -55,8 +60,16 @@ def make_probe(table: Path, columns: list[dict[str, str]], output: Path) -> int:
     count: int = min(rows.num_rows, PROBE_ROWS)
     evenly = [number * rows.num_rows // count for number in range(count)]
     rows = rows.take(pa.array(evenly, type=pa.int64()))
-    pq.write_table(rows.replace_schema_metadata(None), output)
+    probe = [{**one, "values": [_plain(v) for v in rows.column(one["name"])]} for one in columns]
+    output.write_text(json.dumps(probe, allow_nan=False), encoding="utf-8")
     return count
+
+
+def _plain(value: Any) -> Any:
+    plain = value.as_py()
+    if isinstance(plain, float) and not math.isfinite(plain):
+        return None
+    return plain if plain is None or isinstance(plain, (bool, int, float, str)) else str(value)
 
 
 def permute(folder: Path, inputs: set[str], seed: int) -> int:

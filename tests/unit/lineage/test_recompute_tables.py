@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from pathlib import Path
 
 import pyarrow as pa
@@ -27,12 +28,18 @@ def _write(path: Path, rows: int) -> Path:
 
 
 def test_the_probe_has_the_inputs_alone_in_the_signatures_order_and_types(tmp_path: Path) -> None:
-    output = tmp_path / "probe.parquet"
+    output = tmp_path / "probe.json"
     assert make_probe(_write(tmp_path / "loans.csv", 2_500), COLUMNS, output) == 1_000
-    probe = pq.read_table(output)
-    assert probe.schema == pa.schema([("income", pa.float64()), ("late", pa.int64())])
-    late = probe.column("late").to_pylist()
-    assert (late[0], late[-1], len(set(late))) == (0, 2_497, 1_000)
+    income, late = json.loads(output.read_bytes())
+    assert (income["name"], income["type"], income["values"][1]) == ("income", "double", 4.5)
+    assert (late["values"][0], late["values"][-1], len(set(late["values"]))) == (0, 2_497, 1_000)
+
+
+def test_what_is_blank_or_no_number_is_null_in_the_probe(tmp_path: Path) -> None:
+    table = tmp_path / "loans.csv"
+    table.write_text("income,late\n,1\nnan,2\n0.1,3\n", encoding="utf-8")
+    make_probe(table, COLUMNS, tmp_path / "probe")
+    assert json.loads((tmp_path / "probe").read_bytes())[0]["values"] == [None, None, 0.1]
 
 
 def test_the_probe_of_the_same_table_is_the_same_to_the_byte(tmp_path: Path) -> None:
