@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from lineage.domain.placing import WORK
 from lineage.recompute.errors import SandboxUnavailable
 from lineage.recompute.launch import Job, Launch
-from lineage.recompute.mounts import WORK
 from lineage.recompute.users import JobUser, free_user
 
 _USER: Final = 1000

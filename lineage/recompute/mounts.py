@@ -8,12 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-WORK: Final = PurePosixPath("/work")
-# A mount over these would change what the system inside is, or hide what keeps it closed.
-_SYSTEM: Final = (
-    *(PurePosixPath("/", name) for name in ("bin", "boot", "dev", "etc", "lib", "lib32", "lib64")),
-    *(PurePosixPath("/", name) for name in ("libx32", "proc", "run", "sbin", "sys", "usr", "work")),
-)
 _SYSTEM_PYTHON: Final = PurePosixPath("/usr")
 
 
@@ -27,17 +21,6 @@ class Mount:
 
     source: Path
     target: PurePosixPath
-
-
-def may_stand_at(target: PurePosixPath) -> bool:
-    """Say whether a mount may stand at an absolute path: no part of the system, nothing odd."""
-    return (
-        target.is_absolute()
-        and len(target.parts) > 1
-        and not target.parts[0].startswith("//")
-        and ".." not in target.parts
-        and not any(target == place or place in target.parents for place in _SYSTEM)
-    )
 
 
 def interpreter_mounts(python: Path) -> tuple[Mount, ...]:

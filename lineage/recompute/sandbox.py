@@ -16,11 +16,12 @@ from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import Final
 
+from lineage.domain.placing import WORK
 from lineage.recompute.bubblewrap import Bubblewrap
 from lineage.recompute.errors import SandboxUnavailable
 from lineage.recompute.launch import GO, READY, Job, Kind, Launch
 from lineage.recompute.limits import MIB, Ended, Limits, Why
-from lineage.recompute.mounts import WORK, Mount
+from lineage.recompute.mounts import Mount
 from lineage.recompute.users import DEFAULT_USERS
 from lineage.recompute.watching import Watch
 
