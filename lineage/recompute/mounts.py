@@ -8,6 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Final
 
+from lineage.domain.placing import WORK
+
+__all__ = ["WORK", "Mount", "interpreter_mounts"]
+
 _SYSTEM_PYTHON: Final = PurePosixPath("/usr")
 
 
