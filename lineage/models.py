@@ -12,6 +12,7 @@ from django.db import models
 from django.db.models import Q
 
 from audits.models import Evidence, LogEntry
+from lineage.domain.graph import MAX_KEY, MAX_NAME, Role
 from lineage.domain.recomputation import OPEN_STATUSES, RecomputationStatus
 
 _OPEN = sorted(status.value for status in OPEN_STATUSES)
@@ -32,6 +33,48 @@ class LineageRecord(models.Model):
     class Meta:
         db_table = "lineage_record"
         indexes = [models.Index(fields=["version_uri", "-recorded_at"], name="lineage_record_of")]
+
+
+class ArtifactNode(models.Model):
+    """An artifact by its key: a digest, or what stands for one (`lineage.domain.graph`)."""
+
+    key = models.CharField(max_length=MAX_KEY, unique=True)  # its pattern index finds prefixes too
+
+    class Meta:
+        db_table = "lineage_node_record"
+
+
+class ArtifactEdge(models.Model):
+    """What a lineage record says that an artifact was to the training."""
+
+    # The constraint's index finds the edges of a record.
+    record = models.ForeignKey(
+        LineageRecord, on_delete=models.PROTECT, related_name="edges", db_index=False
+    )
+    node = models.ForeignKey(ArtifactNode, on_delete=models.PROTECT, related_name="edges")
+    role = models.CharField(max_length=12, choices=[(one.value, one.value) for one in Role])
+    name = models.CharField(max_length=MAX_NAME, blank=True)  # what the record calls it
+
+    class Meta:
+        db_table = "lineage_edge_record"
+        constraints = [
+            models.UniqueConstraint(fields=["record", "role", "node"], name="lineage_edge_once")
+        ]
+
+
+class EnvironmentPackage(models.Model):
+    """A package that an environment holds: said once, however many records name the environment."""
+
+    environment = models.ForeignKey(
+        ArtifactNode, on_delete=models.PROTECT, related_name="packages", db_index=False
+    )
+    package = models.ForeignKey(ArtifactNode, on_delete=models.PROTECT, related_name="environments")
+
+    class Meta:
+        db_table = "lineage_package_record"
+        constraints = [
+            models.UniqueConstraint(fields=["environment", "package"], name="lineage_package_once")
+        ]
 
 
 class AllowedPlace(models.Model):

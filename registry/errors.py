@@ -181,3 +181,9 @@ class RecomputationClosed(RegistryError):
 
     code = "recomputation_closed"
     status = HTTPStatus.CONFLICT
+
+
+class TraceNotUnderstood(RegistryError):
+    """What is to be traced names no artifact, or too many."""
+
+    code = "trace_not_understood"

@@ -25,6 +25,7 @@ from lineage.domain.captured import (
     seeds_of,
 )
 from lineage.domain.environment import LOCK_PATH
+from lineage.domain.graph import BASE_MODEL_TAG, base_models_in
 from lineage.domain.leg import Leg
 from lineage.domain.redaction import bounded, without_credentials
 from lineage.domain.rows import Run
@@ -47,7 +48,7 @@ MAX_DATASET_BYTES: Final = 8_000
 
 @dataclass(frozen=True, slots=True)
 class Dependency:
-    """Something that the version was made from; `digest` is textual."""
+    """Something that the version was made from; `digest` is textual, empty where a URI names it."""
 
     name: str
     digest: str
@@ -56,18 +57,20 @@ class Dependency:
     def as_resource(self) -> dict[str, Any]:
         """Return the in-toto ResourceDescriptor."""
         algorithm, _, digits = self.digest.partition(":")
+        digest = {"digest": {algorithm: digits}} if self.digest else {}
         uri = {} if self.uri is None else {"uri": self.uri}
-        return {"name": self.name, "digest": {algorithm: digits}, **uri}
+        return {"name": self.name, **digest, **uri}
 
     def as_mapping(self) -> dict[str, str | None]:
         """Return it for the facts that pages and reports show."""
-        return {"name": self.name, "digest": self.digest, "uri": self.uri}
+        return {"name": self.name, "digest": self.digest or None, "uri": self.uri}
 
 
 def dependencies_of(
     run: Run, lock: LockFile | None, file: LineageFile | None = None
 ) -> tuple[Dependency, ...]:
-    """Return code, data and environment, those of them that are named by a full digest.
+    """Return code, data and environment, those of them that are named by a full digest; and what
+    it was tuned from, by a digest or by the name of one exact version.
 
     Args:
         lock: of the run, from the place where its lineage file has it where there is `file`.
@@ -82,6 +85,13 @@ def dependencies_of(
         path = LOCK_PATH if file is None else lineage_file.LOCK_PATH
         uri = f"{place}/{path}" if place else None
         found.append(Dependency("environment lock", f"sha256:{lock.sha256}", uri))
+    for said in base_models_in(run.tags.get(BASE_MODEL_TAG, "")):
+        named = said.startswith("models:/")
+        found.append(
+            Dependency("base model", "", bounded(said, 300))
+            if named
+            else Dependency("base model", said)
+        )
     return tuple(found)
 
 

@@ -24,6 +24,7 @@ from lineage.domain.captured import (
 )
 from lineage.domain.environment import LOCK_PATH, MAX_LOCK_BYTES, read_environment
 from lineage.domain.grading import Origins, grade_legs
+from lineage.domain.graph import BASE_MODEL_TAG, base_models_in
 from lineage.domain.leg import Leg
 from lineage.domain.link import Link, LinkKind, judge_link
 from lineage.domain.provenance import build_predicate, dependencies_of
@@ -47,7 +48,8 @@ class CollectedLineage:
         legs: code, data, environment and configuration, in this order.
         predicate: of SLSA provenance v1, without the stream's three keys.
         facts: the same as JSON for pages and reports: ``parameters``, ``metrics``, ``seed``,
-            ``commit``, ``remote``, ``dataset``, ``entry_point``, ``packages``, ``dependencies``,
+            ``commit``, ``remote``, ``dataset``, ``entry_point``, ``packages``, ``base_models``
+            (digests, or names with a version, that the run was tuned from), ``dependencies``,
             and ``capture``: the lineage file that a recomputation repeats; None where too little
             is known.
         artifacts: every file's digest, or why there is none.
@@ -232,6 +234,7 @@ def _facts(run: Run | None, lock: LockFile | None, kept: KeptFile) -> dict[str, 
         "entry_point": entry_point_of(run, kept.file),
         "dataset": dataset_facts_of(run, kept.file),
         "packages": {} if lock is None else dict(lock.environment.packages),
+        "base_models": list(base_models_in(run.tags.get(BASE_MODEL_TAG, ""))),
         "capture": None if capture is None else capture.as_mapping(),
     }
 

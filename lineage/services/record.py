@@ -1,4 +1,4 @@
-"""Recording a version's lineage: the statement in the log and the row that pages read."""
+"""Recording a version's lineage: the statement in the log, the row that pages read, the graph."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from audits.domain.log import Event
 from audits.services.log import SLSA_PROVENANCE, append_statement
 from lineage.models import LineageRecord
 from lineage.services.collect import CollectedLineage
+from lineage.services.graph import draw_record
 
 
 @transaction.atomic
@@ -31,7 +32,7 @@ def record_lineage(*, collected: CollectedLineage, actor: Actor, now: datetime) 
         actor=actor,
         now=now,
     )
-    return LineageRecord.objects.create(
+    record = LineageRecord.objects.create(
         version_uri=snapshot.version_uri,
         stream=snapshot.stream,
         subject_digest=str(collected.subject_digest),
@@ -50,3 +51,5 @@ def record_lineage(*, collected: CollectedLineage, actor: Actor, now: datetime) 
         recorded_at=now,
         entry=entry,
     )
+    draw_record(record=record, model_name=snapshot.model_name)
+    return record

@@ -14,6 +14,7 @@ from registry.api.rollbacks import (
     RollbackTokenView,
     RollbackView,
 )
+from registry.api.trace import MadeFromView, TraceView
 from registry.api.violations import ViolationsView
 
 urlpatterns = [
@@ -34,6 +35,12 @@ urlpatterns = [
         name="rollback-revocation",
     ),
     path("violations", ViolationsView.as_view(), name="violations"),
+    path("trace", TraceView.as_view(), name="trace"),
+    path(
+        "models/<path:name>/versions/<int:version>/made-from",
+        MadeFromView.as_view(),
+        name="made-from",
+    ),
     path("aliases", AllAliasesView.as_view(), name="aliases"),
     path("models/<path:name>/aliases", ModelAliasesView.as_view(), name="model-aliases"),
     path("models/<path:name>/versions/<int:version>/gate", GateView.as_view(), name="gate"),

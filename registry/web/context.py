@@ -36,6 +36,7 @@ _SECTIONS = {
     "violations": "violations",
     "violation": "violations",
     "accept-violation": "violations",
+    "trace": "trace",
     "policies": "policies",
     "policy": "policies",
 }

@@ -14,6 +14,7 @@ from registry.web.views import (
     promotions,
     reports,
     rollbacks,
+    trace,
     versions,
     violations,
 )
@@ -26,6 +27,8 @@ urlpatterns = [
     path("plan.csv", plan.plan_csv, name="plan-csv"),
     path("plan/mode", plan.change_mode, name="plan-mode"),
     path("plan/bind", plan_binding.bind_in_bulk, name="plan-bind"),
+    path("trace/", trace.trace_page, name="trace"),
+    path("trace.csv", trace.trace_csv, name="trace-csv"),
     path("find", inventory.find, name="find"),
     # The name is taken greedily, so that one with a slash is cut at the last `/versions/`.
     path(

@@ -200,11 +200,13 @@ def lay_lineage(
     dataset_sha256: str | None = hashlib.sha256(b"loanapp").hexdigest(),
     has_commit: bool = True,
     capture: LineageFile | None = None,
+    base_models: Sequence[str] = (),
 ) -> LineageRecord:
     """Record the lineage of a run, graded by the real rules; MLflow itself is not asked.
 
     Args:
         capture: what the kit recorded of the training, where it did.
+        base_models: digests or names of what the run was tuned from.
     """
     snapshot = snapshot_of(version)
     lock = b"fairlearn==0.15.0\nnumpy==2.4.6\nscikit-learn==1.9.1\n"
@@ -268,6 +270,7 @@ def lay_lineage(
                 "uri": "file:///data/loanapp.csv",
             },
             "packages": dict(environment.environment.packages),
+            "base_models": list(base_models),
             "dependencies": [item.as_mapping() for item in dependencies],
             **({"capture": capture.as_mapping()} if capture is not None else {}),
         },
