@@ -7,12 +7,12 @@ comes out another one.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
-from lineage.domain.comparison import compare
+from lineage.domain.comparison import Comparison, Verdict, compare
 from lineage.domain.differences import Outcome, Tolerance
 
 MAX_REPEATS: Final = 10
@@ -76,6 +76,29 @@ def judge_control(recomputed: Outcome, permuted: Outcome) -> Control:
         "The model trained on permuted labels could not be asked for predictions, so the two "
         "could not be compared.",
     )
+
+
+def conclude(
+    found: Comparison, control: Control | None, spread: Mapping[str, Any] | None
+) -> tuple[Verdict, str]:
+    """Return the verdict of a recomputation and why, in the light of control and spread.
+
+    Neither makes a verdict better: a control that shows nothing is for whoever asks for one.
+
+    Args:
+        control: None where none was asked for. spread: as `measure_spread` gives it, or None.
+    """
+    if control is not None and control.result is ControlResult.SAME:
+        return Verdict.NOT_REPRODUCIBLE, f"Output does not depend on the data. {control.reason}"
+    if found.verdict is not Verdict.DIVERGED or spread is None:
+        return found.verdict, found.reason
+    count = spread["repeats"]
+    added = (
+        f"{count} retrainings agree with each other, so it is not chance."
+        if spread["is_deterministic"]
+        else f"{count} retrainings differ from each other too: it was never deterministic."
+    )
+    return found.verdict, f"{found.reason} {added}"
 
 
 def measure_spread(outcomes: Sequence[Outcome]) -> dict[str, Any]:

@@ -26,3 +26,9 @@ class SandboxUnavailable(LineageError):
     """Nothing here can hold hostile code, so nothing is run; its sentence says what to install."""
 
     code = "sandbox_unavailable"
+
+
+class RecomputationCancelled(LineageError):
+    """Somebody cancelled it, or its worker is to stop: nothing came of it."""
+
+    code = "recomputation_cancelled"

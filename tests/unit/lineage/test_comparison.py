@@ -10,7 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lineage.domain.comparison import Basis, Verdict, compare
-from lineage.domain.control import ControlResult, judge_control, measure_spread
+from lineage.domain.control import (
+    ControlResult,
+    conclude,
+    judge_control,
+    measure_spread,
+)
 from lineage.domain.differences import Outcome, Tolerance
 
 FILES = {"MLmodel": "1" * 64, "model.pkl": "2" * 64, "requirements.txt": "3" * 64}
@@ -209,3 +214,19 @@ def test_the_spread_tells_a_training_that_was_never_deterministic() -> None:
     assert spread["metrics"]["accuracy"] == [0.906, 0.91]
     assert spread["predictions_max_difference"] == pytest.approx(0.1)
     assert measure_spread([THERE, THERE])["is_deterministic"] is True
+
+
+def test_a_model_that_does_not_depend_on_its_data_is_not_reproducible() -> None:
+    control = judge_control(THERE, THERE)
+    verdict, reason = conclude(compare(THERE, THERE), control, None)
+    assert verdict is Verdict.NOT_REPRODUCIBLE
+    assert reason.startswith("Output does not depend on the data.")
+
+
+def test_the_spread_says_whether_a_difference_is_chance() -> None:
+    found = compare(replace(THERE, metrics={"accuracy": 0.94}), THERE)
+    steady = measure_spread([THERE, THERE])
+    assert "so it is not chance" in conclude(found, None, steady)[1]
+    wobbling = measure_spread([THERE, replace(THERE, metrics={"accuracy": 0.1})])
+    assert "never deterministic" in conclude(found, None, wobbling)[1]
+    assert conclude(found, None, None) == (found.verdict, found.reason)

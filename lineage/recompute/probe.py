@@ -1,0 +1,148 @@
+"""The probe set and the permuted data, made in the sandbox out of the recorded data sets."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any, Final
+
+from lineage.recompute.collecting import collect_tree, read_small
+from lineage.recompute.inside import tables
+from lineage.recompute.limits import Limits
+from lineage.recompute.mounts import WORK, interpreter_mounts
+from lineage.recompute.sandbox import Sandbox
+from lineage.recompute.signature import Signature
+from muniment.datasets.reference import DatasetReference
+
+_SUFFIXES: Final = (".csv", ".tsv", ".parquet")
+# What the model did not learn from is asked first.
+_ORDER_OF_ROLES: Final = ("evaluation", "validation", "training")
+_MOST_TRIED: Final = 5
+# Any will do; a fixed one makes the control itself repeatable.
+_SEED: Final = 1
+_MAX_PROBE_BYTES: Final = 256 * 1024 * 1024
+_COLUMNS, _PROGRAM, _PROBE, _TABLES = "columns.json", "tables.py", "probe.json", "tables"
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """A recorded data set, and where its checked bytes lie now: a file or a folder."""
+
+    reference: DatasetReference
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """Rows that both models are asked about; frozen by the digests of the data and of itself."""
+
+    path: Path
+    sha256: str
+    dataset: str
+
+    def as_mapping(self) -> dict[str, str]:
+        """Return what names it, as JSON."""
+        return {"sha256": self.sha256, "dataset": self.dataset}
+
+
+@dataclass(frozen=True, slots=True)
+class TableReader:
+    """Reads tables that others wrote: in the sandbox, with the worker's own libraries."""
+
+    sandbox: Sandbox
+    limits: Limits
+
+    def make_probe(
+        self, datasets: Sequence[Fetched], signature: Signature, work: Path
+    ) -> Probe | None:
+        """Return up to 1,000 rows of the model's inputs; None where no table has them all."""
+        if not signature.inputs:
+            return None
+        for number, (fetched, table) in enumerate(_tables(datasets)[:_MOST_TRIED]):
+            folder = work / f"probe-{number}"
+            folder.mkdir(parents=True)
+            copied = f"table{table.suffix.lower()}"
+            shutil.copyfile(table, folder / copied)
+            said = self._run(folder, "probe", copied, signature, str(WORK / _PROBE))
+            if said is not None and said.get("rows"):
+                probe = work / _PROBE
+                content = read_small(folder, PurePosixPath(_PROBE), at_most_bytes=_MAX_PROBE_BYTES)
+                probe.write_bytes(content)
+                return Probe(probe, hashlib.sha256(content).hexdigest(), fetched.reference.name)
+        return None
+
+    def permute(
+        self, datasets: Sequence[Fetched], signature: Signature, work: Path
+    ) -> list[Fetched] | None:
+        """Return copies in which labels went to other rows; None where no label was found."""
+        if not signature.inputs:
+            return None
+        folder, permuted = work / "permuting", work / "permuted"
+        copied = [
+            PurePosixPath(_TABLES, str(number), fetched.path.name)
+            for number, fetched in enumerate(datasets)
+        ]
+        for fetched, place in zip(datasets, copied, strict=True):
+            (folder / place).parent.mkdir(parents=True)
+            if fetched.path.is_dir():
+                shutil.copytree(fetched.path, folder / place, symlinks=True)
+            else:
+                shutil.copyfile(fetched.path, folder / place)
+        said = self._run(folder, "permute", _TABLES, signature, str(_SEED))
+        if said is None or not said.get("permuted"):
+            return None
+        collect_tree(
+            folder,
+            PurePosixPath(_TABLES),
+            permuted,
+            at_most_bytes=self.limits.work_bytes,
+            at_most_files=self.limits.work_files,
+        )
+        return [
+            Fetched(fetched.reference, permuted / place.relative_to(_TABLES))
+            for fetched, place in zip(datasets, copied, strict=True)
+        ]
+
+    def _run(
+        self, folder: Path, duty: str, place: str, signature: Signature, last: str
+    ) -> Mapping[str, Any] | None:
+        """Return what the program printed; None where it failed: the tables are not trusted."""
+        (folder / _COLUMNS).write_text(json.dumps(signature.inputs), encoding="utf-8")
+        shutil.copyfile(tables.__file__, folder / _PROGRAM)
+        printed: list[bytes] = []
+        ended = self.sandbox.run(
+            [
+                *(sys.executable, "-B", "-I", str(WORK / _PROGRAM), duty),
+                *(str(WORK / place), str(WORK / _COLUMNS), last),
+            ],
+            work=folder,
+            mounts=interpreter_mounts(Path(sys.executable)),
+            environment={},
+            limits=self.limits,
+            on_output=printed.append,
+        )
+        if not ended.succeeded:
+            return None
+        try:
+            said = json.loads(b"".join(printed).splitlines()[-1])
+        except (ValueError, IndexError, RecursionError):
+            return None
+        return said if isinstance(said, dict) else None
+
+
+def _tables(datasets: Sequence[Fetched]) -> list[tuple[Fetched, Path]]:
+    found = []
+    for role in _ORDER_OF_ROLES:
+        for fetched in (one for one in datasets if one.reference.role == role):
+            paths = sorted(fetched.path.rglob("*")) if fetched.path.is_dir() else [fetched.path]
+            found += [
+                (fetched, path)
+                for path in paths
+                if path.suffix.lower() in _SUFFIXES and path.is_file() and not path.is_symlink()
+            ]
+    return found
