@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from rest_framework.permissions import SAFE_METHODS, IsAuthenticated
 
 from accounts.models import ApiToken
-from accounts.services.tokens import READ, ROLLBACK
+from accounts.services.tokens import READ, RECOMPUTE, ROLLBACK
 
 if TYPE_CHECKING:
     from rest_framework.request import Request
@@ -25,13 +25,29 @@ class MayRead(IsAuthenticated):
         return not isinstance(request.auth, ApiToken) or READ in request.auth.scopes
 
 
-class MayRollBack(MayRead):
-    """A signed-in person, or a token that was issued for rollback grants where it writes."""
+class _MayWrite(MayRead):
+    """A signed-in person, or a token that was issued for what it writes here."""
 
-    message = "This token was not issued for this: give it the scope read, and rollback to write."
+    scope = ""
 
     def has_permission(self, request: Request, view: APIView) -> bool:
         if not super().has_permission(request, view):
             return False
         is_read = request.method in SAFE_METHODS
-        return is_read or not isinstance(request.auth, ApiToken) or ROLLBACK in request.auth.scopes
+        return (
+            is_read or not isinstance(request.auth, ApiToken) or self.scope in request.auth.scopes
+        )
+
+
+class MayRollBack(_MayWrite):
+    """A signed-in person, or a token that was issued for rollback grants where it writes."""
+
+    scope = ROLLBACK
+    message = "This token was not issued for this: give it the scope read, and rollback to write."
+
+
+class MayRecompute(_MayWrite):
+    """A signed-in person, or a token that was issued for recomputations where it writes."""
+
+    scope = RECOMPUTE
+    message = "This token was not issued for this: give it the scope read, and recompute to write."

@@ -20,7 +20,8 @@ from muniment.attest.digest import Digest
 PREFIX = "mun_"  # so that secret scanners know it
 READ = "read"
 ROLLBACK = "rollback"
-SCOPES = (READ, ROLLBACK)
+RECOMPUTE = "recompute"
+SCOPES = (READ, ROLLBACK, RECOMPUTE)
 MAX_TTL_SECONDS = 366 * 86_400
 
 

@@ -16,6 +16,8 @@ SERVICE_WORDS = {
     "mirror": "Mirror (a service)",
     "recorder": "Lineage recorder (a service)",
     "predictions-audit": "Bias audit (a service)",
+    "recomputation": "Recomputation (a service)",
+    "schedule": "Schedule (a service)",
     "gatekeeper": "Gatekeeper in MLflow (a service)",
     "gate": "Gate (a service)",
     "executor": "Executor (a service)",

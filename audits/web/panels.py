@@ -8,13 +8,18 @@ from typing import Any
 
 from django.utils.safestring import SafeString, mark_safe
 
+from audits.domain.reproduction import ReproductionWords, tell_reproduction
 from audits.models import Evidence
 from audits.report.picture import group_picture
 from audits.selectors import origin_of
 from audits.web.log_pages import leaf_index_of
 
 UNKNOWN = "unknown"
-KIND_WORDS = {"bias": "Bias audit", "performance": "Performance"}
+KIND_WORDS = {
+    "bias": "Bias audit",
+    "performance": "Performance",
+    "recomputation": "Recomputation",
+}
 FIGURES = (
     ("n", "People"),
     ("favourable", "Favourable outcome"),
@@ -64,6 +69,7 @@ class EvidencePanel:
     attributes: tuple[AttributePanel, ...]
     figures: tuple[tuple[str, Any, bool], ...]
     min_group: int
+    reproduction: ReproductionWords | None
 
 
 def evidence_panel(evidence: Evidence, *, with_charts: bool = True) -> EvidencePanel:
@@ -90,6 +96,9 @@ def evidence_panel(evidence: Evidence, *, with_charts: bool = True) -> EvidenceP
             if name in measurements
         ),
         min_group=min_group,
+        reproduction=(
+            tell_reproduction(measurements) if evidence.kind == "recomputation" else None
+        ),
     )
 
 

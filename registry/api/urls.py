@@ -6,6 +6,11 @@ from audits.api.log_health import LogHealthView
 from registry.api.aliases import AllAliasesView, ModelAliasesView
 from registry.api.gate import GateView
 from registry.api.grants import ConfirmGrantView, ReserveGrantView
+from registry.api.recomputations import (
+    RecomputationCancellationView,
+    RecomputationsView,
+    RecomputationView,
+)
 from registry.api.reports import ReportView
 from registry.api.rollbacks import (
     RollbackRevocationView,
@@ -33,6 +38,21 @@ urlpatterns = [
         "rollbacks/<uuid:rollback_id>/revocation",
         RollbackRevocationView.as_view(),
         name="rollback-revocation",
+    ),
+    path(
+        "models/<path:name>/versions/<int:version>/recomputations",
+        RecomputationsView.as_view(),
+        name="recomputations",
+    ),
+    path(
+        "recomputations/<uuid:recomputation_id>",
+        RecomputationView.as_view(),
+        name="recomputation",
+    ),
+    path(
+        "recomputations/<uuid:recomputation_id>/cancellation",
+        RecomputationCancellationView.as_view(),
+        name="recomputation-cancellation",
     ),
     path("violations", ViolationsView.as_view(), name="violations"),
     path("trace", TraceView.as_view(), name="trace"),

@@ -69,6 +69,14 @@ LOOKS: Mapping[str, Look] = {
     "rollback_used": Look("warn", "alert", "Used, not reviewed yet"),
     "rollback_accepted": Look("ok", "check", "Use accepted"),
     "rollback_rejected": Look("bad", "cross", "Use rejected"),
+    # recomputations
+    "identical": Look("ok", "check", "Identical"),
+    "within_tolerance": Look("ok", "check", "Within tolerance"),
+    "diverged": Look("bad", "cross", "Diverged"),
+    "not_reproducible": Look("bad", "stop", "Not reproducible"),
+    "held": Look("ok", "check", "Held"),
+    "not_reached": Look("plain", "minus", "Not reached"),
+    "cancelled": Look("plain", "minus", "Cancelled"),
     # reviews
     "approve": Look("ok", "check", "Approved"),
     "refuse": Look("bad", "cross", "Refused"),
@@ -228,6 +236,8 @@ def plain(value: object) -> str:
         case int():
             return str(value)
         case float():
+            if 0 < abs(value) < 0.00005:
+                return f"{value:.3g}"
             return f"{value:.4f}".rstrip("0").rstrip(".")
         case str():
             return value

@@ -12,6 +12,7 @@ from registry.web.views import (
     plan_binding,
     policies,
     promotions,
+    recomputations,
     reports,
     rollbacks,
     trace,
@@ -50,6 +51,26 @@ urlpatterns = [
         "models/<model_name:name>/versions/<int:number>/report",
         reports.order_report,
         name="order-report",
+    ),
+    path(
+        "models/<model_name:name>/versions/<int:number>/recomputations/",
+        recomputations.recomputations,
+        name="recomputations",
+    ),
+    path(
+        "models/<model_name:name>/versions/<int:number>/recomputations/order",
+        recomputations.order,
+        name="order-recomputation",
+    ),
+    path(
+        "recomputations/<uuid:recomputation_id>/",
+        recomputations.recomputation,
+        name="recomputation",
+    ),
+    path(
+        "recomputations/<uuid:recomputation_id>/cancel",
+        recomputations.cancel,
+        name="cancel-recomputation",
     ),
     path("models/<model_name:name>/aliases/", aliases.model_aliases, name="model-aliases"),
     path(

@@ -18,6 +18,7 @@ from registry.domain.separation import why_not_request
 from registry.selectors.inventory import champion_alias
 from registry.selectors.lookups import version_named
 from registry.selectors.promotions import promotions_of
+from registry.selectors.recomputations import list_recomputations
 from registry.selectors.rollbacks import could_go_back_from, list_rollbacks, shown_status
 from registry.selectors.versions import (
     aliases_of,
@@ -34,6 +35,7 @@ from registry.web.gates import gate_rows
 from registry.web.lineage_words import lineage_panel
 from registry.web.mlflow_links import version_link
 from registry.web.people import actor_from, person_of
+from registry.web.recomputation_words import look_of_recomputation
 
 # The newest on the version's page; the page of rollback grants has all.
 MOST_ROLLBACKS = 10
@@ -50,6 +52,7 @@ def version(request: HttpRequest, name: str, number: int) -> HttpResponse:
     promotions = promotions_of(found)
     aliases = aliases_of(found)
     holds = {held.alias.lower() for held in aliases}
+    recomputation = list_recomputations(found.uri).first()
     refusal = why_not_request(roles=person_of(request).roles)
     is_open = any(item.status in OPEN_STATUSES and item.alias == alias for item in promotions)
     context = {
@@ -87,6 +90,8 @@ def version(request: HttpRequest, name: str, number: int) -> HttpResponse:
             (row, f"rollback_{shown_status(row, timezone.now())}")
             for row in list_rollbacks(found)[:MOST_ROLLBACKS]
         ],
+        "recomputation": recomputation,
+        "recomputation_look": look_of_recomputation(recomputation) if recomputation else "",
         "goes_back_from": could_go_back_from(found, alias),
         "default_days": DEFAULT_VALID_DAYS,
         "most_days": MAX_VALID_DAYS,

@@ -25,7 +25,8 @@ Enter = Callable[[str], Client]
 FROZEN = {
     "/": 22,
     "/models/boston-mortgage/": 19,
-    "/models/boston-mortgage/versions/2/": 31,
+    "/models/boston-mortgage/versions/2/": 32,
+    "/models/boston-mortgage/versions/2/recomputations/": 13,
     "/models/boston-mortgage/aliases/": 13,
     "/aliases/": 13,
     "/plan/": 18,
