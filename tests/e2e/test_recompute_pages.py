@@ -12,7 +12,7 @@ from lineage.domain.comparison import Verdict
 from lineage.models import Recomputation
 from registry.services.recomputation_orders import stop_recomputation
 from tests.e2e.browsing import enter, keep_picture, violations
-from tests.integration.recompute.ordering import (
+from tests.integration.recomputations.ordering import (
     Computing,
     Worker,
     lay_captured,

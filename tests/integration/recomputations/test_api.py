@@ -8,7 +8,7 @@ from typing import Any
 from accounts.services.tokens import READ, RECOMPUTE
 from lineage.models import Recomputation
 from tests.integration.api.answers import require_problem
-from tests.integration.recompute.ordering import Computing, lay_captured, order, perform
+from tests.integration.recomputations.ordering import Computing, lay_captured, order, perform
 from tests.integration.web.world import World
 
 PATH = "/api/v1/models/boston-mortgage/versions/2/recomputations"

@@ -19,7 +19,7 @@ from registry.services.bindings import bind_policy
 from registry.services.evaluation import load_view
 from registry.services.policies import document_of, publish_policy
 from registry.services.recomputation_orders import stop_recomputation
-from tests.integration.recompute.ordering import (
+from tests.integration.recomputations.ordering import (
     Computing,
     lay_captured,
     order,

@@ -27,7 +27,7 @@ from registry.errors import (
 )
 from registry.services.recomputation_orders import stop_recomputation
 from registry.services.recomputing import take_up_recomputations
-from tests.integration.recompute.ordering import (
+from tests.integration.recomputations.ordering import (
     CAPTURE,
     Computing,
     Worker,

@@ -8,7 +8,7 @@ from django.test import Client
 
 from lineage.domain.comparison import Verdict
 from lineage.models import Recomputation
-from tests.integration.recompute.ordering import (
+from tests.integration.recomputations.ordering import (
     Computing,
     Worker,
     lay_captured,
