@@ -15,7 +15,15 @@ import httpx
 from config.demo.errors import StepFailed
 from config.demo.people import Credentials, ensure_people
 from config.demo.refusals import Refusal, try_around
-from config.demo.training import MODEL, VARIANTS, Project, ensure_project, train
+from config.demo.training import (
+    MODEL,
+    VARIANTS,
+    Project,
+    allow_places,
+    ensure_environment,
+    ensure_project,
+    train,
+)
 from config.demo.visitor import Visitor
 from config.embedded.processes import BASE_DIR
 from config.embedded.progress import Progress
@@ -70,12 +78,16 @@ class _Story:
         self._stack.run_manage("registry", "connect", role="web")
         # Watched from the start: what comes now is new, and nothing has to be adopted.
         self._stack.run_manage("registry", "walk", role="web")
-        project = ensure_project(self._stack)
-        # People and training know nothing of each other, and both take a while.
+        # People and what trains know nothing of each other, and both take a while.
         with ThreadPoolExecutor(max_workers=1) as beside:
             people = beside.submit(ensure_people, self._stack)
-            self._train(project)
+            project = ensure_project(self._stack)
+            with self._progress.during("installing what the training's uv.lock names"):
+                ensure_environment(project)
             self._people = people.result()
+        # Before anything is trained: data that may be read are read when lineage is recorded.
+        allow_places(self._stack, project)
+        self._train(project)
         self._bind_policy()
         promotions = self._request_promotions()
         is_first_telling = self._gate(2)["promotion"]["status"] != "executed"

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+from uv import find_uv_bin
 
 from config.demo.errors import StepFailed
 from config.embedded.environments import common_environment
@@ -29,11 +32,13 @@ class Project:
         checkout: the working copy that trains.
         remote: the bare repository that it is pushed to.
         dataset: the data file, outside of the repository.
+        environment: where what its ``uv.lock`` names is installed.
     """
 
     checkout: Path
     remote: Path
     dataset: Path
+    environment: Path
 
 
 def ensure_project(stack: EmbeddedStack) -> Project:
@@ -43,6 +48,7 @@ def ensure_project(stack: EmbeddedStack) -> Project:
         checkout=folder / MODEL,
         remote=folder / f"{MODEL}.git",
         dataset=folder / "data" / "loanapp.csv",
+        environment=folder / "environment",
     )
     if not (project.checkout / ".git").is_dir():
         folder.mkdir(exist_ok=True)
@@ -68,6 +74,31 @@ def ensure_project(stack: EmbeddedStack) -> Project:
     return project
 
 
+def ensure_environment(project: Project) -> None:
+    """Install what the project's ``uv.lock`` names; the cache of wheels has it already."""
+    given = {name: value for name, value in os.environ.items() if name.startswith("UV_")}
+    _run(
+        [find_uv_bin(), "sync", "--frozen", "--quiet", "--python", sys.executable],
+        cwd=project.checkout,
+        environment={
+            **common_environment(),
+            **given,
+            "UV_PROJECT_ENVIRONMENT": str(project.environment),
+            "UV_PYTHON_DOWNLOADS": "never",
+            # A linked file would be the cache's own: what writes into one writes into all.
+            "UV_LINK_MODE": "copy",
+        },
+    )
+
+
+def allow_places(stack: EmbeddedStack, project: Project) -> None:
+    """Let Muniment open the demo's own data and code, and nothing else."""
+    for kind, place in (("data", project.dataset.parent), ("code", project.remote)):
+        stack.run_manage(
+            *("places", "add", str(place), "--kind", kind, "--as", "admin"), role="web"
+        )
+
+
 def train(stack: EmbeddedStack, project: Project, variant: str) -> dict[str, object]:
     """Train one variant into the MLflow server; return what the script printed."""
     environment = {
@@ -77,8 +108,9 @@ def train(stack: EmbeddedStack, project: Project, variant: str) -> dict[str, obj
     }
     written = _run(
         [
-            sys.executable,
-            "train.py",
+            *(sys.executable, "-m", "muniment", "run"),
+            *("--data", f"training={project.dataset}", "--"),
+            *(str(project.environment / "bin" / "python"), "train.py"),
             *("--variant", variant),
             *("--registered-model", MODEL),
             *("--data", str(project.dataset)),

@@ -1,8 +1,9 @@
 """Train one variant of the loan-approval classifier into an MLflow server.
 
-The server is the one that `MLFLOW_TRACKING_URI` names. Beside the classifier this records what
-it was made of: parameters and seed, the dataset with its full SHA-256, the commit, the complete
-environment, and the predictions for the held-out half with race and sex beside them.
+The server is the one that `MLFLOW_TRACKING_URI` names. What the training was made of (commit, data,
+environment, command) is recorded by `muniment run` around this script; here stand parameters and
+seed, metrics, the classifier, and the predictions for the held-out half with race and sex beside
+them.
 
 Prints one JSON object on stdout: the run, the registered version and the metrics.
 """
@@ -11,12 +12,9 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import importlib.metadata
 import io
 import json
 import os
-import re
-import subprocess
 import sys
 import tempfile
 import warnings
@@ -43,40 +41,6 @@ def read_applications(content: bytes) -> pd.DataFrame:
     return pd.read_csv(io.BytesIO(content))
 
 
-def frozen_environment() -> str:
-    """Return every installed distribution as sorted `name==version` lines."""
-    installed = {
-        re.sub(r"[-_.]+", "-", distribution.name).lower(): distribution.version
-        for distribution in importlib.metadata.distributions()
-    }
-    return "".join(f"{name}=={version}\n" for name, version in sorted(installed.items()))
-
-
-def git_tags(repository: Path) -> dict[str, str]:
-    """Return what git says about the code; what it cannot say is left out."""
-
-    def git(*arguments: str) -> str | None:
-        answer = subprocess.run(
-            ["git", "-C", str(repository), *arguments],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        return answer.stdout.strip() if answer.returncode == 0 else None
-
-    commit = git("rev-parse", "--verify", "HEAD")
-    if commit is None:
-        return {}
-    tags = {"mlflow.source.git.commit": commit}
-    changes = git("status", "--porcelain", "--", ".")
-    if changes is not None:
-        tags["muniment.git.dirty"] = "true" if changes else "false"
-    remote = git("remote", "get-url", "origin")
-    if remote:
-        tags["mlflow.source.git.repoURL"] = remote
-    return tags
-
-
 def log_training(
     *,
     name: str,
@@ -94,21 +58,11 @@ def log_training(
     from mlflow.models import infer_signature
 
     applications = read_applications(content)
-    environment = frozen_environment()
-    dataset_sha256 = hashlib.sha256(content).hexdigest()
     dataset = mlflow.data.from_pandas(
         applications, source=path.as_uri(), name=DATASET_NAME, targets=TARGET
     )
-    tags = {
-        **git_tags(HERE),
-        "muniment.dataset.name": DATASET_NAME,
-        "muniment.dataset.uri": path.as_uri(),
-        "muniment.dataset.sha256": dataset_sha256,
-        "muniment.environment.lock_sha256": hashlib.sha256(environment.encode()).hexdigest(),
-        "muniment.entry_point": f"train.py --variant {name}",
-    }
     mlflow.set_experiment(registered_model)
-    with mlflow.start_run(run_name=name, tags=tags) as run:
+    with mlflow.start_run(run_name=name) as run:
         mlflow.log_params(
             {
                 "seed": SEED,
@@ -124,11 +78,8 @@ def log_training(
             }
         )
         mlflow.log_metrics(fitted.metrics)
-        mlflow.log_input(dataset, context="training", tags={"muniment.sha256": dataset_sha256})
+        mlflow.log_input(dataset, context="training")
         with tempfile.TemporaryDirectory() as folder:
-            lock = Path(folder, "requirements.lock.txt")
-            lock.write_text(environment, encoding="utf-8", newline="\n")
-            mlflow.log_artifact(str(lock), artifact_path="environment")
             predictions = Path(folder, "predictions.parquet")
             fitted.predictions.to_parquet(predictions, index=False)
             mlflow.log_artifact(str(predictions))
@@ -147,7 +98,7 @@ def log_training(
             "model_uri": logged.model_uri,
             "registered_model": registered_model,
             "version": str(logged.registered_model_version),
-            "dataset_sha256": dataset_sha256,
+            "dataset_sha256": hashlib.sha256(content).hexdigest(),
             "metrics": fitted.metrics,
         }
 
