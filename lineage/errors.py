@@ -29,6 +29,12 @@ class MlflowGarbage(MlflowUnavailable):
     code = "mlflow_garbage"
 
 
+class CaptureUnfinished(MlflowUnavailable):
+    """The training is still being recorded: its lineage file comes when it has ended."""
+
+    code = "capture_unfinished"
+
+
 class MlflowRefused(LineageError):
     """MLflow understood and said no.
 

@@ -9,7 +9,7 @@ import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
@@ -42,6 +42,8 @@ SEED_PARAMS: Final = ("seed", "random_seed", "random_state")
 # It seeds the order of sets, and nothing that is fitted.
 HASH_SEED: Final = "PYTHONHASHSEED"
 MAX_SEEDS: Final = 20
+CAPTURE_PATIENCE: Final = timedelta(days=2)
+ENDED_PATIENCE: Final = timedelta(minutes=5)
 
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}", re.ASCII)
 _SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
@@ -76,6 +78,21 @@ NO_FILE: Final = KeptFile()
 def announces_file(run: Run) -> bool:
     """Say whether a run's tag tells of a lineage file."""
     return bool(run.tags.get(lineage_file.LINEAGE_SHA256_TAG))
+
+
+def is_being_captured(run: Run, now: datetime) -> bool:
+    """Say whether the lineage file of a run is still to come.
+
+    A version is often registered while its training runs, and the file is written when that has
+    ended. Whoever was killed before writes none, so that this ends after `CAPTURE_PATIENCE`; what
+    has ended is waited for much shorter.
+    """
+    if not run.tags.get(lineage_file.CAPTURE_TAG) or announces_file(run):
+        return False
+    ended, patience = run.end_time, ENDED_PATIENCE
+    if run.status == "RUNNING" or ended is None:
+        ended, patience = run.start_time or 0, CAPTURE_PATIENCE
+    return now - datetime.fromtimestamp(ended / 1000, UTC) < patience
 
 
 def keep_file(run: Run, content: bytes) -> KeptFile:

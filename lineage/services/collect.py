@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from lineage.artifacts import ArtifactsUnreadable, ArtifactTree, hash_artifacts
@@ -18,6 +19,7 @@ from lineage.domain.captured import (
     commit_of,
     dataset_facts_of,
     entry_point_of,
+    is_being_captured,
     keep_file,
     remote_of,
     seeds_of,
@@ -30,10 +32,12 @@ from lineage.domain.link import Link, LinkKind, judge_link
 from lineage.domain.provenance import build_predicate, dependencies_of
 from lineage.domain.rows import LoggedModel, Run
 from lineage.domain.snapshot import VersionSnapshot
-from lineage.errors import ArtifactMissing, MlflowMissing
+from lineage.errors import ArtifactMissing, CaptureUnfinished, MlflowMissing
 from lineage.mlflow import MlflowClient
+from lineage.services.rereading import NO_ACCESS, reread_datasets
 from muniment import lineage_file
 from muniment.attest.digest import Digest, canonical_json
+from muniment.datasets import Access
 
 REQUIREMENTS = "requirements.txt"
 
@@ -70,7 +74,12 @@ class CollectedLineage:
 
 
 def collect_lineage(
-    client: MlflowClient, snapshot: VersionSnapshot, *, row: Mapping[str, Any]
+    client: MlflowClient,
+    snapshot: VersionSnapshot,
+    *,
+    row: Mapping[str, Any],
+    now: datetime,
+    access: Access = NO_ACCESS,
 ) -> CollectedLineage:
     """Read a version's run, logged model, lock file and artifact bytes; grade each leg.
 
@@ -78,14 +87,18 @@ def collect_lineage(
 
     Args:
         row: the version's canonical registry row, the subject where there are no artifacts.
+        access: from where the run's data sets may be read again; nowhere by default.
 
     Raises:
-        MlflowUnavailable: MLflow did not answer: nothing may be concluded from that.
+        MlflowUnavailable: MLflow did not answer, or the training is still being recorded
+            (CaptureUnfinished): nothing may be concluded from that.
         MlflowRefused: MLflow does not let us read.
     """
     run = _run(client, snapshot)
     logged_model = _logged_model(client, snapshot)
     link = judge_link(snapshot, run, logged_model)
+    if run is not None and link.kind is LinkKind.SHOWN and is_being_captured(run, now):
+        raise CaptureUnfinished(f"The run {run.run_id} is still being recorded.")
     artifacts = _artifacts(client, snapshot, logged_model, run)
     # What a run says is said of this version only where something ties the two.
     tied = run if link.kind in (LinkKind.SHOWN, LinkKind.IN_RUN_FOLDER) else None
@@ -101,6 +114,7 @@ def collect_lineage(
             artifact_fault=(artifacts.reason if isinstance(artifacts, ArtifactsUnreadable) else ""),
             has_requirements=tree is not None and REQUIREMENTS in tree.files,
             kept=kept,
+            reread={} if kept.file is None else reread_datasets(kept.file.datasets, access),
         )
     )
     dependencies = () if tied is None else dependencies_of(tied, lock, kept.file)

@@ -15,6 +15,7 @@ from lineage.domain.snapshot import VersionSnapshot
 from lineage.errors import MlflowUnavailable
 from lineage.mlflow import MlflowClient
 from lineage.services.collect import CollectedLineage, collect_lineage
+from lineage.services.places import access_of
 from lineage.services.record import record_lineage
 from registry.models import ModelVersion, PolicyBinding
 from registry.services.backlog import order_backlog
@@ -57,7 +58,13 @@ def record_version_lineage(
         uri=job.version_uri
     )
     with releasing_on_failure(job, clock, passing=(MlflowUnavailable,)):
-        collected = collect_lineage(client, snapshot_of(version), row=version.row)
+        collected = collect_lineage(
+            client,
+            snapshot_of(version),
+            row=version.row,
+            now=clock(),
+            access=access_of(version.registered_model.source_id),
+        )
         _record(job, version, collected, now=clock())
     order_backlog(source=version.registered_model.source, now=clock())
     return version

@@ -51,8 +51,13 @@ def hurried(scripted: ScriptedServer) -> MlflowClient:
 
 
 @pytest.fixture(scope="session")
-def trained(mlflow_server: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """What `train.py` printed after really training the example, out of a clean git repository."""
+def trained(
+    mlflow_server: str, example_python: Path, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, str]:
+    """What `train.py` printed after `muniment run` really trained the example with it.
+
+    Out of a clean git repository, in the example's own environment.
+    """
     folder = tmp_path_factory.mktemp("example")
     checkout, remote = folder / "loans", folder / "loans.git"
     shutil.copytree(EXAMPLE, checkout, ignore=shutil.ignore_patterns("__pycache__", "data"))
@@ -77,11 +82,23 @@ def trained(mlflow_server: str, tmp_path_factory: pytest.TempPathFactory) -> dic
 
     do("git", "init", "--quiet", "--bare", str(remote))
     do("git", "init", "--quiet", "--initial-branch", "main")
+    (checkout / ".gitignore").write_text("__pycache__/\n")
     do("git", "add", ".")
     do("git", "commit", "--quiet", "-m", "Loans")
     do("git", "remote", "add", "origin", str(remote))
-    do(sys.executable, "prepare_data.py")
+    do("git", "push", "--quiet", "origin", "main")
+    data = folder / "data" / "loanapp.csv"
+    do(sys.executable, "prepare_data.py", "--output", str(data))
     printed: dict[str, str] = json.loads(
-        do(sys.executable, "train.py", "--variant", "v2", "--registered-model", "trained-loans")
+        do(
+            *(sys.executable, "-m", "muniment", "run", "--data", f"training={data}", "--"),
+            *(str(example_python), "train.py", "--variant", "v2"),
+            *("--registered-model", "trained-loans", "--data", str(data)),
+        )
     )
-    return {**printed, "commit": do("git", "rev-parse", "HEAD").strip(), "remote": str(remote)}
+    return {
+        **printed,
+        "commit": do("git", "rev-parse", "HEAD").strip(),
+        "remote": str(remote),
+        "data": str(data),
+    }

@@ -3,29 +3,37 @@
 from __future__ import annotations
 
 import hashlib
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from lineage.artifacts import ArtifactsUnreadable, ArtifactTree, hash_artifacts
-from lineage.domain.leg import Grade
+from lineage.domain.leg import Grade, Leg
 from lineage.errors import MlflowUnavailable
 from lineage.mlflow import MlflowClient
 from lineage.services.collect import CollectedLineage, artifacts_of_version, collect_lineage
+from lineage.services.rereading import NO_ACCESS
 from muniment.attest.digest import Digest, canonical_json, dir_hash
 from muniment.attest.predicates import SLSA_PROVENANCE
 from muniment.attest.statement import StreamPosition, Subject, build_statement
+from muniment.datasets import Access, AllowedPlace
 from muniment.lineage_file import read_mapping
 from tests.integration.lineage.conftest import HURRIED
 from tests.integration.lineage.scripted import Answer, ScriptedServer
 from tests.integration.lineage.trainer import FILES, LOCK, Trainer, careful_tags, snapshot_of
 
+NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 ROW = {"version": 1, "source": "s3://bucket/model"}
 
 
-def collected(client: MlflowClient, name: str, version: int = 1) -> CollectedLineage:
+def collected(
+    client: MlflowClient, name: str, version: int = 1, *, access: Access = NO_ACCESS
+) -> CollectedLineage:
     """Collect, and require that the result can be stated whatever it is."""
-    found = collect_lineage(client, snapshot_of(client, name, version), row=ROW)
+    found = collect_lineage(
+        client, snapshot_of(client, name, version), row=ROW, now=NOW, access=access
+    )
     build_statement(
         subjects=[Subject(found.snapshot.version_uri, found.subject_digest)],
         predicate_type=SLSA_PROVENANCE,
@@ -44,13 +52,14 @@ def reasons(found: CollectedLineage) -> set[str]:
 
 
 def test_really_trained_version_is_complete(client: MlflowClient, trained: dict[str, str]) -> None:
-    found = collected(client, trained["registered_model"], int(trained["version"]))
+    version = int(trained["version"])
+    found = collected(client, trained["registered_model"], version)
     assert grades(found) == {
         "code": "recorded",
-        "data": "recorded",
+        "data": "weak",
         "environment": "verified",
         "configuration": "recorded",
-    }
+    }, found.legs
     assert found.subject_digest.algorithm == "dirHash"
     assert {"MLmodel", "model.pkl", "requirements.txt"} <= set(found.files)
     assert found.facts["commit"] == trained["commit"]
@@ -60,12 +69,43 @@ def test_really_trained_version_is_complete(client: MlflowClient, trained: dict[
     assert found.facts["packages"]["scikit-learn"] == "1.9.1"
     capture = read_mapping(found.facts["capture"])
     assert capture.code.commit == trained["commit"]
-    assert capture.command.arguments[1:] == ("train.py", "--variant", "v2")
+    assert capture.command.arguments[1:4] == ("train.py", "--variant", "v2")
+    assert capture.command.import_roots == ()
+    assert len(capture.datasets) == 1  # named by --data, and logged by the script as well
+    assert capture.outputs["model/model.pkl"] == found.files["model.pkl"]
+    assert "predictions.parquet" in capture.outputs
+    assert capture.faults == ()
     assert [item["digest"].partition(":")[0] for item in found.facts["dependencies"]] == [
         "gitCommit",
         "sha256",
         "sha256",
     ]
+    internal = found.predicate["buildDefinition"]["internalParameters"]
+    assert len(internal["muniment_lineage_file"]["sha256"]) == 64
+
+
+def test_data_that_an_admin_allowed_are_read_again(
+    client: MlflowClient, trained: dict[str, str]
+) -> None:
+    data = Path(trained["data"])
+    allowed = Access((AllowedPlace(prefix=str(data.parent)),))
+
+    def graded() -> Leg:
+        found = collected(client, trained["registered_model"], access=allowed)
+        return next(leg for leg in found.legs if leg.name == "data")
+
+    assert graded().grade is Grade.VERIFIED
+    content = data.read_bytes()
+    try:
+        data.write_bytes(content.replace(b"1", b"2", 1))
+        changed = graded()
+        data.unlink()
+        gone = graded()
+    finally:
+        data.write_bytes(content)
+    assert changed.grade is Grade.WEAK
+    assert "now have the digest sha256:" in changed.reason
+    assert gone.grade is Grade.WEAK
 
 
 def test_predictions_of_a_really_trained_version_have_the_agreed_columns(
@@ -251,4 +291,4 @@ def test_nothing_is_collected_while_mlflow_is_down(
     version = snapshot_of(client, logged.name, 1)
     scripted.answer_in_turn(Answer(503))
     with pytest.raises(MlflowUnavailable):
-        collect_lineage(MlflowClient(scripted.url, patience=HURRIED), version, row=ROW)
+        collect_lineage(MlflowClient(scripted.url, patience=HURRIED), version, row=ROW, now=NOW)

@@ -1,0 +1,58 @@
+"""Reading a training's data sets again where an admin allowed it, to see whether they hold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from muniment.attest.digest import Digest
+from muniment.datasets import (
+    Access,
+    DatasetChanged,
+    DatasetError,
+    DatasetMissing,
+    DatasetReference,
+    digest_dataset,
+)
+
+NO_ACCESS: Final = Access()
+# Whoever trained wrote the list: it must not keep us busy for ever.
+MAX_REREAD: Final = 50
+
+
+def reread_datasets(
+    datasets: Sequence[DatasetReference], access: Access
+) -> Mapping[tuple[str, str], str]:
+    """Hash data sets where they lie; say of each whether it still is what was recorded.
+
+    Returns:
+        (role, name) → empty where the bytes have the recorded digest, else what is wrong with
+        them. What may not be opened, or whose holder does not answer now, is left out: that says
+        nothing of the bytes. So is what a commit holds: its copy on a disk is beside the point.
+    """
+    found: dict[tuple[str, str], str] = {}
+    digests: dict[tuple[str, tuple[tuple[str, str], ...]], Digest | DatasetError] = {}
+    if not access.places:
+        return found
+    for one in datasets:
+        if "git_path" in one.details:
+            continue
+        place = (one.uri, tuple(sorted(one.details.items())))
+        if place not in digests:
+            if len(digests) >= MAX_REREAD:
+                break
+            digests[place] = _digest(one, access)
+        now = digests[place]
+        if isinstance(now, Digest):
+            same = now == one.digest
+            found[one.role, one.name] = "" if same else f"its bytes now have the digest {now}."
+        elif isinstance(now, DatasetChanged | DatasetMissing):
+            found[one.role, one.name] = f"{now.message.rstrip('.')}."
+    return found
+
+
+def _digest(reference: DatasetReference, access: Access) -> Digest | DatasetError:
+    try:
+        return digest_dataset(reference, access)
+    except DatasetError as error:
+        return error
