@@ -29,7 +29,6 @@ from lineage.recompute.checkout import check_out
 from lineage.recompute.collecting import remove_folder
 from lineage.recompute.environment import Environment, build_environment
 from lineage.recompute.errors import RecomputationCancelled, RecomputeError
-from lineage.recompute.limits import Why
 from lineage.recompute.order import LegOutcome, RecomputationOrder, Recomputed, Step
 from lineage.recompute.probe import Fetched, Probe, TableReader
 from lineage.recompute.signature import Signature, read_signature
@@ -203,7 +202,7 @@ class _Recomputation:
         work = self._folder / name
         work.mkdir()
         lying = tuple(one.reference for one in datasets)
-        trained = train_once(
+        return train_once(
             replace(self._order.capture, datasets=lying),
             checkout=ground.checkout,
             environment=ground.environment,
@@ -215,11 +214,6 @@ class _Recomputation:
             on_output=self._log.add,
             cancelled=self._cancelled,
         )
-        if trained.ended.why is Why.CANCELLED:
-            raise RecomputationCancelled
-        if trained.failure:
-            raise RecomputeError(trained.failure, code=f"training.{trained.ended.why.value}")
-        return trained
 
     def _control(
         self,

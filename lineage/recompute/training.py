@@ -19,14 +19,13 @@ from lineage.domain.placing import (
     place_datasets,
     starting_folder,
 )
-from lineage.recompute.collecting import collect_tree, make_place
+from lineage.recompute.collecting import collect_tree, make_place, remove_folder
 from lineage.recompute.environment import Environment
-from lineage.recompute.errors import RecomputeError
+from lineage.recompute.errors import RecomputationCancelled, RecomputeError
 from lineage.recompute.limits import GIB, MIB, Ended, Limits, Why
 from lineage.recompute.mounts import Mount, interpreter_mounts
 from lineage.recompute.results import TrainedRun, read_runs
 from lineage.recompute.sandbox import Sandbox
-from muniment.datasets.reference import DatasetReference
 from muniment.lineage_file import LineageFile
 
 _INSIDE: Final = Path(__file__).with_name("inside")
@@ -34,7 +33,7 @@ _NOTEBOOK: Final = PurePosixPath("/muniment/notebook.py")
 _DATABASE: Final = PurePosixPath("mlflow/mlflow.db")
 _THREADS: Final = (
     *("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"),
-    *("NUMEXPR_NUM_THREADS", "VECLIB_MAXIMUM_THREADS", "LOKY_MAX_CPU_COUNT"),
+    *("NUMEXPR_NUM_THREADS", "LOKY_MAX_CPU_COUNT"),
 )
 _MAX_MODEL_BYTES: Final = 8 * GIB
 _MAX_MODEL_FILES: Final = 20_000
@@ -43,7 +42,6 @@ _PLAIN_WORDS: Final = {
     Why.OUT_OF_TIME: "ran out of time: it took more than {seconds:g} seconds",
     Why.TOO_MUCH_OUTPUT: "wrote more than {output} MiB on its output",
     Why.TOO_MUCH_WRITTEN: "wrote more files, or larger ones, than it may",
-    Why.CANCELLED: "was cancelled",
 }
 
 
@@ -52,17 +50,14 @@ class Trained:
     """What one training came to.
 
     Attributes:
-        failure: why there is no result, in a sentence with the program's last lines, which are
-            hostile text; empty where it came to its end and recorded a run.
-        model: a folder with what the run logged as its model, plain files that nobody else can
+        model: a folder with what the run logged as its model, in plain files that nobody else can
             write; None where it logged none.
         artifacts: of the model's folder, name → SHA-256.
     """
 
     ended: Ended
-    failure: str = ""
-    parameters: Mapping[str, str] = field(default_factory=dict)
-    metrics: Mapping[str, float | None] = field(default_factory=dict)
+    parameters: Mapping[str, str]
+    metrics: Mapping[str, float | None]
     model: Path | None = None
     artifacts: Mapping[str, str] = field(default_factory=dict)
 
@@ -84,31 +79,73 @@ def train_once(
 
     Args:
         checkout: the code, as `check_out` wrote it; it is copied.
-        datasets: place, or address where it has no place → the bytes, read-only for the program.
-        work: an empty folder. It is the program's afterwards: `remove_folder` removes it; the
-            model lies beside what the program could reach.
+        datasets: place, or address where it has none → the bytes of each data set of the capture;
+            the program cannot change them.
+        work: a folder for this alone, which need not exist. What the program could write in is
+            gone afterwards; the model lies here.
         parameters: that the version's run recorded: they tell which of several runs is meant.
 
     Raises:
-        RecomputeError: a data set is not given or has no place, the command starts with what is
-            not there, or what was left cannot be read.
+        RecomputeError: ``training.…``: the program failed, its last lines in the message, or went
+            beyond a limit, or recorded no run; ``code.…``: the command cannot be called;
+            ``data.…``: a data set is not given or has no place; ``outputs.…``: what it left
+            cannot be read.
+        RecomputationCancelled: it was cancelled.
         SandboxUnavailable: no sandbox can be built.
     """
+    work.mkdir(parents=True, exist_ok=True)
     inside = work / "inside"
-    inside.mkdir(mode=0o700)
-    shutil.copytree(checkout, inside / "code", symlinks=True)
-    for name in ("home", "tmp", "mlflow", "data"):
-        (inside / name).mkdir()
+    try:
+        inside.mkdir(mode=0o700)
+        shutil.copytree(checkout, inside / "code", symlinks=True)
+        for name in ("home", "tmp", "mlflow", "data"):
+            (inside / name).mkdir()
+        ended = _run(
+            capture,
+            environment=environment,
+            datasets=datasets,
+            inside=inside,
+            sandbox=sandbox,
+            limits=limits,
+            on_output=on_output,
+            cancelled=cancelled,
+        )
+        run = _meant(read_runs(inside, _DATABASE, sandbox), parameters or {})
+        trained = Trained(ended, run.parameters, run.metrics)
+        if not run.models:
+            return trained
+        artifacts = collect_tree(
+            inside,
+            PurePosixPath(run.models[0]),
+            work / "model",
+            at_most_bytes=_MAX_MODEL_BYTES,
+            at_most_files=_MAX_MODEL_FILES,
+        )
+        return replace(trained, model=work / "model", artifacts=artifacts)
+    finally:
+        remove_folder(inside)
+
+
+def _run(
+    capture: LineageFile,
+    *,
+    environment: Environment,
+    datasets: Mapping[str, Path],
+    inside: Path,
+    sandbox: Sandbox,
+    limits: Limits,
+    on_output: Callable[[bytes], None] | None,
+    cancelled: Callable[[], bool],
+) -> Ended:
     mounts = [*interpreter_mounts(environment.python)]
     placed = place_datasets(capture.datasets, [mount.target for mount in mounts])
     mounts += _dataset_mounts(placed, datasets, inside)
     arguments, more = _command(capture, environment, placed)
     folder = starting_folder(capture)
     if folder is None or not (inside / folder.relative_to(WORK)).is_dir():
-        raise RecomputeError(
+        raise _error(
+            "code.folder",
             f"The code has no folder {capture.command.folder[:200]!r}, where the command was run.",
-            code="code.folder",
-            leg="code",
         )
     ended = sandbox.run(
         arguments,
@@ -120,27 +157,15 @@ def train_once(
         on_output=on_output,
         cancelled=cancelled,
     )
+    if ended.why is Why.CANCELLED:
+        raise RecomputationCancelled("The recomputation was cancelled while it trained.")
     if not ended.succeeded:
-        return Trained(ended, failure=describe_failure(ended, limits))
-    run = _meant(read_runs(inside, _DATABASE, sandbox), parameters or {})
-    if run is None:
-        return Trained(ended, failure="The training recorded no run in MLflow.")
-    trained = Trained(ended, parameters=run.parameters, metrics=run.metrics)
-    if not run.models:
-        return trained
-    model = work / "model"
-    artifacts = collect_tree(
-        inside,
-        PurePosixPath(run.models[0]),
-        model,
-        at_most_bytes=_MAX_MODEL_BYTES,
-        at_most_files=_MAX_MODEL_FILES,
-    )
-    return replace(trained, model=model, artifacts=artifacts)
+        code = "failed" if ended.why is Why.EXITED else ended.why.value
+        raise _error(f"training.{code}", _describe_failure(ended, limits))
+    return ended
 
 
-def describe_failure(ended: Ended, limits: Limits) -> str:
-    """Return a sentence that says why a program did not come to a good end."""
+def _describe_failure(ended: Ended, limits: Limits) -> str:
     words = _PLAIN_WORDS.get(ended.why)
     if words is not None:
         how = words.format(
@@ -159,21 +184,21 @@ def _dataset_mounts(
 ) -> list[Mount]:
     mounts: dict[PurePosixPath, Mount] = {}
     for one in placed:
-        source = _given(one.reference, datasets)
+        source = datasets.get(one.names[0]) if one.names else None
         if source is None:
-            raise RecomputeError(
-                f"The data set {one.reference.name} is not there to train on.",
-                code="data.not_given",
-                leg="data",
-            )
+            raise _error("data.not_given", f"The data set {one.reference.name} was not fetched.")
         if WORK in one.target.parents:
             make_place(inside, one.target.relative_to(WORK), is_folder=source.is_dir())
+        _open_to_all(source)
         mounts[one.target] = Mount(source, one.target)
     return list(mounts.values())
 
 
-def _given(reference: DatasetReference, datasets: Mapping[str, Path]) -> Path | None:
-    return datasets.get(reference.place or reference.uri) or datasets.get(reference.uri)
+def _open_to_all(source: Path) -> None:
+    """Let the job's user read it, who is not ours; it lies in folders that are closed to others."""
+    for path in (source, *source.rglob("*")):
+        mode = path.stat().st_mode
+        path.chmod(mode | (0o555 if path.is_dir() else 0o444))
 
 
 def _command(
@@ -185,11 +210,7 @@ def _command(
         program = [str(environment.python), str(_NOTEBOOK), str(notebook)]
         return program, [Mount(_INSIDE / "notebook.py", _NOTEBOOK)]
     if not capture.command.arguments:
-        raise RecomputeError(
-            "The record does not say by which command it was trained.",
-            code="code.command",
-            leg="code",
-        )
+        raise _error("code.command", "The record does not say by which command it was trained.")
     first, *rest = local_arguments(capture.command.arguments, placed)
     script = environment.python.parent / PurePosixPath(first).name
     if is_interpreter(first):
@@ -197,11 +218,10 @@ def _command(
     elif script.exists():
         first = str(script)
     elif "/" not in first or first.startswith("/"):
-        raise RecomputeError(
+        raise _error(
+            "code.command",
             f"The recorded command starts with {first[:100]!r}, which is neither Python, nor in "
             "the recorded environment, nor a file of the code.",
-            code="code.command",
-            leg="code",
         )
     return [first, *rest], []
 
@@ -236,7 +256,7 @@ def _variables(
     }
 
 
-def _meant(runs: Sequence[TrainedRun], parameters: Mapping[str, str]) -> TrainedRun | None:
+def _meant(runs: Sequence[TrainedRun], parameters: Mapping[str, str]) -> TrainedRun:
     """Return the run that a version came from: with a model, and its parameters.
 
     Parameters say what was wanted. By metrics the one would be found that came out best.
@@ -246,4 +266,12 @@ def _meant(runs: Sequence[TrainedRun], parameters: Mapping[str, str]) -> Trained
         same = sum(run.parameters.get(name) == value for name, value in parameters.items())
         return bool(run.models), same
 
-    return max(runs, key=likeness, default=None)
+    if not runs:
+        raise _error("training.no_run", "The training recorded no run in MLflow.")
+    return max(runs, key=likeness)
+
+
+def _error(code: str, sentence: str) -> RecomputeError:
+    leg = code.partition(".")[0]
+    leg = leg if leg in ("code", "data") else ""
+    return RecomputeError(sentence, code=code, leg=leg)

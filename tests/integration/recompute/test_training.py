@@ -1,31 +1,21 @@
-"""Training once in the sandbox: with a real MLflow, and by programs that would rather cheat."""
+"""Training once in the sandbox: a real one with MLflow, and how a program is called there."""
 
 from __future__ import annotations
 
-import platform
-import sys
-from collections.abc import Callable, Iterator, Mapping
+import json
+from collections.abc import Callable
 from pathlib import Path
-from tempfile import mkdtemp
 from typing import Any
 
 import pytest
 
-from lineage.recompute.collecting import remove_folder
-from lineage.recompute.environment import Environment
+from lineage.recompute.errors import RecomputationCancelled, RecomputeError
 from lineage.recompute.limits import MIB, Limits
-from lineage.recompute.sandbox import Sandbox
-from lineage.recompute.training import Trained, train_once
+from lineage.recompute.training import Trained
 from muniment.attest.digest import Digest
-from muniment.datasets.reference import DatasetReference
-from muniment.lineage_file import Command, LineageFile
+from muniment.lineage_file import Code, Command
+from tests.integration.recompute.trainings import FORGED, HERE, TABLE, capture, reference
 
-HERE = Environment(
-    folder=Path(sys.prefix),
-    python=Path(sys.executable),
-    python_version=platform.python_version(),
-    is_cached=True,
-)
 PROJECT = """
 import argparse, os, mlflow, pandas as pd
 from sklearn.linear_model import LogisticRegression
@@ -36,124 +26,36 @@ asked.add_argument("--data")
 asked.add_argument("--strength", type=float, default=1.0)
 asked = asked.parse_args()
 table = pd.read_csv(asked.data)
-for strength in (asked.strength, asked.strength / 2):
-    with mlflow.start_run():
-        features = table[["income", "debt"]]
-        model = LogisticRegression(C=strength, random_state=7).fit(features, table["approved"])
-        mlflow.log_params({"C": strength, "hash_seed": os.environ["PYTHONHASHSEED"]})
-        mlflow.log_metrics({"accuracy": model.score(features, table["approved"])})
-        mlflow.log_metric("undefined", float("nan"))
-        mlflow.sklearn.log_model(
-            model, name="model", pip_requirements=["scikit-learn"],
-            signature=infer_signature(features, model.predict(features)),
-            serialization_format="cloudpickle", registered_model_name="loans",
-        )
+with mlflow.start_run():
+    features = table[["income", "debt"]]
+    model = LogisticRegression(C=asked.strength, random_state=7).fit(features, table["approved"])
+    mlflow.log_params({"C": asked.strength, "hash_seed": os.environ["PYTHONHASHSEED"]})
+    mlflow.log_metrics({"accuracy": model.score(features, table["approved"])})
+    mlflow.log_metric("undefined", float("nan"))
+    mlflow.sklearn.log_model(
+        model, name="model", pip_requirements=["scikit-learn"],
+        signature=infer_signature(features, model.predict(features)),
+        serialization_format="cloudpickle", registered_model_name="loans",
+    )
 print("trained", flush=True)
 """
-TABLE = "income,debt,group,approved\n" + "".join(
-    f"{number % 17},{number % 5},{'ab'[number % 2]},{int(number % 17 > 2 * (number % 5))}\n"
-    for number in range(200)
-)
-# MLflow's tables as far as they are read, by a program that fills them as it likes.
-FORGED = """
-import json, os, sqlite3
-database = sqlite3.connect(os.environ["MLFLOW_TRACKING_URI"][len("sqlite:///"):])
-database.executescript('''
-CREATE TABLE runs (run_uuid, artifact_uri, lifecycle_stage, start_time);
-CREATE TABLE params (key, value, run_uuid);
-CREATE TABLE latest_metrics (key, value, is_nan, run_uuid);
-INSERT INTO runs VALUES ('r', '/work/out', 'active', 1);
-''')
-%s
-database.commit()
-"""
-
-
-def reference(place: str = "", uri: str = "", role: str = "training") -> DatasetReference:
-    return DatasetReference(
-        role=role,
-        name=place or uri,
-        kind="file",
-        uri=uri,
-        digest=Digest.of_bytes(TABLE.encode()),
-        size_bytes=len(TABLE),
-        place=place,
-    )
-
-
-def capture(*arguments: str, **more: Any) -> LineageFile:
-    members: dict[str, Any] = {"command": Command(arguments=arguments), **more}
-    return LineageFile(captured_at="2026-11-25T08:00:00Z", kit="0.1.0", mode="run", **members)
-
-
-@pytest.fixture(scope="module")
-def sandbox() -> Sandbox:
-    return Sandbox.find("bubblewrap")
-
-
-@pytest.fixture(scope="module")
-def new_work() -> Iterator[Callable[[], Path]]:
-    made: list[Path] = []
-
-    def make() -> Path:
-        made.append(Path(mkdtemp(prefix="muniment-train-")))
-        return made[-1]
-
-    yield make
-    for folder in made:
-        remove_folder(folder)
-
-
-@pytest.fixture
-def train(sandbox: Sandbox, new_work: Callable[[], Path], tmp_path: Path) -> Callable[..., Trained]:
-    def train(
-        program: str,
-        captured: LineageFile | None = None,
-        datasets: Mapping[str, Path] | None = None,
-        **more: Any,
-    ) -> Trained:
-        code = tmp_path / "code"
-        (code / "src").mkdir(parents=True, exist_ok=True)
-        (code / "train.py").write_text(program)
-        return train_once(
-            captured or capture("python", "train.py"),
-            checkout=code,
-            environment=HERE,
-            datasets=datasets or {},
-            work=new_work(),
-            sandbox=sandbox,
-            **({"limits": Limits(memory_bytes=2048 * MIB, wall_seconds=120)} | more),
-        )
-
-    return train
 
 
 def test_a_real_training_gives_its_run_and_its_model(
-    train: Callable[..., Trained], tmp_path: Path
+    train: Callable[..., Trained], table: Path
 ) -> None:
-    table = tmp_path / "fetched.csv"
-    table.write_text(TABLE)
     lines: list[bytes] = []
+    command = Command(
+        arguments=("/home/someone/.venv/bin/python3.11", "../train.py", "--data=s3://b/loans.csv"),
+        folder="src",
+    )
     trained = train(
         PROJECT,
-        capture(
-            command=Command(
-                arguments=(
-                    "/home/someone/.venv/bin/python3.11",
-                    *("../train.py", "--data=s3://bucket/loans.csv"),
-                ),
-                folder="src",
-            ),
-            seeds={"PYTHONHASHSEED": "42"},
-            datasets=(reference(uri="s3://bucket/loans.csv"),),
-        ),
-        {"s3://bucket/loans.csv": table},
-        parameters={"C": "0.5"},
+        capture(command=command, seeds={"PYTHONHASHSEED": "42"}),
+        [(reference(uri="s3://b/loans.csv"), table)],
         on_output=lines.append,
     )
-    assert trained.failure == ""
-    # Of the two runs it is the one with the recorded parameters.
-    assert trained.parameters == {"C": "0.5", "hash_seed": "42"}
+    assert trained.parameters == {"C": "1.0", "hash_seed": "42"}
     assert trained.metrics["undefined"] is None
     assert trained.metrics["accuracy"] == pytest.approx(1.0, abs=0.2)
     assert trained.model is not None
@@ -161,3 +63,174 @@ def test_a_real_training_gives_its_run_and_its_model(
     for name, digest in trained.artifacts.items():
         assert Digest.of_bytes((trained.model / name).read_bytes()).hex == digest
     assert b"".join(lines).endswith(b"trained\n")
+    # What the program could write in is gone.
+    assert [path.name for path in trained.model.parent.iterdir()] == ["model"]
+
+
+def test_a_program_finds_its_data_where_it_was_and_cannot_change_it(
+    train: Callable[..., Trained], table: Path
+) -> None:
+    folder = table.with_name("folder")
+    folder.mkdir()
+    (folder / "part.csv").write_text(TABLE)
+    for path in (table, folder / "part.csv"):
+        path.chmod(0o666)  # it is not its mode that keeps it as it is
+    given = [
+        (reference("data/loans.csv"), table),
+        (reference("/srv/data/loans.csv", "file:///srv/data/loans.csv"), table),
+        (reference("data/parts", role="evaluation"), folder),
+        (reference("/etc/passwd"), table),
+        (reference(uri="s3://b/loans.csv"), table),
+        (reference("data/loans.csv", role="evaluation"), table),
+    ]
+    seen = train(
+        FORGED
+        % """
+import sys
+names = ["data/loans.csv", "/srv/data/loans.csv", "data/parts/part.csv", *sys.argv[1:]]
+def attempt(name):
+    try:
+        open(name, "a").write("x")
+    except OSError as error:
+        return error.strerror
+for name in names:
+    note(name, attempt(name))
+    assert open(name).read().startswith("income,debt")
+note("datasets", os.environ["MUNIMENT_DATASETS"])
+assert open("/etc/passwd").read().startswith("muniment:")
+""",
+        capture("python", "train.py", "/etc/passwd", "s3://b/loans.csv"),
+        given,
+    ).parameters
+    datasets = json.loads(seen.pop("datasets"))
+    assert datasets == {
+        "data/loans.csv": "/work/code/data/loans.csv",
+        "/srv/data/loans.csv": "/srv/data/loans.csv",
+        "file:///srv/data/loans.csv": "/srv/data/loans.csv",
+        "data/parts": "/work/code/data/parts",
+        "/etc/passwd": "/work/data/3/passwd",
+        "s3://b/loans.csv": "/work/data/4/loans.csv",
+    }
+    assert set(seen.values()) == {"Read-only file system"}
+    assert len(seen) == 5
+    assert table.read_text() == TABLE
+
+
+def test_a_link_in_the_code_does_not_move_a_data_set_elsewhere(
+    train: Callable[..., Trained], table: Path
+) -> None:
+    (table.parent / "code").mkdir()
+    (table.parent / "code/data").symlink_to(table.parent)
+    with pytest.raises(RecomputeError, match="leads over a link") as caught:
+        train("", None, [(reference("data/new/loans.csv"), table)])
+    assert (caught.value.code, caught.value.leg) == ("data.place", "data")
+    assert not (table.parent / "new").exists()
+
+
+def test_the_program_has_the_recorded_variables_and_ours_and_no_others(
+    train: Callable[..., Trained], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MUNIMENT_SECRET", "from the worker")
+    command = Command(
+        arguments=("python", "train.py"),
+        environment={
+            "OMP_NUM_THREADS": "3",
+            "TZ": "Europe/Vienna",
+            "not a name": "x",
+            "PATH": "/nowhere",
+            "MLFLOW_TRACKING_URI": "https://mlflow.example.org",
+        },
+        import_roots=("src", "../outside", "/etc"),
+    )
+    program = """
+for name, value in os.environ.items():
+    note(name, value)
+"""
+    seen = train(FORGED % program, capture(command=command)).parameters
+    assert (seen["OMP_NUM_THREADS"], seen["MKL_NUM_THREADS"]) == ("3", "1")
+    assert (seen["TZ"], seen["PYTHONHASHSEED"]) == ("Europe/Vienna", "0")
+    assert seen["MLFLOW_TRACKING_URI"] == "sqlite:////work/mlflow/mlflow.db"
+    assert seen["PYTHONPATH"] == "/work/code/src"
+    assert seen["PATH"].startswith(f"{HERE.python.parent}:")
+    assert not {"MUNIMENT_SECRET", "not a name", "DJANGO_SETTINGS_MODULE"} & set(seen)
+
+
+def test_a_notebook_is_run_from_top_to_bottom(
+    train: Callable[..., Trained], tmp_path: Path
+) -> None:
+    cells = [
+        "value = 41",
+        "value += 1",
+        FORGED % "database.execute(\"INSERT INTO params VALUES ('value', ?, 'r')\", (value,))",
+    ]
+    (tmp_path / "code").mkdir()
+    (tmp_path / "code/book.ipynb").write_text(
+        json.dumps({"cells": [{"cell_type": "code", "source": source} for source in cells]})
+    )
+    captured = capture("python", "-m", "ipykernel_launcher", code=Code(notebook="book.ipynb"))
+    assert train("", captured).parameters == {"value": "42"}
+
+
+@pytest.mark.parametrize(
+    ("program", "limits", "code", "said"),
+    [
+        ("print('one'); raise SystemExit('no such column')", {}, "failed", "no such column"),
+        ("import nowhere", {}, "failed", "No module named 'nowhere'"),
+        ("import time; time.sleep(60)", {"wall_seconds": 0.5}, "out_of_time", "0.5 seconds"),
+        ("x = bytearray(b'1' * 10**9)", {"memory_bytes": 200 * MIB}, "out_of_memory", "200 MiB"),
+        (FORGED % "database.execute('DELETE FROM runs')", {}, "no_run", "recorded no run"),
+    ],
+)  # fmt: skip
+def test_a_training_that_comes_to_nothing_says_why(
+    program: str, limits: dict[str, Any], code: str, said: str, train: Callable[..., Trained]
+) -> None:
+    with pytest.raises(RecomputeError, match=said) as caught:
+        train(program, limits=Limits(**({"wall_seconds": 30} | limits)))
+    assert caught.value.code == f"training.{code}"
+
+
+def test_a_command_that_cannot_be_called_is_named(train: Callable[..., Trained]) -> None:
+    for captured, said in (
+        (capture("bash", "-c", "id"), "starts with 'bash'"),
+        (capture("/usr/bin/make", "train"), "starts with '/usr/bin/make'"),
+        (capture(), "does not say by which command"),
+        (capture(command=Command(("python", "x.py"), folder="gone")), "no folder 'gone'"),
+        (capture(command=Command(("python", "x.py"), folder="../..")), "no folder"),
+    ):
+        with pytest.raises(RecomputeError, match=said) as caught:
+            train("", captured)
+        assert caught.value.leg == "code"
+
+
+def test_a_training_that_is_cancelled_is_no_verdict(train: Callable[..., Trained]) -> None:
+    with pytest.raises(RecomputationCancelled):
+        train("import time; time.sleep(60)", cancelled=lambda: True)
+
+
+def test_of_several_runs_the_one_with_the_recorded_parameters_is_meant(
+    train: Callable[..., Trained],
+) -> None:
+    program = (
+        FORGED
+        % """
+for run, depth in (("r", 3), ("s", 5), ("t", 7)):
+    database.execute("INSERT INTO runs SELECT ?, ?, 'active', ?", (run, "/work/" + run, depth))
+    note("depth", str(depth), run)
+    note("seed", "1", run)
+    os.makedirs("/work/" + run + "/model")
+    open("/work/" + run + "/model/MLmodel", "w").write(str(depth))
+"""
+    )
+    trained = train(program.replace("INSERT INTO runs VALUES", "-- "), parameters={"depth": "5"})
+    assert trained.parameters == {"depth": "5", "seed": "1"}
+    assert trained.model is not None
+    assert (trained.model / "MLmodel").read_text() == "5"
+
+
+def test_what_only_its_owner_may_read_can_be_trained_on(
+    train: Callable[..., Trained], table: Path
+) -> None:
+    table.chmod(0o600)
+    program = FORGED % "note('rows', str(len(open('loans.csv').readlines())))"
+    trained = train(program, None, [(reference("loans.csv"), table)])
+    assert trained.parameters == {"rows": "201"}
