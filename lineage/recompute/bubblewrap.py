@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -12,21 +11,18 @@ from pathlib import Path
 from typing import Final
 
 from lineage.domain.placing import WORK
-from lineage.recompute.errors import SandboxUnavailable
-from lineage.recompute.launch import Job, Launch
-from lineage.recompute.users import JobUser, free_user
+from lineage.recompute.launch import Job, Launch, find_program
+from lineage.recompute.users import JobUser, free_user, give_away
 
 _USER: Final = 1000
 _FILES: Final = {
     "/etc/passwd": f"muniment:x:{_USER}:{_USER}::{WORK}:/bin/sh\n",
     "/etc/group": f"muniment:x:{_USER}:\n",
     "/etc/hosts": "127.0.0.1 localhost\n::1 localhost\n",
-    "/etc/nsswitch.conf": "passwd: files\ngroup: files\nhosts: files dns\n",
+    "/etc/nsswitch.conf": "passwd: files\ngroup: files\nhosts: files\n",
 }
 # Links into it stand in /usr; nothing of it is secret.
 _OF_ETC: Final = ("/etc/ld.so.cache", "/etc/alternatives")
-# Only where the network is open: to find the package index and to trust its certificate.
-_OF_NETWORK: Final = ("/etc/resolv.conf", "/etc/ssl", "/etc/ca-certificates", "/etc/hosts")
 # Root's own mounts, where what is mounted lies behind folders that the job's user may not enter.
 # Nothing but the descriptors is passed on: not even the folder that the worker runs in.
 _STAGE: Final = (
@@ -56,9 +52,9 @@ class Bubblewrap:
         """Make ready the job's user and its mounts, and put them away afterwards.
 
         Raises:
-            SandboxUnavailable: a program that it needs is not installed, or no user is free.
+            SandboxUnavailable: a program that it needs is not there, or no user is free.
         """
-        bwrap = _program("bwrap", "bubblewrap")
+        bwrap = find_program("bwrap", "bubblewrap")
         with ExitStack() as stack:
             sources = [Path(os.path.realpath(mount.source)) for mount in job.mounts]
             sources.append(job.work)
@@ -82,14 +78,6 @@ class Bubblewrap:
             yield Launch(command, passed, lambda: _first_of(said))
 
 
-def give_away(folder: Path, uid: int) -> None:
-    """Make everything below a folder a user's own, without following a link."""
-    os.chown(folder, uid, uid, follow_symlinks=False)
-    for _, folders, files, opened in os.fwalk(folder, follow_symlinks=False):
-        for name in (*folders, *files):
-            os.chown(name, uid, uid, dir_fd=opened, follow_symlinks=False)
-
-
 def _options(job: Job, sources: Sequence[Path], passed: list[int]) -> list[str]:
     options = ["--unshare-all", "--unshare-user", "--disable-userns", "--cap-drop", "ALL"]
     options += ["--uid", str(_USER), "--gid", str(_USER), "--hostname", "sandbox"]
@@ -111,13 +99,8 @@ def _options(job: Job, sources: Sequence[Path], passed: list[int]) -> list[str]:
     for name in _OF_ETC:
         options += ["--ro-bind-try", name, name]
     for name, content in _FILES.items():
-        if not (job.has_network and name in _OF_NETWORK):
-            passed.append(_in_memory(content))
-            options += ["--perms", "0644", "--ro-bind-data", str(passed[-1]), name]
-    if job.has_network:
-        options += ["--share-net"]
-        for name in _OF_NETWORK:
-            options += ["--ro-bind-try", os.path.realpath(name), name]
+        passed.append(_in_memory(content))
+        options += ["--perms", "0644", "--ro-bind-data", str(passed[-1]), name]
     # The work folder first, then what stands in it.
     options += ["--bind", str(sources[-1]), str(WORK)]
     targets = sorted(
@@ -130,11 +113,11 @@ def _options(job: Job, sources: Sequence[Path], passed: list[int]) -> list[str]:
 
 
 def _as_user(user: JobUser, sources: Sequence[Path], staged: Sequence[Path]) -> list[str]:
-    command = [_program("unshare", "util-linux"), "--mount", "--propagation", "private"]
+    command = [find_program("unshare", "util-linux"), "--mount", "--propagation", "private"]
     command += ["/bin/sh", "-c", _STAGE, "stage"]
     for source, place in zip(sources, staged, strict=True):
         command += [str(source), str(place)]
-    command += ["--", _program("setpriv", "util-linux")]
+    command += ["--", find_program("setpriv", "util-linux")]
     return [*command, "--reuid", str(user.uid), "--regid", str(user.uid), *_REDUCE]
 
 
@@ -175,13 +158,3 @@ def _in_memory(content: str) -> int:
         file.write(content.encode())
     os.lseek(descriptor, 0, os.SEEK_SET)
     return descriptor
-
-
-def _program(name: str, package: str) -> str:
-    found = shutil.which(name, path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/bin:/bin")
-    if found is None:
-        raise SandboxUnavailable(
-            f"{name} was not found: install the system package {package} where the worker of the "
-            "queue recompute runs, or set another kind of sandbox (docker, podman)."
-        )
-    return found

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Final, Protocol
 
+from lineage.recompute.errors import SandboxUnavailable
 from lineage.recompute.limits import GIB, Limits
 from lineage.recompute.mounts import Mount
 
@@ -31,7 +34,6 @@ class Job:
         work: the one folder that it may write.
         folder: where it starts, inside.
         environment: all its variables.
-        has_network: it may use the network; nothing that is hostile may.
     """
 
     arguments: Sequence[str]
@@ -40,7 +42,6 @@ class Job:
     mounts: Sequence[Mount]
     environment: Mapping[str, str]
     limits: Limits
-    has_network: bool = False
 
     def guarded(self) -> list[str]:
         """Return what is run inside: the program, behind its limits and the guard's question."""
@@ -69,12 +70,14 @@ class Launch:
         find_first: the process, as the host sees it, that everything inside descends from; None
             where it does not run below the command. Asked once the sandbox stands.
         kill: end everything inside; called for whatever reason the job ends.
+        status_of_memory: the exit status that tells of too much memory, where nobody else watches.
     """
 
     command: Sequence[str]
     passed: Sequence[int] = ()
     find_first: Callable[[], int | None] = field(default=lambda: None)
     kill: Callable[[], None] = field(default=lambda: None)
+    status_of_memory: int | None = None
 
 
 class Kind(Protocol):
@@ -83,3 +86,19 @@ class Kind(Protocol):
     def launching(self, job: Job) -> AbstractContextManager[Launch]:
         """Make ready what the command needs, and put it away afterwards."""
         ...
+
+
+def find_program(name: str, package: str) -> str:
+    """Return where a program is.
+
+    Raises:
+        SandboxUnavailable: it is not there; the message names the package to install.
+    """
+    found = shutil.which(name, path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/bin:/bin")
+    if found is None:
+        raise SandboxUnavailable(
+            f"{name} was not found: install the system package {package} where the worker of the "
+            "queue recompute runs, or set another kind of sandbox. Muniment runs no training code "
+            "without one."
+        )
+    return found

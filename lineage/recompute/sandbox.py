@@ -18,6 +18,7 @@ from typing import Final
 
 from lineage.domain.placing import WORK
 from lineage.recompute.bubblewrap import Bubblewrap
+from lineage.recompute.containers import CONTAINER_PROGRAMS, Container
 from lineage.recompute.errors import SandboxUnavailable
 from lineage.recompute.launch import GO, READY, Job, Kind, Launch
 from lineage.recompute.limits import MIB, Ended, Limits, Why
@@ -47,19 +48,25 @@ class Sandbox:
     kind: Kind
 
     @classmethod
-    def find(cls, kind: str, *, users: Sequence[int] = DEFAULT_USERS) -> Sandbox:
+    def find(cls, kind: str, *, users: Sequence[int] = DEFAULT_USERS, image: str = "") -> Sandbox:
         """Return a sandbox that was just tried and works.
 
         Args:
-            kind: ``bubblewrap``.
+            kind: ``bubblewrap``, ``docker`` or ``podman``.
+            image: what a container starts from; ``docs/sandbox.md`` says what has to be in it.
             users: user numbers that nothing else on this machine uses, for a worker that is root.
 
         Raises:
             SandboxUnavailable: it cannot be built here; the message says what to install or set.
         """
-        if kind != "bubblewrap":
-            raise SandboxUnavailable(f"There is no sandbox of the kind {kind!r}: set bubblewrap.")
-        sandbox = cls(Bubblewrap(users))
+        if kind == "bubblewrap":
+            sandbox = cls(Bubblewrap(users))
+        elif kind in CONTAINER_PROGRAMS:
+            sandbox = cls(Container(kind, image, users))
+        else:
+            raise SandboxUnavailable(
+                f"There is no sandbox of the kind {kind!r}: set bubblewrap, docker or podman."
+            )
         with TemporaryDirectory(prefix="muniment-") as work:
             ended = sandbox.run(
                 ["/bin/true"],
@@ -80,7 +87,6 @@ class Sandbox:
         environment: Mapping[str, str],
         limits: Limits,
         folder: PurePosixPath = WORK,
-        has_network: bool = False,
         on_output: Callable[[bytes], None] | None = None,
         cancelled: Callable[[], bool] = lambda: False,
     ) -> Ended:
@@ -93,13 +99,12 @@ class Sandbox:
                 lie in it afterwards: read it with `collecting` alone.
             mounts: what else it sees, read-only.
             environment: all the variables that it has.
-            has_network: only for what is not hostile.
             on_output: is given what it writes as it comes: hostile bytes.
 
         Raises:
             SandboxUnavailable: the sandbox could not be built; the program did not run.
         """
-        job = Job(arguments, work, folder, mounts, environment, limits, has_network)
+        job = Job(arguments, work, folder, mounts, environment, limits)
         with self.kind.launching(job) as launch:
             process = subprocess.Popen(
                 launch.command,
@@ -149,11 +154,16 @@ class _Running:
         status = 128 - status if status < 0 else status
         return Ended(
             exit_status=status,
-            why=why or _BY_STATUS.get(status, Why.EXITED),
+            why=why or self._why(status),
             last_lines=printable(self._tail),
             log_sha256=self._hash.hexdigest(),
             seconds=round(time.monotonic() - started, 3),
         )
+
+    def _why(self, status: int) -> Why:
+        if status == self._launch.status_of_memory:
+            return Why.OUT_OF_MEMORY
+        return _BY_STATUS.get(status, Why.EXITED)
 
     def _begin(self) -> Watch:
         """Wait until the sandbox stands, and let the program start."""

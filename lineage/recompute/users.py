@@ -76,3 +76,11 @@ def _running_users() -> set[int]:
         # Not the owner of the file: a process that cannot be dumped shows root there.
         running.update(int(uid) for uid in said.partition("\nUid:")[2].split("\n")[0].split())
     return running
+
+
+def give_away(folder: Path, uid: int) -> None:
+    """Make everything below a folder a user's own, without following a link."""
+    os.chown(folder, uid, uid, follow_symlinks=False)
+    for _, folders, files, opened in os.fwalk(folder, follow_symlinks=False):
+        for name in (*folders, *files):
+            os.chown(name, uid, uid, dir_fd=opened, follow_symlinks=False)
