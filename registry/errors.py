@@ -183,6 +183,13 @@ class RecomputationClosed(RegistryError):
     status = HTTPStatus.CONFLICT
 
 
+class WithdrawalNotPossible(RegistryError):
+    """The dataset cannot be withdrawn, or no second signature is asked for."""
+
+    code = "withdrawal_not_possible"
+    status = HTTPStatus.CONFLICT
+
+
 class TraceNotUnderstood(RegistryError):
     """What is to be traced names no artifact, or too many."""
 

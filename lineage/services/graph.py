@@ -4,10 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from django.db import transaction
+from django.db import connection, transaction
 
 from lineage.domain.graph import RecordEdges, Role, edges_of
 from lineage.models import ArtifactEdge, ArtifactNode, EnvironmentPackage, LineageRecord
+
+# Of the lock that keeps the graph still.
+_LOCK = 0x6D756E69677266
+
+
+def hold_graph() -> None:
+    """Keep what the whole graph is read for from being read while a record is written.
+
+    Until the transaction ends; any number write at once. It comes before the lock of a stream.
+    """
+    _lock("pg_advisory_xact_lock_shared")
+
+
+def lock_graph() -> None:
+    """Wait for everybody who is writing a record, and keep others from it.
+
+    Until the transaction ends: what is read then is all there is, and whoever writes later sees
+    what was written here.
+    """
+    _lock("pg_advisory_xact_lock")
+
+
+def _lock(function: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {function}(%s)", [_LOCK])
 
 
 @transaction.atomic

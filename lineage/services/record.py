@@ -11,7 +11,7 @@ from audits.domain.log import Event
 from audits.services.log import SLSA_PROVENANCE, append_statement
 from lineage.models import LineageRecord
 from lineage.services.collect import CollectedLineage
-from lineage.services.graph import draw_record
+from lineage.services.graph import draw_record, hold_graph
 
 
 @transaction.atomic
@@ -21,6 +21,7 @@ def record_lineage(*, collected: CollectedLineage, actor: Actor, now: datetime) 
     The subject is the digest of the artifact tree, so that an auditor who holds the files can
     find the record, and whoever changed them cannot.
     """
+    hold_graph()
     snapshot = collected.snapshot
     entry = append_statement(
         event=Event.LINEAGE_RECORDED,

@@ -7,7 +7,11 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from muniment.verify.errors import ReportError
-from muniment.verify.evidence_view import counting_evidence, evidence_digest
+from muniment.verify.evidence_view import (
+    counting_evidence,
+    evidence_digest,
+    standing_violations,
+)
 from muniment.verify.record import Record
 from muniment.verify.shown import (
     differs,
@@ -59,9 +63,9 @@ def require_decision(shown: object, record: Record) -> Ruling:
 
     Raises:
         ReportError: none where a policy is bound, or one where none is; other evidence than
-            counts now; a leaf that is not the last signed decision's; a verdict, gate, reason or
-            count that differs from it; a preview that contradicts itself or is better than what
-            was signed.
+            counts now; anything but a denial where a violation or a withdrawn dataset stands; a
+            leaf that is not the last signed decision's; a verdict, gate, reason or count that
+            differs from it; a preview that contradicts itself or is better than what was signed.
     """
     bound = record.binding
     if shown is None:
@@ -75,16 +79,18 @@ def require_decision(shown: object, record: Record) -> Ruling:
     policy = bound.statement.predicate["digest"]
     counts = evidence_digest(record, policy_digest=_text(policy), alias=alias)
     require_same_digest("dossier.decision.evidence_digest", decision.get("evidence_digest"), counts)
+    if standing_violations(record) and decision.get("verdict") != "deny":
+        raise differs("decision", "a violation or a withdrawn dataset stands, which denies")
     signed = _signed(record, alias)
     if decision.get("leaf_index") is None:
         return _preview(decision, record, alias, signed)
     withdrawn = _withdrawn(record)
-    standing = [
+    valid = [
         entry for entry in signed if entry.statement.predicate["promotion_id"] not in withdrawn
     ]
-    if not standing:
+    if not valid:
         raise differs("decision", "no statement holds a decision about this alias")
-    last = standing[-1]
+    last = valid[-1]
     require_same("dossier.decision.leaf_index", decision["leaf_index"], last.leaf_index)
     _require_signed(decision, _content(last))
     return Ruling(alias, f"{decision['verdict']}, as signed at leaf {last.leaf_index}")

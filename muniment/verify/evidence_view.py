@@ -3,7 +3,8 @@
 It is what reviewers sign and what a decision judged. The rules are those of
 ``https://muniment.dev/evidence-view/v1``: the newest item of a kind counts, except that what was
 reported never supersedes what was computed about the same bytes; a version is compared with the
-last other holder of the alias. Violations that nothing undid are part of it.
+last other holder of the alias. Violations that nothing undid are part of it, and so are withdrawn
+datasets that the version was made from.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from muniment.verify.shown import object_in
 from muniment.verify.stream import StreamEntry
 
 UNDONE: Final = "violation.undone"
+WITHDRAWN: Final = "dataset.withdrawn"
 FORMAT: Final = "https://muniment.dev/evidence-view/v1"
 
 
@@ -47,7 +49,7 @@ def evidence_digest(record: Record, *, policy_digest: str, alias: str) -> str:
         },
         "alias_ever_held": ever_held,
     }
-    if violations := _standing_violations(record):
+    if violations := standing_violations(record):
         shown["violations"] = violations
     return hashlib.sha256(canonical_json(shown)).hexdigest()
 
@@ -81,12 +83,14 @@ def counting_evidence(record: Record, version_uri: str) -> dict[str, StreamEntry
     return counting
 
 
-def _standing_violations(record: Record) -> list[dict[str, str]]:
+def standing_violations(record: Record) -> list[dict[str, str]]:
     """Return the violations against the version, or its model, that stand at the stream's end.
 
-    Those whose statement says so, and that no later one supersedes or says to be undone.
+    Those whose statement says so, and that no later one supersedes or says to be undone. Nothing
+    undoes that a dataset was withdrawn.
     """
     standing: dict[str, str] = {}
+    withdrawn: dict[str, str] = {}
     for entry in record.entries:
         if entry.statement.predicate_type != REGISTRY_EVENT:
             continue
@@ -99,7 +103,9 @@ def _standing_violations(record: Record) -> list[dict[str, str]]:
             standing.pop(str(detail.get("violation")), None)
         is_against = predicate.get("violation") is True and detail.get("standing") is True
         if is_against and entry.statement.subjects[0].name in (record.version_uri, record.stream):
-            standing[entry.sha256] = str(predicate["event"])
+            event = str(predicate["event"])
+            (withdrawn if event == WITHDRAWN else standing)[entry.sha256] = event
+    standing |= withdrawn
     return [{"digest": digest, "event": standing[digest]} for digest in sorted(standing)]
 
 

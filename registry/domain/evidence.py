@@ -19,6 +19,7 @@ from datetime import datetime
 from typing import Any
 
 from muniment.attest.digest import canonical_json
+from registry.domain.withdrawal import WITHDRAWN
 from registry.domain.words import Grade, Leg, Origin
 
 EVIDENCE_DIGEST_FORMAT = "https://muniment.dev/evidence-view/v1"
@@ -86,7 +87,8 @@ class ChampionFacts:
 
 @dataclass(frozen=True, slots=True)
 class StandingViolation:
-    """A change in MLflow that nothing allowed and that nothing undid: no gate holds against it.
+    """What no gate holds against: a change in MLflow that nothing allowed and that nothing undid,
+    or a withdrawn dataset that the version was made from.
 
     `digest` is that of the statement that says so, `event` what happened.
     """
@@ -97,6 +99,11 @@ class StandingViolation:
     @property
     def reason(self) -> str:
         """Say in a sentence why the version may hold no alias."""
+        if self.event == WITHDRAWN:
+            return (
+                "A dataset that the version was made from was withdrawn, so that it may hold no "
+                "alias."
+            )
         what = _VIOLATIONS.get(self.event, f"MLflow was changed without a grant ({self.event})")
         return f"{what}, and what was judged may not be what would be used."
 

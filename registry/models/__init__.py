@@ -22,6 +22,7 @@ from registry.models.promotions import (
     Promotion,
 )
 from registry.models.rollbacks import RollbackApproval, RollbackGrant
+from registry.models.withdrawals import Withdrawal, WithdrawalApproval, WithdrawnVersion
 
 __all__ = [
     "AliasChange",
@@ -41,4 +42,7 @@ __all__ = [
     "RollbackGrant",
     "Violation",
     "WebhookDelivery",
+    "Withdrawal",
+    "WithdrawalApproval",
+    "WithdrawnVersion",
 ]

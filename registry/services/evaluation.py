@@ -31,7 +31,7 @@ from registry.models import (
     Promotion,
 )
 from registry.services.policies import document_of
-from registry.services.violations import standing_against
+from registry.services.violations import standing_against, withdrawn_against
 
 # Which evidence each kind of job is about to produce.
 _PRODUCES = {
@@ -124,8 +124,11 @@ def load_view(*, version: ModelVersion, alias: str) -> EvidenceView:
         ),
         alias_ever_held=ever_held,
         violations=tuple(
-            StandingViolation(digest=one.entry.sha256, event=one.entry.event)
-            for one in standing_against(version)
+            StandingViolation(digest=entry.sha256, event=entry.event)
+            for entry in (
+                *(one.entry for one in standing_against(version)),
+                *(one.entry for one in withdrawn_against(version)),
+            )
         ),
     )
 

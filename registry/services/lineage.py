@@ -22,6 +22,7 @@ from registry.services.backlog import order_backlog
 from registry.services.decisions import decide_open_promotions
 from registry.services.policies import document_of
 from registry.services.recomputation_orders import order_wanted_recomputation
+from registry.services.withdrawn_versions import catch_recorded
 from registry.services.work import order_job
 
 
@@ -73,6 +74,7 @@ def record_version_lineage(
 @transaction.atomic(durable=True)
 def _record(job: Job, version: ModelVersion, collected: CollectedLineage, *, now: datetime) -> None:
     record_lineage(collected=collected, actor=RECORDER, now=now)
+    catch_recorded(version=version, now=now)
     if collected.files:
         ModelVersion.objects.filter(pk=version.pk).update(hashed_at=now)
     finish_job(job=job, now=now)

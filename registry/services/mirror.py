@@ -32,6 +32,7 @@ from registry.services.sources import client_of
 from registry.services.torn import creation_times_seen, note_torn, still_adopted
 from registry.services.violations import refresh_alarm
 from registry.services.walk import walk_mlflow, within_bounds
+from registry.services.withdrawn_versions import refresh_withdrawn_alarm
 
 logger = structlog.get_logger(__name__)
 
@@ -113,6 +114,7 @@ def apply_walk(
         raise
     finally:
         refresh_alarm(now=now)
+        refresh_withdrawn_alarm(now=now)
     return changes
 
 

@@ -37,7 +37,7 @@ from registry.services.decisions import GONE, NO_POLICY, alias_holder
 from registry.services.policies import document_of
 from registry.services.rollback_facts import state_rollback, words_of
 from registry.services.text import require_plain_text
-from registry.services.violations import standing_against
+from registry.services.violations import standing_against, withdrawn_against
 
 MAX_NOTE = 2000
 
@@ -193,6 +193,11 @@ def why_never_back(version: ModelVersion, alias: str) -> str:
         return (
             f"Version {version.version} never became {alias} by a promotion: no policy has judged "
             "it, so that no grant may skip that."
+        )
+    if withdrawn_against(version).exists():
+        return (
+            f"Version {version.version} was made from a dataset that was withdrawn: it may hold no "
+            "alias."
         )
     if standing_against(version).exists():
         return (

@@ -27,7 +27,13 @@ from registry.domain.violations import (
     merged_before,
 )
 from registry.errors import InvalidRequest
-from registry.models import ModelAlias, ModelVersion, RegisteredModel, Violation
+from registry.models import (
+    ModelAlias,
+    ModelVersion,
+    RegisteredModel,
+    Violation,
+    WithdrawnVersion,
+)
 from registry.services.facts import state_registry_event
 from registry.services.text import require_plain_text
 
@@ -58,6 +64,16 @@ def standing_against(version: ModelVersion) -> QuerySet[Violation]:
         can_be_undone=False,
         status__in=[ViolationStatus.OPEN, ViolationStatus.ACCEPTED],
     ).select_related("entry")
+
+
+def withdrawn_against(version: ModelVersion) -> QuerySet[WithdrawnVersion]:
+    """Return the withdrawn datasets that a version was made from: no gate is passed either."""
+    return (
+        WithdrawnVersion.objects.filter(version=version)
+        .select_related("entry", "withdrawal")
+        .defer("entry__envelope")
+        .order_by("found_at", "pk")
+    )
 
 
 def open_of(

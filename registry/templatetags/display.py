@@ -77,6 +77,10 @@ LOOKS: Mapping[str, Look] = {
     "held": Look("ok", "check", "Held"),
     "not_reached": Look("plain", "minus", "Not reached"),
     "cancelled": Look("plain", "minus", "Cancelled"),
+    # withdrawals of datasets
+    "withdrawal_requested": Look("wait", "people", "Waits for the second signature"),
+    "withdrawal_in_force": Look("bad", "stop", "Withdrawn"),
+    "withdrawal_refused": Look("plain", "cross", "Refused"),
     # reviews
     "approve": Look("ok", "check", "Approved"),
     "refuse": Look("bad", "cross", "Refused"),

@@ -37,6 +37,10 @@ _SECTIONS = {
     "violation": "violations",
     "accept-violation": "violations",
     "trace": "trace",
+    "withdrawals": "trace",
+    "withdrawal": "trace",
+    "propose-withdrawal": "trace",
+    "sign-withdrawal": "trace",
     "policies": "policies",
     "policy": "policies",
 }

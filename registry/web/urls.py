@@ -18,6 +18,7 @@ from registry.web.views import (
     trace,
     versions,
     violations,
+    withdrawals,
 )
 
 app_name = "registry"
@@ -99,6 +100,10 @@ urlpatterns = [
     path("rollbacks/<uuid:rollback_id>/token", rollbacks.token, name="rollback-token"),
     path("rollbacks/<uuid:rollback_id>/revoke", rollbacks.revoke, name="revoke-rollback"),
     path("rollbacks/<uuid:rollback_id>/review", rollbacks.review, name="review-rollback"),
+    path("withdrawals/", withdrawals.withdrawals, name="withdrawals"),
+    path("withdrawals/new", withdrawals.propose, name="propose-withdrawal"),
+    path("withdrawals/<uuid:withdrawal_id>/", withdrawals.withdrawal, name="withdrawal"),
+    path("withdrawals/<uuid:withdrawal_id>/sign", withdrawals.sign, name="sign-withdrawal"),
     path("policies/", policies.policies, name="policies"),
     path("policies/<sha256:digest>/", policies.policy, name="policy"),
     path("policies/<sha256:digest>/document", policies.policy_document, name="policy-document"),

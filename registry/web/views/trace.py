@@ -11,6 +11,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from lineage.domain.graph import MAX_KEY
+from registry.domain.withdrawal import ROLES as WITHDRAWERS
 from registry.errors import TraceNotUnderstood
 from registry.selectors.trace import (
     ROLES,
@@ -22,6 +23,7 @@ from registry.selectors.trace import (
     versions_depending_on,
 )
 from registry.web.csv_lines import csv_answer
+from registry.web.people import actor_from
 from registry.web.trace_words import role_words
 
 PAGE_SIZE = 50
@@ -41,6 +43,7 @@ def trace_page(request: HttpRequest) -> HttpResponse:
         "text": text,
         "wanted": wanted,
         "roles": [(role, role_words(role)) for role in ROLES],
+        "may_withdraw": not actor_from(request).roles.isdisjoint(WITHDRAWERS),
     }
     if not text:
         return render(request, "registry/trace.html", context)

@@ -31,6 +31,7 @@ from registry.selectors.versions import (
 from registry.selectors.violations import attention_of
 from registry.services.evaluation import evaluate_version
 from registry.services.promotions import request_promotion
+from registry.services.violations import withdrawn_against
 from registry.web.gates import gate_rows
 from registry.web.lineage_words import lineage_panel
 from registry.web.mlflow_links import version_link
@@ -60,6 +61,7 @@ def version(request: HttpRequest, name: str, number: int) -> HttpResponse:
         "model": found.registered_model,
         "aliases": aliases,
         "violations": attention_of(found.registered_model, found),
+        "withdrawn": list(withdrawn_against(found)),
         "created_at": created_at(found),
         "mlflow_url": version_link(found),
         "lineage": lineage_panel(lineage_of(found.uri)),

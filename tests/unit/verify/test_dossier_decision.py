@@ -181,3 +181,70 @@ def test_a_violation_that_stands_is_part_of_what_is_judged(look: Look, world: Wo
     assert not agreement(look, forged(world, judged_with(first))).holds
     world.registry_event("violation.undone", VERSION, detail={"violation": second})
     assert agreement(look, forged(world, judged_with())).holds
+
+
+def test_a_withdrawn_dataset_denies_and_nothing_undoes_it(look: Look, world: World) -> None:
+    """Left out of what is judged, called undone, or overlooked by the verdict, it is found."""
+
+    def judged(verdict: str, *standing: str) -> Edit:
+        digest = server_evidence_digest(world.statements(), standing=standing)
+
+        def preview(dossier: Dossier) -> None:
+            dossier["decision"].update(
+                leaf_index=None, evidence_digest=f"sha256:{digest}", approvals_given=0
+            )
+            if verdict != "deny":
+                satisfied_gates(dossier)
+            dossier["decision"].update(verdict=verdict)
+
+        return preview
+
+    def withdraw(subject: str) -> str:
+        detail = {"standing": True, "dataset": "sha256:" + "1" * 64, "cause": "consent"}
+        world.registry_event("dataset.withdrawn", subject, violation=True, detail=detail)
+        return str(world.statements()[-1]["sha256"])
+
+    withdraw(FIRST_VERSION)  # of another version: nothing to this one
+    assert agreement(look, forged(world, judged("deny"))).holds
+    stated = withdraw(VERSION)
+    assert agreement(look, forged(world, judged("deny", stated))).holds
+    assert not agreement(look, forged(world, judged("deny"))).holds
+    world.registry_event("violation.undone", VERSION, detail={"violation": stated})
+    again = withdraw(VERSION)
+    world.registry_event("dataset.forged", VERSION, detail={"supersedes": [again]})
+    assert agreement(look, forged(world, judged("deny", stated, again))).holds
+    assert not agreement(look, forged(world, judged("deny", again))).holds
+    assert not agreement(look, forged(world, judged("deny", stated))).holds
+
+
+def test_no_verdict_but_a_denial_stands_beside_a_withdrawn_dataset(
+    look: Look, world: World
+) -> None:
+    world.leaves.pop()  # the signed denial, which alone would contradict it
+    world.stream.pop()
+    world.registry_event("dataset.withdrawn", VERSION, violation=True, detail={"standing": True})
+    stated = str(world.statements()[-1]["sha256"])
+    digest = server_evidence_digest(world.statements(), standing=[stated])
+    decided = world.forked()
+    decided.promotion("promotion.denied", "denied", **decided.decided("deny"))
+    honest = decided.evidence()["dossier"]["decision"]
+
+    def preview(verdict: str) -> Edit:
+        def apply(dossier: Dossier) -> None:
+            dossier["decision"] = {
+                **honest,
+                "leaf_index": None,
+                "approvals_given": 0,
+                "evidence_digest": f"sha256:{digest}",
+            }
+            if verdict != "deny":
+                satisfied_gates(dossier)
+            dossier["decision"].update(verdict=verdict)
+
+        return apply
+
+    assert agreement(look, forged(world, preview("deny"))).holds
+    for verdict in ("pending", "allow"):
+        found = agreement(look, forged(world, preview(verdict)))
+        assert not found.holds
+        assert "withdrawn dataset stands" in found.detail
