@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 from muniment.datasets.errors import DatasetRefused
 
@@ -93,6 +93,13 @@ def parse_location(uri: str) -> Location:
                 code="dataset.address",
             )
     return _location(scheme, authority, f"/{path}".rstrip("/"))
+
+
+def without_credentials(uri: str) -> str:
+    """Return an address without a user's name, password, query and fragment."""
+    parts = urlsplit(uri)
+    host = parts.netloc.rpartition("@")[2]
+    return urlunsplit(parts._replace(netloc=host, query="", fragment=""))
 
 
 def _file(rest: str) -> Location:

@@ -67,6 +67,11 @@ class AllowedPlace:
                         + f", not {name[:80]!r}",
                         code="dataset.place",
                     )
+        if scheme == "s3" and self.credentials and not {"key", "secret"} <= set(self.credentials):
+            # With a part of them S3's library would look for others on this machine.
+            raise DatasetRefused(
+                "a place of s3:// takes key and secret together, or neither", code="dataset.place"
+            )
         for variable in self.credentials.values():
             if _VARIABLE.fullmatch(variable) is None:
                 raise DatasetRefused(

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit, urlunsplit
 
 from muniment.attest.digest import Digest, dir_hash_of
 from muniment.attest.tree import HashedFile, hash_open_file, hash_tree, opened_file
@@ -22,7 +21,7 @@ from muniment.datasets.dvc import (
 )
 from muniment.datasets.errors import DatasetError, DatasetMissing, DatasetRefused
 from muniment.datasets.git import is_committed, repository_of
-from muniment.datasets.location import parse_location
+from muniment.datasets.location import parse_location, without_credentials
 from muniment.datasets.opening import open_here
 from muniment.datasets.reference import ROLES, DatasetReference
 from muniment.datasets.sources import Budget, LocalSource, dataset_errors, take_all
@@ -99,13 +98,6 @@ def refer(
         place=place,
         details=dict(found.details),
     )
-
-
-def without_credentials(uri: str) -> str:
-    """Return an address without a user's name, password, query and fragment."""
-    parts = urlsplit(uri)
-    host = parts.netloc.rpartition("@")[2]
-    return urlunsplit(parts._replace(netloc=host, query="", fragment=""))
 
 
 def _local_path(given: str) -> Path:

@@ -14,11 +14,12 @@ from muniment.datasets.errors import (
     DatasetRefused,
     DatasetUnreachable,
 )
-from muniment.datasets.location import Location
+from muniment.datasets.location import Location, without_credentials
 from muniment.datasets.places import AllowedPlace
 from muniment.datasets.sources import Source
 
 _READ_BYTES: Final = 8 * 1024 * 1024
+_MOVED: Final = (301, 302, 303, 307, 308)
 _NO_VERSION: Final = ("", "null", None)
 
 
@@ -81,7 +82,10 @@ class StoreSource(Source):
             yield chunk
 
     def close(self) -> None:
-        """Hold nothing open."""
+        """Let go of the connections: left to themselves some stay open until the process ends."""
+        session = getattr(self._files, "_s3creator", None)
+        if session is not None:
+            self._files.close_session(self._files.loop, session)
 
     def _info(self) -> Mapping[str, Any]:
         about: Mapping[str, Any] = self._files.info(self._path, **self._version)
@@ -101,6 +105,8 @@ class StoreSource(Source):
                 code="dataset.forbidden",
             ) from error
         except _failures() as error:
+            if (refused := _refusal_in(error)) is not None:
+                raise refused from error
             if type(error).__name__ == "FileExpired":
                 raise DatasetChanged(
                     f"{what} changed while it was read", code="dataset.unsteady"
@@ -124,7 +130,10 @@ def open_store(location: Location, place: AllowedPlace, *, version_id: str = "")
         region = options.pop("region_name", "")
         options |= {
             "client_kwargs": {"region_name": region} if region else {},
-            "config_kwargs": {"ignore_configured_endpoint_urls": True},
+            "config_kwargs": {
+                "ignore_configured_endpoint_urls": True,
+                "http_session_cls": _s3_session(),
+            },
             "anon": not place.credentials,
             "version_aware": bool(version_id),
         }
@@ -153,16 +162,55 @@ def open_anywhere(uri: str) -> StoreSource:
     import fsspec
 
     try:
-        files, path = fsspec.core.url_to_fs(uri)
+        # An instance of our own: it is closed, and the program that trains may hold another.
+        files, path = fsspec.core.url_to_fs(uri, skip_instance_cache=True)
+        if hasattr(files, "version_aware"):
+            # Else the newest version's name is not asked for.
+            files, path = fsspec.core.url_to_fs(uri, skip_instance_cache=True, version_aware=True)
     except (ImportError, ValueError) as error:
         raise DatasetRefused(
             f"nothing is installed here that opens {uri.partition(':')[0]}://",
             code="dataset.scheme",
         ) from error
-    if hasattr(files, "version_aware"):
-        # Else the newest version's name is not asked for.
-        files, path = fsspec.core.url_to_fs(uri, version_aware=True)
-    return StoreSource(files, path, address=uri)
+    return StoreSource(files, path, address=without_credentials(uri))
+
+
+def _s3_session() -> type:
+    """Return the class of S3's connections; without its library, what refuses it comes later.
+
+    The library's own follows every redirect: whoever answers could have us ask our own network.
+    """
+    try:
+        from aiobotocore.httpsession import AIOHTTPSession
+    except ImportError:
+        return object
+
+    class DirectSession(AIOHTTPSession):  # type: ignore[misc] # untyped
+        async def _get_session(self, proxy_url: Any) -> Any:
+            return _Direct(await super()._get_session(proxy_url))
+
+    return DirectSession
+
+
+class _Direct:
+    """A connection that refuses to be sent elsewhere."""
+
+    def __init__(self, session: Any) -> None:
+        self._session = session
+
+    async def request(self, method: str, **arguments: Any) -> Any:
+        answer = await self._session.request(method, **arguments, allow_redirects=False)
+        if answer.status in _MOVED and "Location" in answer.headers:
+            answer.close()
+            raise DatasetRefused("the store points elsewhere", code="dataset.redirects")
+        return answer
+
+
+def _refusal_in(error: BaseException | None) -> DatasetError | None:
+    """Return what a connection of ours refused, and a library raised as its own failure."""
+    while error is not None and not isinstance(error, DatasetError):
+        error = error.__cause__ or error.__context__
+    return error
 
 
 def _failures() -> tuple[type[Exception], ...]:

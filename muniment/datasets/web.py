@@ -19,7 +19,7 @@ from typing import Any, Final
 from urllib.parse import quote, urljoin
 
 from muniment.datasets.errors import DatasetMissing, DatasetRefused, DatasetUnreachable
-from muniment.datasets.location import Location, parse_location
+from muniment.datasets.location import Location, parse_location, without_credentials
 from muniment.datasets.places import Access, AllowedPlace
 from muniment.datasets.sources import CHUNK_BYTES, Source
 
@@ -63,11 +63,12 @@ class AllowedWebSource(Source):
             for _ in range(_REDIRECTS):
                 location = parse_location(address)
                 place = self._access.place_of(location)
+                headers = _headers(place)
                 try:
                     connection = _connect(location, place, self._wait_seconds)
                     stack.callback(connection.close)
-                    connection.request("GET", location.path or "/", headers=_headers(place))
-                    answer = connection.getresponse()
+                    connection.request("GET", location.path or "/", headers=headers)
+                    answer = stack.enter_context(connection.getresponse())
                 except _FAILURES as error:
                     raise _unreachable(address, error) from error
                 if answer.status not in _MOVED:
@@ -87,7 +88,7 @@ class WebSource(Source):
 
     def __init__(self, address: str) -> None:
         """Name it. Nothing is asked yet."""
-        self.address = address
+        self.address, self._asked = without_credentials(address), address
 
     def listing(self) -> Mapping[str, int] | None:
         """Return None: it is a single file."""
@@ -99,16 +100,17 @@ class WebSource(Source):
     @contextmanager
     def stream(self, name: str) -> Iterator[Iterator[bytes]]:
         """Open the file, as `Source.stream`."""
-        request = urllib.request.Request(self.address, headers=_HEADERS)  # noqa: S310 - the caller's
+        request = urllib.request.Request(self._asked, headers=_HEADERS)  # noqa: S310 - the caller's
         try:
             answer = urllib.request.urlopen(request, timeout=WAIT_SECONDS)  # noqa: S310
         except urllib.error.HTTPError as error:
             with error:
                 require_status(error.code, self.address)
-                raise
+            raise
         except _FAILURES as error:
             raise _unreachable(self.address, error) from error
         with answer:
+            require_status(answer.status, self.address)
             yield _body(answer, self.address)
 
 

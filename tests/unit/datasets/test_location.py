@@ -91,9 +91,9 @@ def test_the_innermost_place_decides() -> None:
 def test_a_credential_is_read_from_the_variable_that_holds_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    place = AllowedPlace("s3://loans", credentials={"key": "LOANS_KEY"})
+    place = AllowedPlace("https://loans", credentials={"token": "LOANS_KEY"})
     with pytest.raises(DatasetRefused, match="LOANS_KEY, which this process was not given"):
         place.credential_values()
     monkeypatch.setenv("LOANS_KEY", "hunter2")
-    assert place.credential_values() == {"key": "hunter2"}
+    assert place.credential_values() == {"token": "hunter2"}
     assert "hunter2" not in repr(place)

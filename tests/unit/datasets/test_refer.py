@@ -20,7 +20,8 @@ from muniment.datasets import (
     fetch_dataset,
     refer,
 )
-from muniment.datasets.refer import IN_MEMORY, ON_DISK, without_credentials
+from muniment.datasets.location import without_credentials
+from muniment.datasets.refer import IN_MEMORY, ON_DISK
 from muniment.datasets.tables import table_digest
 
 
