@@ -78,6 +78,7 @@ def compare(
     metrics, off = compare_metrics(recorded.metrics, recomputed.metrics, tolerance)
     parameters = compare_parameters(recorded.parameters, recomputed.parameters)
     signature = compare_signatures(recorded.signature, recomputed.signature)
+    loading = compare_signatures(recorded.loading, recomputed.loading)
     basis = _basis(artifacts, predictions, metrics)
     measurements = {
         "basis": basis.value,
@@ -87,8 +88,17 @@ def compare(
         "metrics": metrics,
         "parameters": parameters,
         "signature": signature,
+        "loading": loading,
     }
-    verdict, reason = _judge(basis, predictions, metrics, off, parameters, signature)
+    contradiction = (
+        _other_call(parameters)
+        or _other_model(signature, loading)
+        or _other_predictions(predictions)
+        or _other_metrics(metrics, off)
+    )
+    verdict, reason = (
+        (Verdict.DIVERGED, contradiction) if contradiction else _judge(basis, predictions, metrics)
+    )
     leg = "configuration" if parameters["differing_count"] else ""
     return Comparison(verdict, bounded(reason, 600), leg, measurements)
 
@@ -97,13 +107,8 @@ def _judge(
     basis: Basis,
     predictions: Mapping[str, Any] | None,
     metrics: Mapping[str, Mapping[str, Any]],
-    off: Sequence[str],
-    parameters: Mapping[str, Any],
-    signature: str,
 ) -> tuple[Verdict, str]:
-    contradiction = _contradiction(predictions, metrics, off, parameters, signature)
-    if contradiction:
-        return Verdict.DIVERGED, contradiction
+    """Return the verdict where nothing speaks against the same model having come out."""
     if basis is Basis.ARTIFACT_BYTES:
         return Verdict.IDENTICAL, "The model's files came out with the same bytes."
     if predictions is not None:
@@ -124,30 +129,40 @@ def _judge(
     return Verdict.NOT_REPRODUCIBLE, reason
 
 
-def _contradiction(
-    predictions: Mapping[str, Any] | None,
-    metrics: Mapping[str, Mapping[str, Any]],
-    off: Sequence[str],
-    parameters: Mapping[str, Any],
-    signature: str,
-) -> str:
-    """Return what speaks against the same model having come out; empty where nothing does."""
-    if parameters["differing"]:
-        name, (old, new) = next(iter(parameters["differing"].items()))
-        more = _more(parameters["differing_count"])
-        return f"The parameter {name} was {_shown(old)} and is {_shown(new)} now{more}."
+# What speaks against the same model having come out, each empty where it does not.
+
+
+def _other_call(parameters: Mapping[str, Any]) -> str:
+    if not parameters["differing"]:
+        return ""
+    name, (old, new) = next(iter(parameters["differing"].items()))
+    more = _more(parameters["differing_count"])
+    return f"The parameter {name} was {_shown(old)} and is {_shown(new)} now{more}."
+
+
+def _other_model(signature: str, loading: str) -> str:
     if signature == "changed":
         return "The model takes or gives other columns than it did."
-    if predictions is not None and not predictions["within_tolerance"]:
-        return _prediction_reason(predictions)
-    if off:
-        found = metrics[off[0]]
-        difference = found["difference"]
-        by = "cannot be compared" if difference is None else f"differs by {difference:.6g}"
-        old, new = _number(found["recorded"]), _number(found["recomputed"])
-        more = _more(len(off))
-        return f"The metric {off[0]} {by}: {old} was recorded and {new} came out{more}."
-    return ""
+    return "The model is loaded in another way than it was." if loading == "changed" else ""
+
+
+def _other_predictions(predictions: Mapping[str, Any] | None) -> str:
+    if predictions is None or predictions["within_tolerance"]:
+        return ""
+    by = predictions["max_difference"]
+    how = f", by up to {by:.6g}" if by else ""
+    rows = _counted(predictions["rows"], "row")
+    return f"Predictions differ in {predictions['rows_differing']:,} of {rows}{how}."
+
+
+def _other_metrics(metrics: Mapping[str, Mapping[str, Any]], off: Sequence[str]) -> str:
+    if not off:
+        return ""
+    found = metrics[off[0]]
+    difference = found["difference"]
+    by = "cannot be compared" if difference is None else f"differs by {difference:.6g}"
+    old, new = _number(found["recorded"]), _number(found["recomputed"])
+    return f"The metric {off[0]} {by}: {old} was recorded and {new} came out{_more(len(off))}."
 
 
 def _basis(
@@ -160,15 +175,6 @@ def _basis(
     if predictions is not None:
         return Basis.PREDICTIONS
     return Basis.METRICS if metrics else Basis.NOTHING
-
-
-def _prediction_reason(predictions: Mapping[str, Any]) -> str:
-    by = predictions["max_difference"]
-    how = f", by up to {by:.6g}" if by else ""
-    return (
-        f"Predictions differ in {predictions['rows_differing']:,} of "
-        f"{_counted(predictions['rows'], 'row')}{how}."
-    )
 
 
 def _more(count: int) -> str:

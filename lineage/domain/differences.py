@@ -50,6 +50,7 @@ class Outcome:
         predictions: on the probe set, a list for each column, in the order of its rows; None
             where the model could not be asked.
         signature: the model's, canonical; empty where it has none.
+        loading: how the model is loaded, canonical; empty where nothing says it.
         metrics: None is NaN or infinite.
     """
 
@@ -57,6 +58,7 @@ class Outcome:
     metrics: Mapping[str, float | None] = field(default_factory=dict)
     parameters: Mapping[str, str] = field(default_factory=dict)
     signature: str = ""
+    loading: str = ""
     predictions: Mapping[str, Sequence[float | int | str | bool | None]] | None = None
 
 

@@ -59,3 +59,10 @@ def _outermost(folders: Iterable[Path]) -> list[Path]:
         if not any(outer == folder or outer in folder.parents for outer in kept):
             kept.append(folder)
     return kept
+
+
+def make_readable(place: Path) -> None:
+    """Let the job's user read what is mounted, whatever the worker's umask was; follow no link."""
+    for path in (place, *(place.rglob("*") if place.is_dir() else ())):
+        if not path.is_symlink():
+            path.chmod(0o755 if path.is_dir() else 0o644)

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Final
 
+from lineage.domain.placing import WORK
 from lineage.domain.predictions import (
     MAX_BYTES,
     Predictions,
@@ -20,10 +22,10 @@ from lineage.domain.predictions import (
 )
 from lineage.recompute.collecting import read_small, remove_folder
 from lineage.recompute.environment import Environment
-from lineage.recompute.errors import RecomputeError
+from lineage.recompute.errors import RecomputationCancelled, RecomputeError
 from lineage.recompute.inside import predict as inside
-from lineage.recompute.limits import Limits
-from lineage.recompute.mounts import WORK, interpreter_mounts
+from lineage.recompute.limits import Limits, Why
+from lineage.recompute.mounts import interpreter_mounts
 from lineage.recompute.sandbox import Sandbox
 
 _MODEL: Final = "model"
@@ -41,6 +43,7 @@ def predict(
     sandbox: Sandbox,
     limits: Limits,
     work: Path,
+    cancelled: Callable[[], bool] = lambda: False,
 ) -> Predictions:
     """Return what a model predicts for each row of a table.
 
@@ -51,6 +54,7 @@ def predict(
         work: a folder for this alone; it is gone afterwards.
 
     Raises:
+        RecomputationCancelled: it was stopped.
         RecomputeError: ``prediction.failed``: it does not load, does not end well, or what came
             out are no predictions for these rows.
     """
@@ -76,9 +80,12 @@ def predict(
                 "MLFLOW_TRACKING_URI": f"sqlite:///{WORK}/mlflow.db",
             },
             limits=replace(limits, wall_seconds=min(limits.wall_seconds, _MOST_SECONDS)),
+            cancelled=cancelled,
         )
+        if ended.why is Why.CANCELLED:
+            raise RecomputationCancelled
         if not ended.succeeded:
-            how = "" if ended.why == "exited" else f" ({ended.why.replace('_', ' ')})"
+            how = "" if ended.why is Why.EXITED else f" ({ended.why.replace('_', ' ')})"
             raise _failed(f"The model does not load or does not predict{how}.")
         content = read_small(work, PurePosixPath(_OUTPUT), at_most_bytes=MAX_BYTES)
         return parse_predictions(content, rows=rows)

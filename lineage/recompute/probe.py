@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
+from lineage.domain.placing import WORK
 from lineage.recompute.collecting import collect_tree, read_small
 from lineage.recompute.inside import tables
 from lineage.recompute.limits import Limits
-from lineage.recompute.mounts import WORK, interpreter_mounts
+from lineage.recompute.mounts import interpreter_mounts, make_readable
 from lineage.recompute.sandbox import Sandbox
 from lineage.recompute.signature import Signature
 from muniment.datasets.reference import DatasetReference
@@ -103,6 +104,7 @@ class TableReader:
             at_most_bytes=self.limits.work_bytes,
             at_most_files=self.limits.work_files,
         )
+        make_readable(permuted)
         return [
             Fetched(fetched.reference, permuted / place.relative_to(_TABLES))
             for fetched, place in zip(datasets, copied, strict=True)

@@ -1,4 +1,4 @@
-"""A model's signature, as its ``MLmodel`` file says it."""
+"""What a model's ``MLmodel`` file says: its signature, and how it is loaded."""
 
 from __future__ import annotations
 
@@ -19,11 +19,13 @@ class Signature:
 
     Attributes:
         canonical: inputs, outputs and parameters as sorted JSON; empty where there is none.
+        loading: how each flavour is loaded, as sorted JSON; empty where nothing says it.
         inputs: its input columns, ``{"name", "type"}`` each, in order; empty where it takes no
             named columns.
     """
 
     canonical: str = ""
+    loading: str = ""
     inputs: tuple[dict[str, str], ...] = ()
 
 
@@ -34,11 +36,20 @@ def read_signature(folder: Path) -> Signature:
             content = file.read(_MAX_BYTES + 1)
         if len(content) > _MAX_BYTES:
             return Signature()
-        said = yaml.safe_load(content)["signature"]
-        parts = {
-            name: None if said.get(name) is None else json.loads(said[name])
-            for name in ("inputs", "outputs", "params")
-        }
+        said = yaml.safe_load(content)
+        loading = (
+            json.dumps(said["flavors"], sort_keys=True, default=str) if said.get("flavors") else ""
+        )
+        parts = (
+            {
+                name: None
+                if said["signature"].get(name) is None
+                else json.loads(said["signature"][name])
+                for name in ("inputs", "outputs", "params")
+            }
+            if said.get("signature")
+            else {}
+        )
     except (
         OSError,
         ValueError,
@@ -49,7 +60,9 @@ def read_signature(folder: Path) -> Signature:
         yaml.YAMLError,
     ):
         return Signature()
-    return Signature(json.dumps(parts, sort_keys=True), _columns(parts["inputs"]))
+    if not parts:
+        return Signature(loading=loading)
+    return Signature(json.dumps(parts, sort_keys=True), loading, _columns(parts["inputs"]))
 
 
 def _columns(inputs: Any) -> tuple[dict[str, str], ...]:

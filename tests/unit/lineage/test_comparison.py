@@ -120,6 +120,14 @@ def test_another_signature_diverges() -> None:
     assert compare(THERE, replace(THERE, signature="[y: double]")).verdict is Verdict.DIVERGED
 
 
+def test_a_model_that_is_loaded_another_way_diverges() -> None:
+    found = compare(replace(THERE, loading="a"), replace(THERE, loading="b"))
+    assert (found.verdict, found.reason) == (
+        Verdict.DIVERGED,
+        "The model is loaded in another way than it was.",
+    )
+
+
 def test_metrics_alone_are_never_identical() -> None:
     bare = replace(THERE, predictions=None)
     found = compare(bare, replace(bare, files=OTHER_BYTES))

@@ -105,12 +105,14 @@ def test_a_link_in_the_folder_is_not_followed(tmp_path: Path) -> None:
 def test_a_signature_is_read_with_its_input_columns(tmp_path: Path) -> None:
     (tmp_path / "MLmodel").write_text(
         'signature:\n  inputs: \'[{"type": "double", "name": "income"}]\'\n'
-        '  outputs: \'[{"type": "long"}]\'\n  params: null\n',
+        '  outputs: \'[{"type": "long"}]\'\n  params: null\n'
+        "flavors:\n  python_function:\n    loader_module: mlflow.sklearn\n",
         encoding="utf-8",
     )
     signature = read_signature(tmp_path)
     assert signature.inputs == ({"name": "income", "type": "double"},)
     assert '"outputs"' in signature.canonical
+    assert signature.loading == '{"python_function": {"loader_module": "mlflow.sklearn"}}'
 
 
 @pytest.mark.parametrize(
