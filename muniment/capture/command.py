@@ -125,7 +125,7 @@ def _in_url(text: str) -> str:
 def _seeds(arguments: Sequence[str]) -> dict[str, str]:
     """Return ``--seed 7``, ``--random-state=7`` and ``trainer.seed=7`` as name → value."""
     found = {}
-    for argument, following in zip(arguments, (*arguments[1:], ""), strict=True):
+    for argument, following in zip(arguments, [*arguments[1:], ""], strict=False):
         name, equals, value = argument.partition("=")
         named = _SEED.fullmatch(name)
         if named is None or not (equals or argument.startswith("-")):

@@ -11,10 +11,13 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
+from muniment.attest.digest import Digest, dir_hash_of
 from muniment.attest.errors import AttestError
 from muniment.capture.tracking import LoggedDataset
-from muniment.datasets import refer
+from muniment.datasets import DatasetChanged, refer
+from muniment.datasets.opening import open_here
 from muniment.datasets.reference import ROLES, DatasetReference
+from muniment.datasets.sources import Budget, take_all
 
 CHANGED: Final = "Its file was changed while the command ran."
 HASHED_AFTER: Final = "It was hashed after the command had ended."
@@ -58,7 +61,7 @@ def watch_datasets(
     faults = []
     for role, what in wanted:
         what, version = _version_in(what)
-        path = _local(what, folder)
+        path = local_path(what, folder)
         try:
             look = _look(path)
             reference = refer(
@@ -108,6 +111,35 @@ def logged_datasets(
     return [one if one.is_pinned else weakened(one, HASHED_AFTER) for one in found], faults
 
 
+def copy_here(what: str, reference: DatasetReference, destination: Path) -> Path:
+    """Copy what lies elsewhere into a folder, and return the path of the copy.
+
+    Raises:
+        DatasetError: it cannot be read, or its bytes are not those of the reference any more.
+    """
+    path = destination / reference.name
+    budget = Budget(2**63)
+    with open_here(what) as source:
+        listing = source.listing()
+        if listing is None:
+            digest = Digest("sha256", source.take("", path, budget).sha256)
+        else:
+            path.mkdir()
+            taken = take_all(source, {name: name for name in listing}, budget, into=path)
+            digest = dir_hash_of({name: one.sha256 for name, one in taken.items()})
+    if digest != reference.digest:
+        raise DatasetChanged(f"{reference.uri} changed while it was read")
+    return path
+
+
+def not_yet(
+    more: Sequence[DatasetReference], known: Sequence[DatasetReference]
+) -> tuple[DatasetReference, ...]:
+    """Return those that are not known under the same role and address."""
+    taken = {(one.role, one.uri or one.name) for one in known}
+    return tuple(one for one in more if (one.role, one.uri or one.name) not in taken)
+
+
 def weakened(reference: DatasetReference, reason: str) -> DatasetReference:
     """Return a reference with one more reason why it does not pin what was read."""
     if reason in reference.weak_reason:
@@ -130,7 +162,7 @@ def _free_name(reference: DatasetReference, taken: Sequence[WatchedDataset]) -> 
     return name
 
 
-def _local(what: str, folder: Path) -> Path | None:
+def local_path(what: str, folder: Path) -> Path | None:
     """Return the path that a data set's name means; None for another kind of place."""
     if what.startswith("file:"):
         return Path(unquote(urlsplit(what).path))
@@ -138,7 +170,7 @@ def _local(what: str, folder: Path) -> Path | None:
 
 
 def _place_of(uri: str, folder: Path) -> str:
-    path = _local(uri, folder)
+    path = local_path(uri, folder)
     return uri if path is None else str(path.resolve())
 
 

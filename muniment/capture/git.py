@@ -18,6 +18,7 @@ from muniment.lineage_file import Code
 # Longer than any repository needs, and short enough that a hanging file system is no end.
 _GIT_SECONDS: Final = 60
 _MAX_CHANGED: Final = 10_000
+_SHOWN: Final = 10
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}", re.ASCII)
 
 
@@ -41,12 +42,18 @@ class _GitSilent(Exception):
     """Git did not answer; the message says why."""
 
 
-def look_at_repository(folder: Path) -> Repository:
-    """Read commit, remote and changes. Never raises: what git cannot say is a fault."""
+def look_at_repository(folder: Path, *, notebook: str = "") -> Repository:
+    """Read commit, remote and changes. Never raises: what git cannot say is a fault.
+
+    Args:
+        notebook: path of the notebook that trains; it is recorded as it stands in the repository.
+    """
     try:
         root = Path(_text(folder, "rev-parse", "--show-toplevel"))
     except _GitSilent as error:
-        return Repository(None, Code(), faults=(f"The code's commit is not recorded: {error}",))
+        return Repository(
+            None, Code(notebook=notebook), faults=(f"The code's commit is not recorded: {error}",)
+        )
     faults: list[str] = []
     commit = remote = diff = ""
     is_dirty: bool | None = None
@@ -66,8 +73,24 @@ def look_at_repository(folder: Path) -> Repository:
             faults.append("No branch of a remote holds the commit yet: push it.")
     except _GitSilent as error:
         faults.append(f"Whether the commit can be fetched is not known: {error}")
-    code = Code(commit=commit, remote=remote, is_dirty=is_dirty, diff_sha256=diff)
+    code = Code(commit, remote, is_dirty, diff, _in_repository(notebook, folder, root))
     return Repository(root, code, changes, tuple(faults))
+
+
+def refusal(changes: Sequence[str], otherwise: str) -> str:
+    """Say what differs from the commit, and what to do about it.
+
+    Args:
+        otherwise: how to go on as it is.
+    """
+    more = f"\n  and {len(changes) - _SHOWN} more" if len(changes) > _SHOWN else ""
+    shown = "\n".join(f"  {change}" for change in changes[:_SHOWN])
+    return (
+        "not started: these files differ from the commit, so that nobody could tell what trained:\n"
+        f"{shown}{more}\n"
+        "Commit them, or have .gitignore name what training writes, then run it again; with "
+        f"{otherwise} it runs as it is, and its code counts as weak."
+    )
 
 
 def without_credentials(remote: str) -> str:
@@ -85,6 +108,11 @@ def without_credentials(remote: str) -> str:
     if split.scheme in ("ssh", "git+ssh") and at:
         host = f"{user.partition(':')[0]}@{host}"
     return split._replace(netloc=host, query="", fragment="").geturl()
+
+
+def _in_repository(path: str, folder: Path, root: Path) -> str:
+    whole = folder / path
+    return whole.relative_to(root).as_posix() if path and whole.is_relative_to(root) else path
 
 
 def _commit(root: Path) -> str:

@@ -119,6 +119,9 @@ def _sha256(path: str) -> str:
     return digest.hexdigest()
 
 
+QUESTIONS = {"find_runs": find_runs, "hash_outputs": hash_outputs, "write": write}
+
+
 def main() -> None:
     """Answer until nothing more is asked."""
     # What MLflow and its libraries print is not an answer.
@@ -127,11 +130,10 @@ def main() -> None:
     from mlflow import MlflowClient
 
     client = MlflowClient()
-    questions = {"find_runs": find_runs, "hash_outputs": hash_outputs, "write": write}
     for line in sys.stdin:
         asked = json.loads(line)
         try:
-            answer = {"answer": questions[asked["question"]](client, asked)}
+            answer = {"answer": QUESTIONS[asked["question"]](client, asked)}
         except Exception as error:  # noqa: BLE001 - whatever it is, it is told to who asked
             answer = {"error": f"{type(error).__name__}: {error}"[:500]}
         answers.write(json.dumps(answer) + "\n")

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import subprocess
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 from muniment.capture import inside
+from muniment.capture.rest_tracking import RestTracking
 from muniment.capture.tracking import (
     MAX_OUTPUT_BYTES,
     MAX_OUTPUTS,
@@ -17,7 +19,6 @@ from muniment.capture.tracking import (
     PROXIED,
     FoundRun,
     LoggedDataset,
-    RestTracking,
     Tracking,
     TrackingError,
 )
@@ -27,31 +28,12 @@ from muniment.lineage_file import CAPTURE_TAG
 _DEFAULT_PLACES: Final = ("mlflow.db", "mlruns")
 
 
-class InterpreterTracking(Tracking):
-    """Whatever the command's own MLflow reaches, asked through its interpreter.
+class MlflowTracking(Tracking):
+    """Whatever an MLflow client reaches, in its words; where that client runs differs."""
 
-    Importing MLflow there takes some seconds.
-    """
-
-    def __init__(self, interpreter: str, *, folder: Path, environment: Mapping[str, str]) -> None:
-        if not interpreter:
-            raise TrackingError(
-                "The command's Python is not known, and without it only an MLflow server can be "
-                "asked: set MLFLOW_TRACKING_URI to its address."
-            )
-        try:
-            self._started = subprocess.Popen(
-                [interpreter, "-c", Path(inside.__file__).read_text(encoding="utf-8")],
-                cwd=folder,
-                env=dict(environment),
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                text=True,
-                encoding="utf-8",
-            )
-        except OSError as error:
-            raise TrackingError(f"The command's Python does not start: {error}") from error
+    @abstractmethod
+    def _ask(self, question: str, **asked: object) -> Any:
+        """Have one of `muniment.capture.inside`'s questions answered."""
 
     def find_runs(self, capture_id: str, also: Sequence[str] = ()) -> list[FoundRun]:
         """Search through MLflow's client."""
@@ -84,6 +66,33 @@ class InterpreterTracking(Tracking):
         texts = {name: content.decode("utf-8") for name, content in files.items()}
         self._ask("write", run_id=run.run_id, files=texts, tags=dict(tags))
 
+
+class InterpreterTracking(MlflowTracking):
+    """The command's own MLflow, asked through its interpreter.
+
+    Importing MLflow there takes some seconds.
+    """
+
+    def __init__(self, interpreter: str, *, folder: Path, environment: Mapping[str, str]) -> None:
+        if not interpreter:
+            raise TrackingError(
+                "The command's Python is not known, and without it only an MLflow server can be "
+                "asked: set MLFLOW_TRACKING_URI to its address."
+            )
+        try:
+            self._started = subprocess.Popen(
+                [interpreter, "-c", Path(inside.__file__).read_text(encoding="utf-8")],
+                cwd=folder,
+                env=dict(environment),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                text=True,
+                encoding="utf-8",
+            )
+        except OSError as error:
+            raise TrackingError(f"The command's Python does not start: {error}") from error
+
     def close(self) -> None:
         """End the interpreter."""
         if self._started.stdin is not None:
@@ -114,6 +123,22 @@ class InterpreterTracking(Tracking):
                 str(said.get("error") or "The command's Python has no MLflow that answers.")
             )
         return said["answer"]
+
+
+class OwnTracking(MlflowTracking):
+    """The MLflow of this very process."""
+
+    def __init__(self) -> None:
+        from mlflow import MlflowClient
+
+        self._client = MlflowClient()
+
+    def _ask(self, question: str, **asked: object) -> Any:
+        try:
+            return inside.QUESTIONS[question](self._client, asked)
+        # MLflow and the stores behind it raise what they like.
+        except Exception as error:
+            raise TrackingError(f"{type(error).__name__}: {error}"[:500]) from error
 
 
 def tracking_for(environment: Mapping[str, str], *, interpreter: str, folder: Path) -> Tracking:

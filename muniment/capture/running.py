@@ -7,15 +7,17 @@ commit holds stop it before it starts.
 from __future__ import annotations
 
 import json
+import os
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import mkstemp
 from typing import Final
 
 from muniment.capture.command import CommandLine, describe_command
-from muniment.capture.data import WatchedDataset, look_again, watch_datasets
+from muniment.capture.data import WatchedDataset, look_again, not_yet, watch_datasets
 from muniment.capture.document import Seen, dataset_tags, start_tags, write_lineage
 from muniment.capture.environment import (
     Probe,
@@ -23,16 +25,17 @@ from muniment.capture.environment import (
     describe_environment,
     interpreter_of,
 )
-from muniment.capture.git import Repository, look_at_repository
+from muniment.capture.git import Repository, look_at_repository, refusal
 from muniment.capture.local_tracking import InterpreterTracking, is_proxied, tracking_for
+from muniment.capture.notes import NOTES_VARIABLE, read_notes
+from muniment.capture.rest_tracking import RestTracking
 from muniment.capture.supervising import CANNOT_RUN, NOT_FOUND, run_command
-from muniment.capture.tracking import FoundRun, RestTracking, Tracking, TrackingError
+from muniment.capture.tracking import FoundRun, Tracking, TrackingError
 from muniment.lineage_file import CapturedEnvironment
 
 RUN_CONTEXT: Final = "MLFLOW_RUN_CONTEXT"
 # Of ours, as `docker run` and `git bisect` have it: no status of the command.
 REFUSED: Final = 125
-_SHOWN: Final = 10
 
 Say = Callable[[str], None]
 
@@ -61,7 +64,12 @@ class _Preparation:
     watched: Sequence[WatchedDataset]
     faults: list[str]
     interpreter: str
+    notes: Path
     probe: Probe
+
+    def close(self) -> None:
+        self.probe.close()
+        self.notes.unlink(missing_ok=True)
 
 
 class _Refused(Exception):
@@ -82,7 +90,8 @@ def run_recorded(wish: Wish, *, environment: Mapping[str, str], folder: Path, sa
     prepared = None
     try:
         prepared = _prepare(wish, environment=environment, folder=folder)
-        given[RUN_CONTEXT] = _context(environment, prepared)
+        given[RUN_CONTEXT] = context_with(environment, _tags(prepared))
+        given[NOTES_VARIABLE] = str(prepared.notes)
     except _Refused as error:
         say(str(error))
         return REFUSED
@@ -102,14 +111,14 @@ def run_recorded(wish: Wish, *, environment: Mapping[str, str], folder: Path, sa
         except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the status is the command's
             say(f"the lineage was not recorded: {type(error).__name__}: {error}")
         finally:
-            prepared.probe.close()
+            prepared.close()
     return status
 
 
 def _prepare(wish: Wish, *, environment: Mapping[str, str], folder: Path) -> _Preparation:
     repository = look_at_repository(folder)
     if repository.changes and not wish.allow_dirty:
-        raise _Refused(_refusal(repository.changes))
+        raise _Refused(refusal(repository.changes, "--allow-dirty"))
     command = describe_command(
         wish.arguments,
         folder=folder,
@@ -127,40 +136,37 @@ def _prepare(wish: Wish, *, environment: Mapping[str, str], folder: Path) -> _Pr
         watched=watched,
         faults=[*repository.faults, *faults],
         interpreter=interpreter,
+        notes=_new_file(),
         # Last of all: from here on the command is what is waited for.
         probe=Probe(interpreter, folder=folder, environment=environment),
     )
 
 
-def _refusal(changes: Sequence[str]) -> str:
-    more = f"\n  and {len(changes) - _SHOWN} more" if len(changes) > _SHOWN else ""
-    shown = "\n".join(f"  {change}" for change in changes[:_SHOWN])
-    return (
-        "not started: these files differ from the commit, so that nobody could tell what trained:\n"
-        f"{shown}{more}\n"
-        "Commit them (or have .gitignore name what training writes), then run it again; with "
-        "--allow-dirty it runs as it is, and its code counts as weak."
-    )
-
-
-def _context(environment: Mapping[str, str], prepared: _Preparation) -> str:
-    """Return the tags that MLflow gives to every run of the command, with those asked for."""
+def context_with(environment: Mapping[str, str], tags: Mapping[str, str]) -> str:
+    """Return ``MLFLOW_RUN_CONTEXT`` with tags beside those that are in it already."""
     try:
         given = json.loads(environment.get(RUN_CONTEXT) or "{}")
     except ValueError:
         given = {}
-    return json.dumps(
-        {
-            **(given if isinstance(given, dict) else {}),
-            **start_tags(prepared.capture_id, prepared.repository.code, prepared.command),
-            **dataset_tags([one.reference for one in prepared.watched]),
-        }
-    )
+    return json.dumps({**(given if isinstance(given, dict) else {}), **tags})
+
+
+def _new_file() -> Path:
+    descriptor, path = mkstemp(prefix="muniment-notes-")
+    os.close(descriptor)
+    return Path(path)
+
+
+def _tags(prepared: _Preparation) -> dict[str, str]:
+    return {
+        **start_tags(prepared.capture_id, prepared.repository.code, prepared.command),
+        **dataset_tags([one.reference for one in prepared.watched]),
+    }
 
 
 def _not_started(status: int, prepared: _Preparation | None) -> int:
     if prepared is not None:
-        prepared.probe.close()
+        prepared.close()
     return status
 
 
@@ -196,7 +202,8 @@ def _nothing_found(environment: Mapping[str, str]) -> str:
 
 def _seen(prepared: _Preparation, folder: Path) -> Seen:
     said = prepared.probe.answer()
-    faults = list(prepared.faults)
+    notes = read_notes(prepared.notes)
+    faults = [*prepared.faults, *notes.faults]
     root = prepared.repository.root
     if said is None:
         environment = SeenEnvironment(CapturedEnvironment())
@@ -206,6 +213,7 @@ def _seen(prepared: _Preparation, folder: Path) -> Seen:
         )
     else:
         environment = describe_environment(said, folder=folder, root=root)
+    named = look_again(prepared.watched)
     return Seen(
         mode="run",
         captured_at=prepared.started_at,
@@ -214,7 +222,8 @@ def _seen(prepared: _Preparation, folder: Path) -> Seen:
         code=prepared.repository.code,
         command=prepared.command,
         seen=environment,
-        datasets=look_again(prepared.watched),
+        datasets=(*named, *not_yet(notes.datasets, named)),
+        seeds=notes.seeds,
         faults=tuple(faults),
     )
 
