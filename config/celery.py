@@ -32,6 +32,7 @@ app.conf.update(
         "audits.tasks.*": {"queue": "audit"},
         "registry.tasks.audit_*": {"queue": "audit"},
         "registry.tasks.render_*": {"queue": "audit"},
+        "registry.tasks.recompute_*": {"queue": "recompute"},
     },
     worker_hijack_root_logger=False,
     beat_schedule={

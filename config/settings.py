@@ -266,6 +266,19 @@ GOVERNED_MODELS = env.list("MUNIMENT_GOVERNED_MODELS", default=["*"])
 WEBHOOK_SECRET = env.str("MUNIMENT_WEBHOOK_SECRET", default="")
 GATEKEEPER_SECRET = env.str("MUNIMENT_GATEKEEPER_SECRET", default="")
 
+# --- Recomputation: training versions again, in a sandbox --------------------------------------
+
+RECOMPUTE_SANDBOX = env.str("MUNIMENT_RECOMPUTE_SANDBOX", default="bubblewrap")
+RECOMPUTE_FOLDER = Path(env.str("MUNIMENT_RECOMPUTE_FOLDER", default="/var/lib/muniment/recompute"))
+RECOMPUTE_INDEX_URL = env.str("MUNIMENT_RECOMPUTE_INDEX_URL", default="https://pypi.org/simple")
+RECOMPUTE_CONCURRENCY = env.int("MUNIMENT_RECOMPUTE_CONCURRENCY", default=1)
+# Of one training, with all the processes that it starts.
+RECOMPUTE_WALL_SECONDS = env.int("MUNIMENT_RECOMPUTE_WALL_SECONDS", default=3600)
+RECOMPUTE_MEMORY_MB = env.int("MUNIMENT_RECOMPUTE_MEMORY_MB", default=4096)
+RECOMPUTE_WORK_MB = env.int("MUNIMENT_RECOMPUTE_WORK_MB", default=16_384)
+RECOMPUTE_OUTPUT_MB = env.int("MUNIMENT_RECOMPUTE_OUTPUT_MB", default=64)
+RECOMPUTE_CHAMPION_DAYS = env.int("MUNIMENT_RECOMPUTE_CHAMPION_DAYS", default=30)
+
 # --- Keys: every process is given only those that its role needs -------------------------------
 
 KEYRING_FILE = env.str("MUNIMENT_KEYRING", default="")

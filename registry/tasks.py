@@ -15,6 +15,8 @@ from audits.models import Job
 from audits.services.evidence import LOST_AFTER
 from lineage.errors import MlflowUnavailable
 from lineage.mlflow import MlflowClient
+from lineage.models import Recomputation
+from lineage.services.recompute_tools import recompute_here
 from registry.models import ModelVersion, Promotion, RegistrySource, Violation
 from registry.services.artifacts import verify_artifacts
 from registry.services.backlog import order_audits_of_champions
@@ -23,6 +25,7 @@ from registry.services.lineage import record_version_lineage
 from registry.services.mirror import walk_source
 from registry.services.pace import pace_of
 from registry.services.predictions import audit_version
+from registry.services.recomputing import perform_recomputation, take_up_recomputations
 from registry.services.rehashing import next_versions, note_try, refresh_unread_alarm
 from registry.services.reports import issue_report
 from registry.services.reverting import revert_violation
@@ -79,6 +82,7 @@ def take_up_open_work() -> None:
         send_job(job)
     for promotion in Promotion.objects.filter(status__in=["approved", "executing"]):
         send_promotion(promotion)
+    take_up_recomputations(now=timezone.now(), limit=settings.RECOMPUTE_CONCURRENCY)
     order_audits_of_champions(now=timezone.now())
 
 
@@ -120,6 +124,26 @@ def revert_violation_in_mlflow(violation_id: str) -> None:
     source = violation.registered_model.source
     if revert_violation(violation_id=violation.pk, client=client_of(source), clock=timezone.now):
         request_walk(source.name)
+
+
+# Ten repeats, the negative control, and an hour for all else. What is lost with its worker is not
+# given out again by the broker, who could not tell it from one that takes long: whoever works says
+# so in the row, and `take_up_open_work` looks there.
+@shared_task(
+    acks_late=False,
+    soft_time_limit=11 * settings.RECOMPUTE_WALL_SECONDS + 3_600,
+    time_limit=11 * settings.RECOMPUTE_WALL_SECONDS + 3_660,
+)
+def recompute_version(recomputation_id: str) -> None:
+    """Train a version again in the sandbox, if it is its turn."""
+    recomputation = Recomputation.objects.get(pk=recomputation_id)
+    perform_recomputation(
+        recomputation_id=recomputation.pk,
+        client=_client_for(recomputation.version_uri),
+        compute=recompute_here,
+        concurrency=settings.RECOMPUTE_CONCURRENCY,
+        clock=timezone.now,
+    )
 
 
 @shared_task

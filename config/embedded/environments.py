@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -31,6 +32,13 @@ INDEPENDENT_SETTINGS: Final = (
 MAIL_SETTINGS: Final = (
     *("MUNIMENT_EMAIL_HOST", "MUNIMENT_EMAIL_PORT", "MUNIMENT_EMAIL_SECURITY"),
     "MUNIMENT_EMAIL_FROM",
+)
+# How versions are trained again, where the shell that started us says so.
+RECOMPUTE_SETTINGS: Final = (
+    *("MUNIMENT_RECOMPUTE_SANDBOX", "MUNIMENT_RECOMPUTE_INDEX_URL"),
+    *("MUNIMENT_RECOMPUTE_WALL_SECONDS", "MUNIMENT_RECOMPUTE_MEMORY_MB"),
+    *("MUNIMENT_RECOMPUTE_WORK_MB", "MUNIMENT_RECOMPUTE_OUTPUT_MB"),
+    "MUNIMENT_RECOMPUTE_CHAMPION_DAYS",
 )
 GOVERNED_MODELS: Final = "*"
 GOVERNED_ALIASES: Final = "champion"
@@ -93,7 +101,7 @@ def instance_environment(home: Home, keys: InstanceKeys, addresses: Addresses) -
         "STATIC_ROOT": str(home.static),
         **{
             name: os.environ[name]
-            for name in (*INDEPENDENT_SETTINGS, *MAIL_SETTINGS)
+            for name in (*INDEPENDENT_SETTINGS, *MAIL_SETTINGS, *RECOMPUTE_SETTINGS)
             if name in os.environ
         },
     }
@@ -107,17 +115,18 @@ def role_environment(
     MUNIMENT_HOME is not part of it: a process that is handed its share must not read `env.json`.
 
     Args:
-        role: `web`, `worker`, `sequencer`, `beat` or `migrate`.
+        role: `web`, `worker`, `recompute`, `sequencer`, `beat` or `migrate`.
     """
     everything = instance_environment(home, keys, addresses)
     hooks = ("MUNIMENT_WEBHOOK_SECRET", "MUNIMENT_GATEKEEPER_SECRET")
-    secrets = (*hooks, "MUNIMENT_STATEMENT_KEY")
+    most = (*hooks, "MUNIMENT_STATEMENT_KEY")
     withheld: dict[str, tuple[str, ...]] = {
         "web": ("MUNIMENT_PUBLISHED_CHECKPOINT",),
         "worker": hooks,
-        "sequencer": secrets,
-        "beat": (*secrets, "MUNIMENT_PUBLISHED_CHECKPOINT"),
-        "migrate": (*secrets, "MUNIMENT_PUBLISHED_CHECKPOINT"),
+        "recompute": (*hooks, "MUNIMENT_PUBLISHED_CHECKPOINT"),
+        "sequencer": most,
+        "beat": (*most, "MUNIMENT_PUBLISHED_CHECKPOINT"),
+        "migrate": (*most, "MUNIMENT_PUBLISHED_CHECKPOINT"),
     }
     granted: dict[str, dict[str, str]] = {
         "worker": {
@@ -127,13 +136,18 @@ def role_environment(
             "MUNIMENT_EMAIL_USER": os.environ.get("MUNIMENT_EMAIL_USER", ""),
             "MUNIMENT_EMAIL_PASSWORD": os.environ.get("MUNIMENT_EMAIL_PASSWORD", ""),
         },
+        "recompute": {
+            "MUNIMENT_RECOMPUTE_FOLDER": str(home.path / "recompute"),
+            # It serves nobody: what it would sign with this is worth nothing to anybody.
+            "SECRET_KEY": secrets.token_urlsafe(48),
+        },
         "sequencer": {
             "MUNIMENT_LOG_KEYS": ",".join(keys.log_uris),
             "SEQUENCER_DATABASE_URL": addresses.sequencer_database_url,
         },
         "migrate": {"MIGRATION_DATABASE_URL": addresses.migration_database_url},
     }
-    has_key = role in ("web", "worker", "sequencer")
+    has_key = role in ("web", "worker", "recompute", "sequencer")
     token = {name: os.environ[name] for name in TOKEN_SETTINGS if has_key and name in os.environ}
     return {
         **common_environment(),

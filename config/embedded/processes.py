@@ -38,11 +38,16 @@ def web_service(home: Home, environment: dict[str, str]) -> Service:
 
 
 def worker_services(
-    *, broker_url: str, worker: dict[str, str], sequencer: dict[str, str]
-) -> tuple[Service, Service]:
-    """Say how the two Celery workers are started: the general one, and the log's alone."""
+    *,
+    broker_url: str,
+    worker: dict[str, str],
+    recompute: dict[str, str],
+    sequencer: dict[str, str],
+) -> tuple[Service, Service, Service]:
+    """Say how the Celery workers are started: the general one, and two with one duty each."""
     return (
         _worker("worker", "worker", "default,audit", 2, broker_url, worker),
+        _worker("recompute", "recomputing worker", "recompute", 1, broker_url, recompute),
         _worker("sequencer", "log sequencer", "log", 1, broker_url, sequencer),
     )
 

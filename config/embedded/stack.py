@@ -36,10 +36,11 @@ ALL_PARTS: Final[tuple[str, ...]] = (
     "mlflow",
     "web",
     "worker",
+    "recompute",
     "sequencer",
     "beat",
 )
-_DJANGO_PARTS: Final[tuple[str, ...]] = ("web", "worker", "sequencer", "beat")
+_DJANGO_PARTS: Final[tuple[str, ...]] = ("web", "worker", "recompute", "sequencer", "beat")
 # A part is not started where all of its addresses are brought along.
 _OVERRIDES: Final[Mapping[str, tuple[str, ...]]] = {
     "postgres": ("DATABASE_URL", "MIGRATION_DATABASE_URL", "SEQUENCER_DATABASE_URL"),
@@ -244,6 +245,7 @@ class EmbeddedStack:
         services = worker_services(
             broker_url=self.addresses.redis_url,
             worker=self.environment("worker"),
+            recompute=self.environment("recompute"),
             sequencer=self.environment("sequencer"),
         )
         return next(service for service in services if service.name == name)

@@ -11,14 +11,15 @@ from lineage.domain.recomputation import RecomputationStatus
 from lineage.models import Recomputation
 from lineage.recompute.order import Step
 
+# In the order in which they are taken.
 _STEPS: Final[Mapping[str, str]] = {
     Step.CODE: "Fetching the code at its commit",
     Step.DATA: "Fetching the data and checking its digests",
     Step.ENVIRONMENT: "Building the recorded environment",
     Step.TRAINING: "Training it again",
     Step.REPEATING: "Training it once more, to see the spread",
-    Step.CONTROL: "Training it on permuted labels",
     Step.COMPARING: "Comparing what came out",
+    Step.CONTROL: "Training it on permuted labels",
 }
 
 
@@ -45,11 +46,11 @@ def progress_of(recomputation: Recomputation, now: datetime) -> Progress:
     """Say where an open recomputation is."""
     taken = [
         step
-        for step in Step
+        for step in _STEPS
         if (step is not Step.REPEATING or recomputation.repeats > 1)
         and (step is not Step.CONTROL or recomputation.negative_control)
     ]
-    here = taken.index(Step(recomputation.step)) + 1 if recomputation.step in taken else 0
+    here = taken.index(recomputation.step) + 1 if recomputation.step in taken else 0
     if recomputation.status == RecomputationStatus.QUEUED:
         words = "Waiting for a worker"
     else:

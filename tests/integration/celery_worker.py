@@ -1,4 +1,4 @@
-"""A real Celery worker of the queue `default`, with the worker's environment and no more."""
+"""A real Celery worker of one queue, with its role's environment and no more."""
 
 from __future__ import annotations
 
@@ -16,17 +16,21 @@ from tests.instance import INSTANCE
 
 
 @contextmanager
-def celery_worker(database: str, log_file: Path, **told: str) -> Iterator[subprocess.Popen[bytes]]:
+def celery_worker(
+    database: str, log_file: Path, *, role: str = "worker", **told: str
+) -> Iterator[subprocess.Popen[bytes]]:
     """Run a worker on a test's database; it leads a process group, which is killed at the end.
 
     Args:
+        role: `worker`, for the queue `default`, or `recompute`.
         told: environment variables that it has besides, or with another value.
     """
     stack = INSTANCE.stack
-    environment = role_environment("worker", stack.home, stack.keys, stack.addresses)
+    environment = role_environment(role, stack.home, stack.keys, stack.addresses)
     server = environment["DATABASE_URL"].rpartition("/")[0]
     command = [sys.executable, "-m", "celery", "--app", "config.celery", "worker"]
-    options = ["--queues", "default", "--concurrency", "1", "--hostname", "default@test"]
+    queue = "default" if role == "worker" else role
+    options = ["--queues", queue, "--concurrency", "1", "--hostname", f"{queue}@test"]
     with log_file.open("wb") as output:
         running = subprocess.Popen(
             [*command, *options],

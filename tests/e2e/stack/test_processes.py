@@ -78,6 +78,7 @@ def secrets_of(stack: EmbeddedStack) -> dict[str, str]:
                 *("statement key", "grant key", "pdf key"),
             },
         ),
+        ("recompute", {"runtime password", "redis password", "statement key"}),
         (
             "sequencer",
             {

@@ -118,14 +118,14 @@ def test_each_service_of_the_compose_file_has_the_secrets_on_the_page_and_no_oth
     services = yaml.safe_load(COMPOSE)["services"]
     common = set(yaml.safe_load(COMPOSE)["x-common"])
     page = secrets_on_the_page()
-    for name in ("web", "worker", "sequencer", "beat", "migrate"):
+    for name in ("web", "worker", "recompute", "sequencer", "beat", "migrate"):
         assert set(services[name]["environment"]) - common == page[name], name
     given = services["mlflow"]["environment"]
     ours = {name for name in given if re.fullmatch(r"MUNIMENT_.*_(KEY_FILE|SECRET)", name)}
     assert ours == page["mlflow"]
 
 
-@pytest.mark.parametrize("role", ["web", "worker", "sequencer", "beat", "migrate"])
+@pytest.mark.parametrize("role", ["web", "worker", "recompute", "sequencer", "beat", "migrate"])
 def test_each_embedded_process_has_the_secrets_on_the_page_and_no_other(role: str) -> None:
     stack = INSTANCE.stack
 
