@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -140,7 +141,7 @@ def recompute_version(recomputation_id: str) -> None:
     perform_recomputation(
         recomputation_id=recomputation.pk,
         client=_client_for(recomputation.version_uri),
-        compute=recompute_here,
+        compute=partial(recompute_here, recomputation_id=recomputation.pk),
         concurrency=settings.RECOMPUTE_CONCURRENCY,
         clock=timezone.now,
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -42,7 +41,6 @@ class Lease:
         self._written = ("", b"")
         self._lock = threading.Lock()
         self._lost = threading.Event()
-        self._parent = os.getppid()
 
     def report_step(self, step: str) -> None:
         """Say where the work stands."""
@@ -56,8 +54,8 @@ class Lease:
                 self._tail = (self._tail + content)[-_MAX_TAIL_BYTES:]
 
     def is_lost(self) -> bool:
-        """Say whether to stop at once: cancelled, taken up by another, or our worker died."""
-        return self._lost.is_set() or os.getppid() != self._parent
+        """Say whether to stop at once: it was cancelled, or another has taken it up."""
+        return self._lost.is_set()
 
     def beat(self, now: datetime) -> None:
         """Say that we are at work, and see whether we still should be."""

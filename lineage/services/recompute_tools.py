@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 from django.conf import settings
 
+from lineage.models import Recomputation
 from lineage.recompute.order import RecomputationOrder, Recomputed
 from lineage.services.places import access_of, allowed_remotes
 
@@ -19,28 +22,38 @@ MEBIBYTE = 1024 * 1024
 def recompute_here(
     order: RecomputationOrder,
     *,
+    recomputation_id: UUID,
     report_step: Callable[[str], None],
     on_output: Callable[[bytes], None],
     cancelled: Callable[[], bool],
 ) -> Recomputed:
     """Train a version again with what this worker has.
 
+    Args:
+        recomputation_id: of the one whose lease is held.
+
     Raises:
         As `lineage.recompute.recomputing.recompute`.
     """
+    from lineage.recompute.collecting import remove_folder
     from lineage.recompute.recomputing import recompute
 
-    return recompute(
-        order,
-        tools=tools_of(order.source_name),
-        report_step=report_step,
-        on_output=on_output,
-        cancelled=cancelled,
-    )
+    _remove_abandoned(recomputation_id)
+    tools = tools_of(order.source_name, recomputation_id)
+    try:
+        return recompute(
+            order,
+            tools=tools,
+            report_step=report_step,
+            on_output=on_output,
+            cancelled=cancelled,
+        )
+    finally:
+        remove_folder(tools.work_folder)
 
 
-def tools_of(source_name: str) -> Tools:
-    """Return what a source's versions are recomputed with.
+def tools_of(source_name: str, recomputation_id: UUID) -> Tools:
+    """Return what a source's version is recomputed with.
 
     What one source's runs brought into the stores never reaches another's.
 
@@ -61,7 +74,7 @@ def tools_of(source_name: str) -> Tools:
             work_bytes=settings.RECOMPUTE_WORK_MB * MEBIBYTE,
             output_bytes=settings.RECOMPUTE_OUTPUT_MB * MEBIBYTE,
         ),
-        work_folder=folder / "work",
+        work_folder=_work_folder() / str(recomputation_id),
         environments=folder / "environments" / source_name,
         packages=PackageSource(
             index_url=settings.RECOMPUTE_INDEX_URL, cache=folder / "packages" / source_name
@@ -69,3 +82,21 @@ def tools_of(source_name: str) -> Tools:
         access=access_of(source_name),
         remotes=allowed_remotes(source_name),
     )
+
+
+def _work_folder() -> Path:
+    folder: Path = settings.RECOMPUTE_FOLDER
+    return folder / "work"
+
+
+def _remove_abandoned(recomputation_id: UUID) -> None:
+    """Remove what killed workers left: folders of what nobody works on, and of this one."""
+    from lineage.recompute.collecting import remove_folder
+
+    if not _work_folder().is_dir():
+        return
+    others = Recomputation.objects.filter(lease__isnull=False).exclude(pk=recomputation_id)
+    kept = {str(one) for one in others.values_list("pk", flat=True)}
+    for folder in _work_folder().iterdir():
+        if folder.name not in kept:
+            remove_folder(folder)

@@ -8,6 +8,7 @@ from typing import Final
 
 from lineage.domain.comparison import Verdict
 from lineage.domain.differences import Outcome
+from lineage.domain.environment import LOCK_PATH as UNKITTED_LOCK_PATH
 from lineage.errors import ArtifactMissing
 from lineage.mlflow import MlflowClient
 from lineage.models import Recomputation
@@ -111,12 +112,15 @@ def _lock(capture: LineageFile, run_id: str, client: MlflowClient) -> bytes:
     wanted = capture.environment.lock_sha256
     if not wanted:
         return b""
-    try:
-        content = client.read_run_artifact(run_id, LOCK_PATH, max_bytes=MAX_LOCK_BYTES)
-    except ArtifactMissing as error:
-        raise NotRecorded(Leg.ENVIRONMENT, str(error)) from error
-    if hashlib.sha256(content).hexdigest() != wanted:
-        raise NotRecorded(
-            Leg.ENVIRONMENT, f"The run's lock file {LOCK_PATH} is not the one that was recorded."
-        )
-    return content
+    why = ""
+    # The kit's place, and the one where trainings without the kit keep theirs.
+    for path in (LOCK_PATH, UNKITTED_LOCK_PATH):
+        try:
+            content = client.read_run_artifact(run_id, path, max_bytes=MAX_LOCK_BYTES)
+        except ArtifactMissing as error:
+            why = why or str(error)
+            continue
+        if hashlib.sha256(content).hexdigest() == wanted:
+            return content
+        why = f"The run's lock file {path} is not the one that was recorded."
+    raise NotRecorded(Leg.ENVIRONMENT, why)

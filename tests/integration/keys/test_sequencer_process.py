@@ -32,8 +32,8 @@ class Sequencer:
 
     def __init__(self, environment: dict[str, str], log: Path) -> None:
         addresses = INSTANCE.stack.addresses
-        _, service = worker_services(
-            broker_url=addresses.redis_url, worker={}, sequencer=environment
+        *_, service = worker_services(
+            broker_url=addresses.redis_url, worker={}, recompute={}, sequencer=environment
         )
         self._log = log
         with log.open("wb") as output:

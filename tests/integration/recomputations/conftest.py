@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -11,7 +11,8 @@ from django.utils import timezone
 
 from accounts.services.people import actor_of
 from accounts.services.tokens import READ, RECOMPUTE, issue_token
-from tests.integration.web.world import World
+from tests.integration.registry.live import LiveRegistry, empty_mlflow
+from tests.integration.web.world import World, build_people, fresh_log
 
 
 @pytest.fixture
@@ -49,3 +50,13 @@ def enter(world: World) -> Callable[[str], Client]:
         return client
 
     return sign_in
+
+
+@pytest.fixture
+def live(mlflow_server: str, live_url: str, quick_passwords: None) -> Iterator[LiveRegistry]:
+    """An MLflow registry with nothing in it, Muniment serving, people and keys; no model yet."""
+    empty_mlflow()
+    fresh_log()
+    with LiveRegistry(mlflow_server) as registry:
+        build_people(registry.world)
+        yield registry

@@ -20,7 +20,7 @@ from muniment.lineage_file import Code, Command, LineageFile
 from registry.services.recomputation_orders import request_recomputation
 from registry.services.recomputing import perform_recomputation
 from registry.services.sources import client_of, default_source
-from tests.integration.web.world import World, lay_lineage
+from tests.integration.web.world import MODEL, World, lay_lineage
 
 LEGS = ("code", "data", "environment", "configuration")
 CAPTURE = LineageFile(
@@ -115,9 +115,9 @@ def lay_captured(world: World, number: int) -> LineageRecord:
     return lay_lineage(world, world.version(number), capture=CAPTURE)
 
 
-def order(world: World, number: int, **asked: Any) -> Recomputation:
+def order(world: World, number: int, *, name: str = MODEL, **asked: Any) -> Recomputation:
     return request_recomputation(
-        version=world.version(number),
+        version=world.version(number, name),
         actor=actor_of(world.people["engineer"]),
         now=world.tick(),
         **asked,
