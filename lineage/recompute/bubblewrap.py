@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from lineage.domain.placing import WORK
+from lineage.recompute.keyring import leave_keyring
 from lineage.recompute.launch import Job, Launch, find_program
 from lineage.recompute.users import JobUser, free_user, give_away
 
@@ -55,6 +56,7 @@ class Bubblewrap:
             SandboxUnavailable: a program that it needs is not there, or no user is free.
         """
         bwrap = find_program("bwrap", "bubblewrap")
+        leave_keyring()
         with ExitStack() as stack:
             sources = [Path(os.path.realpath(mount.source)) for mount in job.mounts]
             sources.append(job.work)

@@ -12,7 +12,7 @@ from typing import Final
 
 from lineage.domain.remotes import Remote, RemoteRefused, allowed_remote
 from lineage.recompute.errors import RecomputeError
-from lineage.recompute.limits import GIB, MIB
+from lineage.recompute.limits import GIB
 from lineage.recompute.sandbox import printable
 
 _COMMIT: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}", re.ASCII)
@@ -21,7 +21,7 @@ _LOCAL_SECONDS: Final = 120
 MAX_PACK_BYTES: Final = 4 * GIB
 MAX_TREE_BYTES: Final = 4 * GIB
 MAX_TREE_FILES: Final = 100_000
-_MAX_LISTING: Final = 64 * MIB
+_DEEPEST: Final = 50
 # All that git is told: neither the system's settings nor the user's, and nothing that runs a
 # program, asks anybody, or leads to another address.
 _SETTINGS: Final = """
@@ -120,6 +120,8 @@ def _require_plain_tree(git: _Git, commit: str) -> None:
             continue
         described, _, name = entry.partition("\t")
         mode, _, _, size = described.split()
+        if name.count("/") > _DEEPEST:
+            raise _error("too_large", f"The code has folders that are too deep: {name[:100]}")
         if mode == "160000":
             modules.append(name[:100])
         else:

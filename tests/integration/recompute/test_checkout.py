@@ -174,6 +174,13 @@ def test_a_tree_that_is_too_large_is_not_written(
     assert not (repository.path.parent.parent / "code/big").exists()
 
 
+def test_a_tree_that_is_too_deep_is_not_written(repository: Repository) -> None:
+    commit = repository.commit({"/".join("d" * 60): "x"})
+    with pytest.raises(RecomputeError, match="too deep") as caught:
+        fetch(repository, commit)
+    assert caught.value.code == "code.too_large"
+
+
 def test_objects_that_were_tampered_with_are_refused(repository: Repository) -> None:
     # A folder of the tree is called .git: git would write over its own repository.
     (repository.path / "x").write_text("x")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 from pathlib import Path, PurePosixPath
 
 import pytest
@@ -94,6 +95,16 @@ def test_a_comma_in_a_path_adds_nothing_to_a_mount(tmp_path: Path) -> None:
     job = Job(["true"], tmp_path, PurePosixPath("/work"), [mount], {}, Limits())
     with pytest.raises(SandboxUnavailable, match="comma"):
         container_command("docker", "debian", job, name="n", uid=1)
+
+
+def test_without_an_answer_from_the_worker_nothing_starts(tmp_path: Path) -> None:
+    """A worker that was killed leaves a question that nobody answers."""
+    job = Job(["touch", str(tmp_path / "ran")], tmp_path, PurePosixPath("/"), [], {}, Limits())
+    for answer, ran in ((b"", False), (b"gone\n", False), (b"go\n", True)):
+        done = subprocess.run(job.guarded(), input=answer, capture_output=True, check=False)
+        assert done.stdout == b"\x06"
+        assert (done.returncode == 0) is ran
+        assert (tmp_path / "ran").exists() is ran
 
 
 def _put_on_path(folder: Path, name: str, script: str, monkeypatch: pytest.MonkeyPatch) -> None:
