@@ -46,4 +46,6 @@ SCHEDULER = Actor(kind="service", id="schedule")
 GATE = Actor(kind="service", id="gate")
 GATEKEEPER = Actor(kind="service", id="gatekeeper")
 EXECUTOR = Actor(kind="service", id="executor")
+# Whoever runs a command on the server without saying who.
+OPERATOR = Actor(kind="service", id="operator")
 SETUP = Actor(kind="service", id="set-up")
