@@ -52,6 +52,7 @@ class Origins:
         kept: the lineage file that the run kept.
         reread: of the data sets, by (role, name): empty where we read the bytes again and they
             have the recorded digest, else why not; what is not named was not tried.
+        pinned: those that an admin's promise pins, by (role, name).
     """
 
     run: Run | None
@@ -62,6 +63,7 @@ class Origins:
     has_requirements: bool = False
     kept: KeptFile = NO_FILE
     reread: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    pinned: frozenset[tuple[str, str]] = frozenset()
 
 
 def grade_legs(origins: Origins) -> tuple[Leg, ...]:
@@ -170,7 +172,7 @@ def _captured_data(datasets: Sequence[DatasetReference], origins: Origins) -> Le
         unread += 1
         if reread is not None:
             changed.append(f"{one.name}: {reread}")
-        elif one.weak_reason:
+        elif one.weak_reason and (one.role, one.name) not in origins.pinned:
             weak.append(f"{one.name}: {one.weak_reason}")
     digest = str(first.digest)
     if changed or weak or not training:

@@ -34,7 +34,7 @@ from lineage.domain.rows import LoggedModel, Run
 from lineage.domain.snapshot import VersionSnapshot
 from lineage.errors import ArtifactMissing, CaptureUnfinished, MlflowMissing
 from lineage.mlflow import MlflowClient
-from lineage.services.rereading import NO_ACCESS, reread_datasets
+from lineage.services.rereading import NO_ACCESS, pinned_datasets, reread_datasets
 from muniment import lineage_file
 from muniment.attest.digest import Digest, canonical_json
 from muniment.datasets import Access
@@ -105,6 +105,7 @@ def collect_lineage(
     kept = NO_FILE if tied is None else _kept_file(client, tied)
     lock, lock_fault = (None, "") if tied is None else _lock(client, tied, kept)
     tree = artifacts if isinstance(artifacts, ArtifactTree) else None
+    datasets = () if kept.file is None else kept.file.datasets
     legs = grade_legs(
         Origins(
             run=tied,
@@ -114,7 +115,8 @@ def collect_lineage(
             artifact_fault=(artifacts.reason if isinstance(artifacts, ArtifactsUnreadable) else ""),
             has_requirements=tree is not None and REQUIREMENTS in tree.files,
             kept=kept,
-            reread={} if kept.file is None else reread_datasets(kept.file.datasets, access),
+            reread=reread_datasets(datasets, access),
+            pinned=pinned_datasets(datasets, access),
         )
     )
     dependencies = () if tied is None else dependencies_of(tied, lock, kept.file)

@@ -51,6 +51,13 @@ def reread_datasets(
     return found
 
 
+def pinned_datasets(
+    datasets: Sequence[DatasetReference], access: Access
+) -> frozenset[tuple[str, str]]:
+    """Return (role, name) of those that lie where an admin promised that nothing is overwritten."""
+    return frozenset((one.role, one.name) for one in datasets if one.uri and access.pins(one.uri))
+
+
 def _digest(reference: DatasetReference, access: Access) -> Digest | DatasetError:
     try:
         return digest_dataset(reference, access)

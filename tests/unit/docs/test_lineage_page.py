@@ -25,7 +25,7 @@ TAGS = {
     "name", [*sorted(TAGS), captured.ENTRY_POINT_TAGS[0], LOCK_PATH, PREDICTIONS]
 )
 def test_everything_that_is_read_of_a_run_is_to_be_logged(name: str) -> None:
-    table = section(PAGE, "## What to log in training")
+    table = section(PAGE, "## What to log without the kit")
     assert any(f"`{name}`" in row[0] for row in table_rows(table))
     # And the snippet logs it.
     [snippet] = fenced(PAGE, "python")

@@ -134,6 +134,15 @@ def test_bytes_that_were_read_again_are_verified_even_where_nothing_pins_them() 
     assert "another digest" in other.reason
 
 
+def test_admins_promise_pins_what_the_reference_does_not() -> None:
+    loose = replace(FILE, datasets=(replace(TRAINING, weak_reason="Anybody can overwrite it."),))
+    pinned = frozenset({("training", "loans")})
+    assert legs(loose, pinned=pinned)["data"].grade is Grade.RECORDED
+    assert legs(loose, pinned=frozenset({("evaluation", "loans")}))["data"].grade is Grade.WEAK
+    changed = legs(loose, pinned=pinned, reread={("training", "loans"): "Other bytes."})["data"]
+    assert changed.grade is Grade.WEAK
+
+
 def test_one_loose_data_set_among_several_makes_the_leg_weak() -> None:
     loose = replace(TRAINING, role="evaluation", name="held-out", weak_reason="It can change.")
     leg = legs(replace(FILE, datasets=(TRAINING, loose)))["data"]
