@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -110,12 +110,18 @@ def keep_file(run: Run, content: bytes) -> KeptFile:
         return KeptFile(fault=bounded(f"Its muniment/lineage.json is malformed: {error}.", 400))
 
 
-def capture_of(run: Run, file: LineageFile | None, lock: LockFile | None) -> LineageFile | None:
+def capture_of(
+    run: Run,
+    file: LineageFile | None,
+    lock: LockFile | None,
+    logged: Sequence[DatasetReference] = (),
+) -> LineageFile | None:
     """Return what a training can be repeated from; None where too little is known.
 
     Args:
         file: of the run; without it the run's tags must name a commit and an entry point.
         lock: the lock file of the run.
+        logged: data sets that the run logged, as its commit names them.
     """
     if file is not None:
         return file
@@ -139,7 +145,7 @@ def capture_of(run: Run, file: LineageFile | None, lock: LockFile | None) -> Lin
             lock_sha256="" if lock is None else lock.sha256,
             packages=tuple(Package(name, version) for name, version in sorted(packages.items())),
         ),
-        datasets=_tagged_datasets(run),
+        datasets=_tagged_datasets(run) or tuple(logged),
     )
 
 

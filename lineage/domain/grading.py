@@ -53,6 +53,7 @@ class Origins:
         reread: of the data sets, by (role, name): empty where we read the bytes again and they
             have the recorded digest, else why not; what is not named was not tried.
         pinned: those that an admin's promise pins, by (role, name).
+        logged: data sets that a run without such a file logged, as its commit names them.
     """
 
     run: Run | None
@@ -64,6 +65,7 @@ class Origins:
     kept: KeptFile = NO_FILE
     reread: Mapping[tuple[str, str], str] = field(default_factory=dict)
     pinned: frozenset[tuple[str, str]] = frozenset()
+    logged: Sequence[DatasetReference] = ()
 
 
 def grade_legs(origins: Origins) -> tuple[Leg, ...]:
@@ -77,7 +79,7 @@ def grade_legs(origins: Origins) -> tuple[Leg, ...]:
     file = origins.kept.file
     legs: tuple[Leg, ...] = (
         _code(run, file),
-        _data(run) if file is None or not file.datasets else _captured_data(file.datasets, origins),
+        _data(run, origins),
         _environment(run, origins),
         _configuration(run, file),
     )
@@ -135,7 +137,12 @@ def _file_faults(file: LineageFile) -> list[str]:
     ]
 
 
-def _data(run: Run) -> Leg:
+def _data(run: Run, origins: Origins) -> Leg:
+    file = origins.kept.file
+    if file is not None and file.datasets:
+        return _captured_data(file.datasets, origins)
+    if origins.logged and dataset_sha256_of(run) is None:
+        return _captured_data(origins.logged, origins)
     name, uri = dataset_name_of(run), dataset_uri_of(run)
     what = {key: value for key, value in (("dataset", name), ("uri", uri)) if value}
     sha256 = dataset_sha256_of(run)
@@ -158,7 +165,7 @@ def _data(run: Run) -> Leg:
 
 
 def _captured_data(datasets: Sequence[DatasetReference], origins: Origins) -> Leg:
-    """Grade what a lineage file names; the worst of its data sets decides."""
+    """Grade data sets that are named in full; the worst of them decides."""
     training = [one for one in datasets if one.role == "training"]
     first = training[0] if training else datasets[0]
     what = {"dataset": first.name, **({"uri": bounded(first.uri, 1000)} if first.uri else {})}
@@ -172,8 +179,10 @@ def _captured_data(datasets: Sequence[DatasetReference], origins: Origins) -> Le
         unread += 1
         if reread is not None:
             changed.append(f"{one.name}: {reread}")
-        elif one.weak_reason and (one.role, one.name) not in origins.pinned:
-            weak.append(f"{one.name}: {one.weak_reason}")
+        elif reason := one.unpinned_reason(
+            in_immutable_place=(one.role, one.name) in origins.pinned
+        ):
+            weak.append(f"{one.name}: {reason}")
     digest = str(first.digest)
     if changed or weak or not training:
         none = [] if training else ["No data set is named as the one that was trained on."]

@@ -67,19 +67,26 @@ class Dependency:
 
 
 def dependencies_of(
-    run: Run, lock: LockFile | None, file: LineageFile | None = None
+    run: Run,
+    lock: LockFile | None,
+    file: LineageFile | None = None,
+    logged: Sequence[DatasetReference] = (),
 ) -> tuple[Dependency, ...]:
     """Return code, data and environment, those of them that are named by a full digest; and what
     it was tuned from, by a digest or by the name of one exact version.
 
     Args:
         lock: of the run, from the place where its lineage file has it where there is `file`.
+        logged: data sets that the run logged, as its commit names them.
     """
     found = []
     commit = commit_of(run, file)
     if commit is not None:
         found.append(Dependency("code", f"gitCommit:{commit}", remote_of(run, file)))
-    found += _tagged(run) if file is None or not file.datasets else _captured(file.datasets)
+    if file is not None and file.datasets:
+        found += _captured(file.datasets)
+    else:
+        found += _tagged(run) or _captured(logged)
     if lock is not None:
         place = bounded(without_credentials(run.artifact_uri), 500)
         path = LOCK_PATH if file is None else lineage_file.LOCK_PATH

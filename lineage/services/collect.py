@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -34,10 +34,11 @@ from lineage.domain.rows import LoggedModel, Run
 from lineage.domain.snapshot import VersionSnapshot
 from lineage.errors import ArtifactMissing, CaptureUnfinished, MlflowMissing
 from lineage.mlflow import MlflowClient
+from lineage.services.logged_datasets import find_logged
 from lineage.services.rereading import NO_ACCESS, pinned_datasets, reread_datasets
 from muniment import lineage_file
 from muniment.attest.digest import Digest, canonical_json
-from muniment.datasets import Access
+from muniment.datasets import Access, DatasetReference
 
 REQUIREMENTS = "requirements.txt"
 
@@ -80,6 +81,7 @@ def collect_lineage(
     row: Mapping[str, Any],
     now: datetime,
     access: Access = NO_ACCESS,
+    remotes: Sequence[str] = (),
 ) -> CollectedLineage:
     """Read a version's run, logged model, lock file and artifact bytes; grade each leg.
 
@@ -88,6 +90,7 @@ def collect_lineage(
     Args:
         row: the version's canonical registry row, the subject where there are no artifacts.
         access: from where the run's data sets may be read again; nowhere by default.
+        remotes: from where its code may be fetched, to see what DVC tracks at its commit.
 
     Raises:
         MlflowUnavailable: MLflow did not answer, or the training is still being recorded
@@ -106,6 +109,7 @@ def collect_lineage(
     lock, lock_fault = (None, "") if tied is None else _lock(client, tied, kept)
     tree = artifacts if isinstance(artifacts, ArtifactTree) else None
     datasets = () if kept.file is None else kept.file.datasets
+    logged = () if tied is None or datasets else find_logged(tied, access=access, remotes=remotes)
     legs = grade_legs(
         Origins(
             run=tied,
@@ -117,9 +121,10 @@ def collect_lineage(
             kept=kept,
             reread=reread_datasets(datasets, access),
             pinned=pinned_datasets(datasets, access),
+            logged=logged,
         )
     )
-    dependencies = () if tied is None else dependencies_of(tied, lock, kept.file)
+    dependencies = () if tied is None else dependencies_of(tied, lock, kept.file, logged)
     return CollectedLineage(
         snapshot=snapshot,
         subject_digest=_row_digest(row) if tree is None else tree.dir_hash,
@@ -133,7 +138,7 @@ def collect_lineage(
             kept=kept,
         ),
         facts={
-            **_facts(tied, lock, kept),
+            **_facts(tied, lock, kept, logged),
             "dependencies": [item.as_mapping() for item in dependencies],
             "artifacts": _artifact_facts(artifacts),
         },
@@ -237,10 +242,15 @@ def _lock(client: MlflowClient, run: Run, kept: KeptFile) -> tuple[LockFile | No
     return LockFile(hashlib.sha256(content).hexdigest(), read_environment(content)), ""
 
 
-def _facts(run: Run | None, lock: LockFile | None, kept: KeptFile) -> dict[str, Any]:
+def _facts(
+    run: Run | None,
+    lock: LockFile | None,
+    kept: KeptFile,
+    logged: Sequence[DatasetReference],
+) -> dict[str, Any]:
     if run is None:
         return {"parameters": {}, "metrics": {}, "packages": {}, "capture": None}
-    capture = capture_of(run, kept.file, lock)
+    capture = capture_of(run, kept.file, lock, logged)
     return {
         "parameters": dict(run.params),
         "metrics": dict(run.metrics),

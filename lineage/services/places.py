@@ -12,13 +12,13 @@ from django.db import transaction
 from audits.domain.actor import Actor
 from audits.domain.log import Event
 from audits.services.log import append_statement, predicate_type
+from lineage.domain.remotes import RemoteRefused, parse_remote
 from lineage.errors import PlaceInvalid, PlaceUnknown
 from lineage.models import AllowedPlace
 from muniment import datasets
 from muniment.attest.digest import Digest, canonical_json
 
 MAX_PREFIX = AllowedPlace._meta.get_field("prefix").max_length or 0
-CODE_SCHEMES = ("https", "ssh", "file")
 
 
 def access_of(source_name: str) -> datasets.Access:
@@ -161,26 +161,11 @@ def _spelled(kind: str, prefix: str) -> str:
     if len(prefix) > MAX_PREFIX:
         raise PlaceInvalid(f"A prefix has at most {MAX_PREFIX} characters.")
     if kind == AllowedPlace.Kind.CODE:
-        return _remote(prefix)
+        try:
+            return str(parse_remote(prefix))
+        except RemoteRefused as error:
+            raise PlaceInvalid(f"Not a place of code: {error}.") from error
     try:
         return str(datasets.parse_location(prefix))
     except datasets.DatasetRefused as error:
         raise PlaceInvalid(f"Not a place of data: {error.message}.") from error
-
-
-def _remote(prefix: str) -> str:
-    try:
-        parts = urlsplit(f"file://{prefix}" if prefix.startswith("/") else prefix)
-        host = parts.hostname or ""
-    except ValueError:
-        parts, host = urlsplit(""), ""
-    is_whole = bool(host) != (parts.scheme == "file") and not parts.query and not parts.fragment
-    has_password = parts.password is not None or (parts.username and parts.scheme != "ssh")
-    if parts.scheme not in CODE_SCHEMES or not is_whole or has_password:
-        raise PlaceInvalid(
-            "A place of code is where git fetches from: https://host/group/, ssh://git@host/group/ "
-            "or file:///srv/git/, without a password."
-        )
-    if not prefix.isprintable() or ".." in parts.path.split("/"):
-        raise PlaceInvalid("A place of code has no '..' and no control characters in it.")
-    return parts.geturl()

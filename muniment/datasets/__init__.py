@@ -9,7 +9,7 @@ from muniment.datasets.errors import (
     DatasetRefused,
     DatasetUnreachable,
 )
-from muniment.datasets.fetch import digest_dataset, fetch_dataset
+from muniment.datasets.fetch import digest_dataset, fetch_dataset, refer_at_commit
 from muniment.datasets.location import parse_location
 from muniment.datasets.places import Access, AllowedPlace
 from muniment.datasets.refer import refer
@@ -28,4 +28,5 @@ __all__ = [
     "fetch_dataset",
     "parse_location",
     "refer",
+    "refer_at_commit",
 ]

@@ -47,6 +47,11 @@ class Tracked:
     remote: str
     url: str
 
+    def as_details(self) -> dict[str, str]:
+        """Return what a reference keeps of it."""
+        inner = {"inner": self.inner} if self.inner else {}
+        return {"path": self.path, "md5": self.md5, "remote": self.remote, **inner}
+
 
 def resolve_at_commit(checkout: Path, path: str) -> Tracked | None:
     """Say what the DVC files of a checkout name for a path; None where they do not track it.

@@ -24,7 +24,8 @@ def fetch_dataset(
     """Write a data set's bytes into a folder, and return the file or folder only if they are right.
 
     Args:
-        destination: an existing folder; a file or folder of the data set's own name is made in it.
+        destination: a folder, made where there is none; a file or folder of the data set's own
+            name is made in it.
         access: what may be opened.
         checkout: the repository at the commit that trained, where there is one.
 
@@ -62,6 +63,42 @@ def digest_dataset(
     return _take(reference, access, checkout, into=None)
 
 
+def refer_at_commit(
+    checkout: Path, path: str, access: Access, *, role: str, name: str
+) -> DatasetReference | None:
+    """Name what DVC tracks at a commit, where nobody did so when it was used.
+
+    Its bytes are read from the remote, so that the reference has our own digest beside DVC's.
+
+    Args:
+        checkout: the repository at the commit.
+        path: in it.
+
+    Returns:
+        None where DVC does not track the path.
+
+    Raises:
+        DatasetError: as `fetch_dataset`, or as `resolve_at_commit`.
+    """
+    tracked = resolve_at_commit(checkout, path)
+    if tracked is None:
+        return None
+    if not tracked.url:
+        raise _no_remote()
+    remote = allowed_opener(access)(tracked.url, "")
+    taken = take_dvc(remote, tracked.md5, tracked.inner, Budget(access.max_bytes), None)
+    return DatasetReference(
+        role=role,
+        name=name,
+        kind="dvc",
+        uri=tracked.url,
+        digest=_digest_of(taken),
+        size_bytes=sum(found.size_bytes for found in taken.values()),
+        place=path,
+        details=tracked.as_details(),
+    )
+
+
 def _take(
     reference: DatasetReference, access: Access, checkout: Path | None, *, into: Path | None
 ) -> Digest:
@@ -83,7 +120,7 @@ def _take(
             return Digest("sha256", source.take("", into, budget).sha256)
         Budget(access.max_bytes).spend(sum(listing.values()))  # before a byte is read
         if into is not None:
-            into.mkdir()
+            into.mkdir(parents=True)
         return _digest(take_all(source, {name: name for name in listing}, budget, into=into))
 
 
@@ -104,10 +141,7 @@ def _take_dvc(
     if checkout is not None:
         _require_pointer(reference, checkout)
     if not reference.uri:
-        raise DatasetMissing(
-            "the repository names no DVC remote from which anybody could fetch",
-            code="dataset.no_remote",
-        )
+        raise _no_remote()
     return _digest_of(take_dvc(opener(reference.uri, ""), md5, inner, budget, into))
 
 
@@ -127,7 +161,7 @@ def take_dvc(
                 taken = {"": remote.take(object_name(md5s[""]), into, budget, with_md5=True)}
             else:
                 if into is not None:
-                    into.mkdir()
+                    into.mkdir(parents=True)
                 wanted = {name: object_name(digest) for name, digest in md5s.items()}
                 taken = take_all(remote, wanted, budget, into=into, with_md5=True)
         except DatasetMissing as error:
@@ -165,7 +199,7 @@ def _take_delta(
     log = opener(f"{reference.uri.rstrip('/')}/{LOG}", "")
     with log, open_snapshot(log, int(version)) as snapshot, opener(reference.uri, "") as table:
         if into is not None:
-            into.mkdir()
+            into.mkdir(parents=True)
         taken = take_snapshot(table, snapshot, budget, into)
         if into is not None:
             # With its log, so that a program opens it as the table that it was.
@@ -180,6 +214,13 @@ def _digest_of(files: Mapping[str, HashedFile]) -> Digest:
 
 def _digest(files: Mapping[str, HashedFile]) -> Digest:
     return dir_hash_of({name: found.sha256 for name, found in files.items()})
+
+
+def _no_remote() -> DatasetMissing:
+    return DatasetMissing(
+        "the repository names no DVC remote from which anybody could fetch",
+        code="dataset.no_remote",
+    )
 
 
 def _file_name(reference: DatasetReference) -> str:

@@ -23,15 +23,19 @@ from muniment.datasets.errors import DatasetError, DatasetMissing, DatasetRefuse
 from muniment.datasets.git import is_committed, repository_of
 from muniment.datasets.location import parse_location, without_credentials
 from muniment.datasets.opening import open_here
-from muniment.datasets.reference import ROLES, DatasetReference
+from muniment.datasets.reference import (
+    IN_MEMORY,
+    IN_STORE,
+    NO_VERSION,
+    ON_DISK,
+    ROLES,
+    DatasetReference,
+)
 from muniment.datasets.sources import Budget, LocalSource, dataset_errors, take_all
 from muniment.datasets.stores import StoreSource
 from muniment.datasets.tables import table_digest
 
-ON_DISK: Final = "A path on a disk, which anybody may overwrite who may write there."
-IN_STORE: Final = "An address whose bytes may be replaced: its store named no version of them."
-IN_MEMORY: Final = "A table that was in memory: it lies nowhere that it could be read from again."
-NO_VERSION: Final = "A Delta table without a version: the newest one was read, which was {version}."
+NEWEST_READ: Final = "{no_version} The newest one was read, which was {version}."
 _UNLIMITED: Final = 2**63
 
 
@@ -149,10 +153,7 @@ def _refer_dvc(top: Path, tracked: Tracked, digest: Digest, size_bytes: int) -> 
         reasons.append(f"{tracked.pointer}, by which DVC tracks it, is not committed as it is.")
     if not tracked.url:
         reasons.append("The repository names no DVC remote from which anybody else could fetch it.")
-    details = {"path": tracked.path, "md5": tracked.md5, "remote": tracked.remote}
-    if tracked.inner:
-        details["inner"] = tracked.inner
-    return _Found("dvc", tracked.url, digest, size_bytes, " ".join(reasons), details)
+    return _Found("dvc", tracked.url, digest, size_bytes, " ".join(reasons), tracked.as_details())
 
 
 def _dvc_fault(top: Path, tracked: Tracked, files: Mapping[str, HashedFile]) -> str | None:
@@ -231,6 +232,8 @@ def _refer_delta(address: str, uri: str, version: int | None) -> _Found:
         uri=uri,
         digest=dir_hash_of({one: had.sha256 for one, had in files.items()}),
         size_bytes=sum(had.size_bytes for had in files.values()),
-        weak_reason="" if version is not None else NO_VERSION.format(version=snapshot.version),
+        weak_reason=""
+        if version is not None
+        else NEWEST_READ.format(no_version=NO_VERSION, version=snapshot.version),
         details={"version": str(snapshot.version)},
     )

@@ -10,6 +10,11 @@ from muniment.attest.digest import Digest
 from muniment.attest.errors import AttestError, DigestError
 from muniment.reading import Members
 
+ON_DISK: Final = "A path on a disk, which anybody may overwrite who may write there."
+IN_STORE: Final = "An address whose bytes may be replaced: its store named no version of them."
+IN_MEMORY: Final = "A table that was in memory: it lies nowhere that it could be read from again."
+NO_VERSION: Final = "A Delta table without a version."
+NO_POINTER: Final = "It names neither the MD5 by which DVC tracks it nor where its remote lies."
 ROLES: Final = ("training", "validation", "evaluation")
 KINDS: Final = ("file", "folder", "object", "dvc", "delta", "table")
 
@@ -54,7 +59,30 @@ class DatasetReference:
     @property
     def is_pinned(self) -> bool:
         """Say whether the reference can only ever mean these bytes."""
-        return not self.weak_reason
+        return not self.unpinned_reason()
+
+    def unpinned_reason(self, *, in_immutable_place: bool = False) -> str:
+        """Say why it does not pin its bytes; empty where it does.
+
+        Whoever wrote it may have left its reason out: what its kind needs to be pinned is looked
+        for all the same.
+
+        Args:
+            in_immutable_place: an admin promised that nothing is overwritten where it lies.
+        """
+        reason = self.weak_reason or self._missing_pin()
+        return "" if in_immutable_place and reason in (ON_DISK, IN_STORE) else reason
+
+    def _missing_pin(self) -> str:
+        if self.kind in ("file", "folder"):
+            return "" if self.details.get("git_path") else ON_DISK
+        if self.kind == "object":
+            return "" if self.details.get("version_id") else IN_STORE
+        if self.kind == "delta":
+            return "" if self.details.get("version") else NO_VERSION
+        if self.kind == "dvc":
+            return "" if self.details.get("md5") and self.uri else NO_POINTER
+        return IN_MEMORY
 
     def as_mapping(self) -> dict[str, Any]:
         """Return it as JSON. Law: ``from_mapping(reference.as_mapping()) == reference``."""

@@ -15,7 +15,7 @@ from lineage.domain.snapshot import VersionSnapshot
 from lineage.errors import MlflowUnavailable
 from lineage.mlflow import MlflowClient
 from lineage.services.collect import CollectedLineage, collect_lineage
-from lineage.services.places import access_of
+from lineage.services.places import access_of, allowed_remotes
 from lineage.services.record import record_lineage
 from registry.models import ModelVersion, PolicyBinding
 from registry.services.backlog import order_backlog
@@ -65,6 +65,7 @@ def record_version_lineage(
             row=version.row,
             now=clock(),
             access=access_of(version.registered_model.source_id),
+            remotes=allowed_remotes(version.registered_model.source_id),
         )
         _record(job, version, collected, now=clock())
     order_backlog(source=version.registered_model.source, now=clock())

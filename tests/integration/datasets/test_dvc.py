@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -26,60 +23,14 @@ from muniment.datasets import (
     refer,
 )
 from muniment.datasets.dvc import resolve_at_commit
+from tests.integration.datasets.dvc_repository import make_repository, run
 from tests.integration.datasets.references import digest_of, fetched, pointing
-
-PIPELINE = """
-stages:
-  prepare:
-    wdir: prepared
-    cmd: cp ../data/loans.csv clean.csv
-    deps: [../data/loans.csv]
-    outs: [clean.csv]
-"""
-SOMEBODY = {
-    f"GIT_{who}_{what}": "somebody@bank.example"
-    for who in ("AUTHOR", "COMMITTER")
-    for what in ("NAME", "EMAIL")
-}
-
-
-def run(folder: Path, *command: str) -> str:
-    environment = {
-        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-        "HOME": str(folder.parent),
-        "DVC_NO_ANALYTICS": "1",
-        "GIT_CONFIG_GLOBAL": "/dev/null",
-        **SOMEBODY,
-    }
-    done = subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    return done.stdout
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a repository, `loans`, that DVC tracks, and its remote, `store`."""
     folder = tmp_path_factory.mktemp("dvc")
-    repository = folder / "loans"
-    (repository / "data" / "images" / "deep").mkdir(parents=True)
-    (repository / "prepared").mkdir()
-    (repository / "data" / "loans.csv").write_bytes(b"loan,state\r\n1,MA\r\n")
-    for name in ("a.png", "b ü.png", "deep/c.png", "deep/d.png"):
-        (repository / "data" / "images" / name).write_text(f"content of {name[-5:]}")
-    (repository / "train.py").write_text("print('trained')\n")
-    (repository / "dvc.yaml").write_text(PIPELINE)
-    run(repository, "git", "init", "-q", "-b", "main")
-    run(repository, "dvc", "init", "-q")
-    (repository / ".dvc" / "config").write_text(
-        "[core]\n    remote = store\n['remote \"store\"']\n    url = ../../store\n"
-    )
-    run(repository, "dvc", "add", "-q", "data/images", "data/loans.csv")
-    run(repository, "dvc", "repro", "-q")
-    run(repository, "dvc", "push", "-q")
-    run(repository, "git", "add", ".")
-    run(repository, "git", "commit", "-q", "-m", "Loans")
+    make_repository(folder)
     return folder
 
 

@@ -63,7 +63,7 @@ def test_nothing_is_allowed_by_default_and_sources_are_apart(admin: Actor) -> No
     allow(admin, "/srv/data/")
     allow(admin, "https://git.bank.example/risk/", kind="code")
     assert [place.prefix for place in access_of("mlflow").places] == ["file:///srv/data"]
-    assert allowed_remotes("mlflow") == ("https://git.bank.example/risk/",)
+    assert allowed_remotes("mlflow") == ("https://git.bank.example/risk",)
     assert access_of("another").places == allowed_remotes("another") == ()
 
 
@@ -124,10 +124,10 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("/srv/data", {"credentials": {"token": "TOKEN"}}, "takes no credentials"),
     ("http://data.example", {"credentials": {"token": "TOKEN"}}, "takes no credentials"),
     ("/srv/data", {"kind": "models"}, "one of data, code"),
-    ("s3://loans", {"kind": "code"}, "where git fetches from"),
-    ("https://me:secret@git.example/x", {"kind": "code"}, "without a password"),
-    ("https://git.example/a/../b", {"kind": "code"}, "no '..'"),
-    ("ext::sh -c id", {"kind": "code"}, "where git fetches from"),
+    ("s3://loans", {"kind": "code"}, "Not a place of code"),
+    ("https://me:secret@git.example/x", {"kind": "code"}, "names a user or password"),
+    ("https://git.example/a/../b", {"kind": "code"}, "something odd in its path"),
+    ("ext::sh -c id", {"kind": "code"}, "Not a place of code"),
     ("https://git.example/", {"kind": "code", "is_immutable": True}, "takes no options"),
 ]  # fmt: skip
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -21,7 +22,7 @@ from muniment.datasets import (
     refer,
 )
 from muniment.datasets.location import without_credentials
-from muniment.datasets.refer import IN_MEMORY, ON_DISK
+from muniment.datasets.reference import IN_MEMORY, IN_STORE, ON_DISK
 from muniment.datasets.tables import table_digest
 
 
@@ -184,3 +185,24 @@ def test_other_file_systems_of_fsspec_are_read_and_weak() -> None:
     assert (folder.digest.algorithm, folder.size_bytes) == ("dirHash", 3)
     with pytest.raises(DatasetRefused):
         digest_dataset(file, Access())
+
+
+def test_who_leaves_the_reason_out_has_pinned_nothing(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("a")
+    honest = refer(tmp_path / "a.csv")
+    for kind, details, reason in (
+        ("file", {}, ON_DISK),
+        ("folder", {}, ON_DISK),
+        ("object", {}, IN_STORE),
+        ("delta", {}, "without a version"),
+        ("dvc", {}, "neither the MD5"),
+        ("dvc", {"path": "a.csv"}, "neither the MD5"),
+        ("table", {}, IN_MEMORY),
+    ):
+        lying = replace(honest, kind=kind, details=details, weak_reason="")
+        assert reason in lying.unpinned_reason()
+        assert not lying.is_pinned
+        promised = lying.unpinned_reason(in_immutable_place=True)
+        assert bool(promised) is (reason not in (ON_DISK, IN_STORE))
+    changed = replace(honest, weak_reason="Its file was changed while the command ran.")
+    assert changed.unpinned_reason(in_immutable_place=True)

@@ -18,7 +18,7 @@ from lineage.domain.provenance import build_predicate, dependencies_of
 from muniment.attest.digest import Digest
 from muniment.attest.predicates import SLSA_PROVENANCE
 from muniment.attest.statement import StreamPosition, Subject, build_statement
-from muniment.datasets.reference import DatasetReference
+from muniment.datasets.reference import IN_STORE, DatasetReference
 from muniment.lineage_file import (
     CapturedEnvironment,
     Code,
@@ -31,7 +31,8 @@ from tests.unit.lineage.lineage_samples import LOCK_SHA256, TAGS, lock, origins,
 from tests.unit.lineage.test_provenance import LARGEST_STATEMENT
 
 TRAINING = DatasetReference(
-    "training", "loans", "object", "s3://bucket/loans.csv", Digest("sha256", "d" * 64), 12
+    *("training", "loans", "object", "s3://bucket/loans.csv", Digest("sha256", "d" * 64), 12),
+    details={"version_id": "3HL4kqtJvjVBH40Nrjfkd"},
 )
 FILE = LineageFile(
     captured_at="2026-11-25T10:00:00Z",
@@ -135,7 +136,7 @@ def test_bytes_that_were_read_again_are_verified_even_where_nothing_pins_them() 
 
 
 def test_admins_promise_pins_what_the_reference_does_not() -> None:
-    loose = replace(FILE, datasets=(replace(TRAINING, weak_reason="Anybody can overwrite it."),))
+    loose = replace(FILE, datasets=(replace(TRAINING, weak_reason=IN_STORE),))
     pinned = frozenset({("training", "loans")})
     assert legs(loose, pinned=pinned)["data"].grade is Grade.RECORDED
     assert legs(loose, pinned=frozenset({("evaluation", "loans")}))["data"].grade is Grade.WEAK
@@ -362,3 +363,14 @@ def test_taking_something_away_from_a_file_never_raises_a_grade(
     }.get(taken, lambda: replace(before, kept=KeptFile(TAKEN[taken](file), "e" * 64)))()
     for left, right in zip(grade_legs(before), grade_legs(after), strict=True):
         assert right.grade.rank <= left.grade.rank, (left, right)
+
+
+def test_reason_that_the_file_leaves_out_is_found_unless_the_place_is_immutable() -> None:
+    lying = replace(TRAINING, details={})
+    file = replace(FILE, datasets=(lying,))
+    assert "may be replaced" in legs(file)["data"].reason
+    assert grades(file)["data"] is Grade.WEAK
+    promised = frozenset({("training", "loans")})
+    assert grades(file, pinned=promised)["data"] is Grade.RECORDED
+    changed = {("training", "loans"): "its bytes are others."}
+    assert grades(file, pinned=promised, reread=changed)["data"] is Grade.WEAK
