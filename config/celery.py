@@ -33,6 +33,7 @@ app.conf.update(
         "registry.tasks.audit_*": {"queue": "audit"},
         "registry.tasks.render_*": {"queue": "audit"},
         "registry.tasks.recompute_*": {"queue": "recompute"},
+        "registry.tasks.hash_data_of_version": {"queue": "recompute"},
     },
     worker_hijack_root_logger=False,
     beat_schedule={
@@ -55,6 +56,16 @@ app.conf.update(
             "task": "registry.tasks.hash_again",
             "schedule": 300.0,
             "options": {"expires": 300.0},
+        },
+        "recompute champions": {
+            "task": "registry.tasks.order_champions_again",
+            "schedule": 600.0,
+            "options": {"expires": 600.0},
+        },
+        "hash data again": {
+            "task": "registry.tasks.hash_data_again",
+            "schedule": crontab(hour=3, minute=41),
+            "options": {"expires": 3600.0},
         },
         "take up what was left": {
             "task": "registry.tasks.take_up_open_work",

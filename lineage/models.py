@@ -175,3 +175,37 @@ class Recomputation(models.Model):
     def stream(self) -> str:
         """The model whose stream of the log tells what happens here."""
         return self.record.stream
+
+
+class DatasetWatch(models.Model):
+    """What a dataset that a served version was trained on came to when it was last hashed again.
+
+    `changed` stays until the recorded bytes are back, also while it cannot be read.
+    """
+
+    class State(models.TextChoices):
+        HELD = "held"
+        CHANGED = "changed"
+        UNREAD = "unread"
+
+    version_uri = models.CharField(max_length=500)
+    role = models.CharField(max_length=20)
+    name = models.CharField(max_length=200)
+    recorded = models.CharField(max_length=80)
+    state = models.CharField(max_length=10, choices=State.choices)
+    found = models.CharField(max_length=80, blank=True)  # the digest it has now, where it has one
+    reason = models.CharField(max_length=600, blank=True)
+    read_at = models.DateTimeField()  # when its bytes were last read, or it was first looked for
+    looked_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "lineage_dataset_watch"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["version_uri", "role", "name"], name="lineage_dataset_watch_once"
+            ),
+            models.CheckConstraint(
+                condition=Q(state="held", reason="") | (~Q(state="held") & ~Q(reason="")),
+                name="lineage_dataset_watch_says_why",
+            ),
+        ]

@@ -21,11 +21,13 @@ from lineage.services.recompute_tools import recompute_here
 from registry.models import ModelVersion, Promotion, RegistrySource, Violation
 from registry.services.artifacts import verify_artifacts
 from registry.services.backlog import order_audits_of_champions
+from registry.services.data_watch import refresh_data_alarms, served_versions, watch_data
 from registry.services.execution import Progress, execute_promotion
 from registry.services.lineage import record_version_lineage
 from registry.services.mirror import walk_source
 from registry.services.pace import pace_of
 from registry.services.predictions import audit_version
+from registry.services.recomputation_schedule import order_recomputations_of_champions
 from registry.services.recomputing import perform_recomputation, take_up_recomputations
 from registry.services.rehashing import next_versions, note_try, refresh_unread_alarm
 from registry.services.reports import issue_report
@@ -50,6 +52,8 @@ MAX_POLLS = 15
 # Twelve times an hour so many: 3,000 models' champions in half a day.
 HASH_AGAIN_SECONDS = 300
 MAX_HASHED_AT_ONCE = 30
+# Until the next night, nearly.
+HASH_DATA_SECONDS = 20 * 3_600
 
 
 def _client_for(version_uri: str) -> MlflowClient:
@@ -125,6 +129,28 @@ def revert_violation_in_mlflow(violation_id: str) -> None:
     source = violation.registered_model.source
     if revert_violation(violation_id=violation.pk, client=client_of(source), clock=timezone.now):
         request_walk(source.name)
+
+
+@shared_task
+def order_champions_again() -> None:
+    """Order recomputations of champions whose last one is long ago, a few at a time."""
+    order_recomputations_of_champions(days=settings.RECOMPUTE_CHAMPION_DAYS, now=timezone.now())
+
+
+@shared_task
+def hash_data_again() -> None:
+    """Have the data of every served version hashed again where it lies."""
+    refresh_data_alarms(now=timezone.now())
+    for version_uri in served_versions().values_list("uri", flat=True):
+        hash_data_of_version.apply_async((version_uri,), expires=HASH_DATA_SECONDS)
+
+
+# By the worker that recomputes: it has the credentials for data, and time.
+@shared_task(acks_late=False, soft_time_limit=HASH_DATA_SECONDS, time_limit=HASH_DATA_SECONDS + 60)
+def hash_data_of_version(version_uri: str) -> None:
+    """Hash the data that a version was trained on again; other bytes are stated and alarmed."""
+    version = ModelVersion.objects.select_related("registered_model").get(uri=version_uri)
+    watch_data(version=version, clock=timezone.now)
 
 
 # Ten repeats, the negative control, and an hour for all else. What is lost with its worker is not

@@ -30,6 +30,8 @@ class Event(StrEnum):
     ARTIFACTS_CHANGED = "artifacts.changed"
     VIOLATION_UNDONE = "violation.undone"
     VIOLATION_ACCEPTED = "violation.accepted"
+    DATASET_CHANGED = "dataset.changed"
+    DATASET_RESTORED = "dataset.restored"
     LINEAGE_RECORDED = "lineage.recorded"
     EVIDENCE_RECORDED = "evidence.recorded"
     POLICY_PUBLISHED = "policy.published"

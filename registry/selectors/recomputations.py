@@ -1,10 +1,10 @@
-"""Recomputations: of one version, of one version the newest, and one."""
+"""Recomputations, and the data that they would need."""
 
 from __future__ import annotations
 
 from django.db.models import QuerySet
 
-from lineage.models import Recomputation
+from lineage.models import DatasetWatch, Recomputation
 
 
 def list_recomputations(version_uri: str = "") -> QuerySet[Recomputation]:
@@ -15,3 +15,12 @@ def list_recomputations(version_uri: str = "") -> QuerySet[Recomputation]:
     if version_uri:
         found = found.filter(version_uri=version_uri)
     return found.order_by("-created_at", "pk")
+
+
+def changed_datasets(version_uri: str) -> list[DatasetWatch]:
+    """Return the datasets of a version that are not what was recorded, as last seen."""
+    return list(
+        DatasetWatch.objects.filter(
+            version_uri=version_uri, state=DatasetWatch.State.CHANGED
+        ).order_by("name")
+    )

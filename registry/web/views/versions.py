@@ -18,7 +18,7 @@ from registry.domain.separation import why_not_request
 from registry.selectors.inventory import champion_alias
 from registry.selectors.lookups import version_named
 from registry.selectors.promotions import promotions_of
-from registry.selectors.recomputations import list_recomputations
+from registry.selectors.recomputations import changed_datasets, list_recomputations
 from registry.selectors.rollbacks import could_go_back_from, list_rollbacks, shown_status
 from registry.selectors.versions import (
     aliases_of,
@@ -93,6 +93,7 @@ def version(request: HttpRequest, name: str, number: int) -> HttpResponse:
             for row in list_rollbacks(found)[:MOST_ROLLBACKS]
         ],
         "recomputation": recomputation,
+        "changed_datasets": changed_datasets(found.uri),
         "recomputation_look": look_of_recomputation(recomputation) if recomputation else "",
         "goes_back_from": could_go_back_from(found, alias),
         "default_days": DEFAULT_VALID_DAYS,

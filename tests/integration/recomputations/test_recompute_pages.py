@@ -7,7 +7,7 @@ from collections.abc import Callable
 from django.test import Client
 
 from lineage.domain.comparison import Verdict
-from lineage.models import Recomputation
+from lineage.models import DatasetWatch, Recomputation
 from tests.integration.recomputations.ordering import (
     Computing,
     Worker,
@@ -140,3 +140,21 @@ def test_a_page_that_is_not_there_is_not_found(world: World, enter: Enter) -> No
     assert auditor.get("/recomputations/5f0c1b7e-58a5-4b3b-9c5e-0d7a1f3c2b11/").status_code == 404
     assert auditor.get(LIST.replace("/2/", "/9/")).status_code == 404
     assert auditor.get(f"{LIST}?page=zero").status_code == 200
+
+
+def test_the_versions_page_says_which_data_changed_where_it_lies(
+    world: World, enter: Enter
+) -> None:
+    DatasetWatch.objects.create(
+        version_uri=world.version(2).uri,
+        role="training",
+        name="<i>loans</i>.csv",
+        recorded=f"sha256:{'a' * 64}",
+        state="changed",
+        reason="its bytes have another digest now",
+        read_at=world.now,
+        looked_at=world.now,
+    )
+    page = enter("auditor").get(VERSION)
+    assert "Its training data <i>loans</i>.csv is not what was recorded" in text_of(page)
+    assert "&lt;i&gt;loans" in page.content.decode()

@@ -25,7 +25,7 @@ Enter = Callable[[str], Client]
 FROZEN = {
     "/": 22,
     "/models/boston-mortgage/": 19,
-    "/models/boston-mortgage/versions/2/": 34,
+    "/models/boston-mortgage/versions/2/": 35,
     "/models/boston-mortgage/versions/2/recomputations/": 13,
     "/models/boston-mortgage/aliases/": 13,
     "/aliases/": 13,
