@@ -71,7 +71,6 @@ def watch_datasets(
         except Exception as error:  # noqa: BLE001
             faults.append(f"The data set {_shown(what)} is not recorded: {_reason(error)}")
             continue
-        reference = replace(reference, name=_free_name(reference, found))
         if _look(path) != look:
             reference = weakened(reference, CHANGED)
         found.append(WatchedDataset(reference, path, look))
@@ -140,6 +139,19 @@ def not_yet(
     return tuple(one for one in more if (one.role, one.uri or one.name) not in taken)
 
 
+def named_apart(datasets: Sequence[DatasetReference]) -> tuple[DatasetReference, ...]:
+    """Give data sets of one role different names."""
+    taken: set[tuple[str, str]] = set()
+    found = []
+    for one in datasets:
+        name, number = one.name, 2
+        while (one.role, name) in taken:
+            name, number = f"{one.name[:190]} ({number})", number + 1
+        taken.add((one.role, name))
+        found.append(replace(one, name=name))
+    return tuple(found)
+
+
 def weakened(reference: DatasetReference, reason: str) -> DatasetReference:
     """Return a reference with one more reason why it does not pin what was read."""
     if reason in reference.weak_reason:
@@ -151,15 +163,6 @@ def _version_in(what: str) -> tuple[str, int | None]:
     """Take ``#version=3`` off the name of a Delta table."""
     named = re.fullmatch(r"(.+)#version=([0-9]{1,18})", what, re.ASCII)
     return (what, None) if named is None else (named[1], int(named[2]))
-
-
-def _free_name(reference: DatasetReference, taken: Sequence[WatchedDataset]) -> str:
-    """Return a name that no other data set of the role has."""
-    names = {one.reference.name for one in taken if one.reference.role == reference.role}
-    name, number = reference.name, 2
-    while name in names:
-        name, number = f"{reference.name[:190]} ({number})", number + 1
-    return name
 
 
 def local_path(what: str, folder: Path) -> Path | None:

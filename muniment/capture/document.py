@@ -13,7 +13,7 @@ from typing import Final
 from muniment import __version__
 from muniment.attest.statement import format_time
 from muniment.capture.command import CommandLine
-from muniment.capture.data import logged_datasets
+from muniment.capture.data import logged_datasets, named_apart
 from muniment.capture.environment import SeenEnvironment
 from muniment.capture.tracking import FoundRun, Tracking, TrackingError
 from muniment.datasets.reference import DatasetReference
@@ -139,22 +139,9 @@ def _file(
         command=replace(command, import_roots=tuple(dict.fromkeys(roots))),
         seeds=dict(list(seeds.items())[:_MAX_SEEDS]),
         environment=seen.seen.environment,
-        datasets=_named_apart((*seen.datasets, *logged)),
+        datasets=named_apart((*seen.datasets, *logged)),
         outputs=outputs,
         faults=tuple(
             one[:4_000] for one in (*seen.faults, *seen.command.faults, *seen.seen.faults, *faults)
         ),
     )
-
-
-def _named_apart(datasets: Sequence[DatasetReference]) -> tuple[DatasetReference, ...]:
-    """Give data sets of one role different names."""
-    taken: set[tuple[str, str]] = set()
-    found = []
-    for one in datasets:
-        name, number = one.name, 2
-        while (one.role, name) in taken:
-            name, number = f"{one.name[:190]} ({number})", number + 1
-        taken.add((one.role, name))
-        found.append(replace(one, name=name))
-    return tuple(found)

@@ -87,3 +87,14 @@ def test_exit_status_and_streams_are_those_of_the_command(status: int, project: 
     ended = project.run("--", PYTHON, "-c", script)
     assert ended.status == status
     assert ended.said.startswith("oh")
+
+
+def test_run_that_is_resumed_is_recorded_by_its_id(project: Project) -> None:
+    """MLflow gives no marks to a run that it did not start."""
+    first = project.run("--", PYTHON, "train.py")
+    project.environment["MLFLOW_RUN_ID"] = first.run_id
+    project.run("--", PYTHON, "-c", "pass", "--seed", "9")
+    file = project.lineage(first.run_id)
+    assert file.seeds == {"seed": "9"}
+    digest = hashlib.sha256(project.artifact(first.run_id, LINEAGE_PATH)).hexdigest()
+    assert project.tags(first.run_id)[LINEAGE_SHA256_TAG] == digest
