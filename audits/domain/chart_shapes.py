@@ -100,22 +100,22 @@ def draw_whisker(svg: Svg, low: float, high: float, y: float) -> None:
     svg.add("path", class_="mm-chart-whisker", d=path, fill="none", stroke=INK, stroke_width=1.5)
 
 
-def draw_sign(svg: Svg, state: str, baseline: float) -> float:
-    """Draw a verdict's sign at the left edge and return where its words begin."""
+def draw_sign(svg: Svg, state: str, baseline: float, *, x: float = 0.0) -> float:
+    """Draw a verdict's sign, 10 pixels wide from `x`, and return where its words begin."""
     if state not in SIGNS:
-        return 0.0
+        return x
     svg.add(
         "path",
         class_=f"mm-chart-icon mm-chart-icon--{state}",
         d=SIGNS[state],
-        transform=f"translate(0 {baseline - 9:.2f})",
+        transform=f"translate({x:g} {baseline - 9:.2f})",
         fill="none",
         stroke=WORDS[state],
         stroke_width=1.6,
         stroke_linecap="round",
         stroke_linejoin="round",
     )
-    return 14.0
+    return x + 14.0
 
 
 def stripes(length: float, top: float, height: float) -> str:

@@ -12,6 +12,7 @@ from django.utils.safestring import mark_safe
 from audits.domain.dossier import Dossier
 from audits.report import view_bias, view_decision, view_record
 from audits.report.attachment import NAME
+from audits.report.picture import lineage_picture
 from audits.report.text import instant, printable
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -51,6 +52,8 @@ def report_context(
         for attribute in finding["attributes"]:
             # Own SVG, restricted to shapes and text by picture.safe_svg.
             attribute["picture"] = mark_safe(attribute["picture"])  # noqa: S308
+    lineage = view_record.lineage(dossier)
+    lineage["picture"] = mark_safe(lineage_picture(dossier))  # noqa: S308 - as above
     return {
         "title": f"{printable(dossier.model_name, 80)}, version {printable(dossier.version, 20)}",
         # The head of a page is one line, whatever the name.
@@ -64,7 +67,7 @@ def report_context(
         "evidence_bytes": f"{evidence_bytes:,}",
         "cover": view_decision.cover(dossier),
         "decision": view_decision.decision(dossier),
-        "lineage": view_record.lineage(dossier),
+        "lineage": lineage,
         "bias": bias,
         "performance": view_record.performance(dossier),
         "evidence": view_record.evidence_list(dossier),

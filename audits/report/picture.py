@@ -8,6 +8,8 @@ from xml.etree import ElementTree
 
 from audits.domain.chart import ChartBounds, attribute_chart
 from audits.domain.criteria import BiasCriteria, CriteriaError
+from audits.domain.dossier import Dossier
+from audits.domain.lineage_chart import configuration_words, lineage_chart
 from audits.report.errors import UnsafePicture
 
 _ELEMENTS = frozenset(
@@ -45,6 +47,24 @@ def group_picture(
         UnsafePicture: the chart holds more than shapes and text.
     """
     picture = attribute_chart(name, measured, bounds=_bounds(criteria), only=only)
+    return safe_svg(picture) if picture else ""
+
+
+def lineage_picture(dossier: Dossier) -> str:
+    """Return what the version was made of as inline SVG; empty where no leg is recorded.
+
+    Raises:
+        UnsafePicture: the picture holds more than shapes and text.
+    """
+    made = dossier.lineage
+    if made is None:
+        return ""
+    picture = lineage_chart(
+        f"{dossier.model_name} v{dossier.version}",
+        made.legs,
+        made.dependencies,
+        configuration=configuration_words(made),
+    )
     return safe_svg(picture) if picture else ""
 
 

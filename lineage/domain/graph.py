@@ -124,7 +124,7 @@ def base_models_in(tag: str) -> tuple[str, ...]:
     What names no exact version (an alias, ``latest``) is left out: it can mean another tomorrow.
     """
     return tuple(
-        said for said in tag.split()[:MAX_BASE_MODELS] if _is_digest(said) or _NAMED.fullmatch(said)
+        said for said in tag.split()[:MAX_BASE_MODELS] if is_digest(said) or _NAMED.fullmatch(said)
     )
 
 
@@ -167,7 +167,7 @@ def parse_sought(text: str) -> Sought:
     algorithm, colon, digits = text.partition(":")
     if algorithm == "gitCommit" and _HEX.fullmatch(digits.lower()):
         return Sought(prefixes=(f"gitCommit:{digits.lower()}",))
-    if colon and _is_digest(f"{algorithm}:{digits.lower()}"):
+    if colon and is_digest(f"{algorithm}:{digits.lower()}"):
         return Sought(keys=(f"{algorithm}:{digits.lower()}",))
     raise NotSought(
         "That names no artifact. Paste a digest (sha256:… or dirHash:…, 64 digits), at least 7 "
@@ -192,6 +192,15 @@ def kind_of(key: str, roles: Sequence[str] = ()) -> str:
         if role in roles and not set(roles) & set(DATA_ROLES):
             return kind
     return "dataset"
+
+
+def is_digest(text: str) -> bool:
+    """Say whether a key is a digest, and not a name."""
+    try:
+        Digest.parse(text)
+    except DigestError:
+        return False
+    return True
 
 
 def _address(version_uri: str) -> tuple[str, str]:
@@ -252,16 +261,8 @@ def _outputs(capture: LineageFile | None) -> list[Edge]:
     return [
         Edge(Role.OUTPUT, f"sha256:{sha256}", _name(path))
         for path, sha256 in written
-        if _is_digest(f"sha256:{sha256}")
+        if is_digest(f"sha256:{sha256}")
     ]
-
-
-def _is_digest(text: str) -> bool:
-    try:
-        Digest.parse(text)
-    except DigestError:
-        return False
-    return True
 
 
 def _name(said: object) -> str:

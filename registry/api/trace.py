@@ -10,6 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from lineage.domain.leg import LEG_NAMES
 from registry.api.paging import PageOutput, PageQuery, page_of
 from registry.selectors.lookups import version_named
 from registry.selectors.trace import (
@@ -20,6 +21,7 @@ from registry.selectors.trace import (
     trace,
     versions_depending_on,
 )
+from registry.selectors.version_graph import compare_versions
 
 SCHEMA_VERSION = 1
 
@@ -84,6 +86,61 @@ class TraceView(APIView):
         results = DependentOutput(explain(traced, found), many=True).data
         return Response(
             {"schema_version": SCHEMA_VERSION, **said, "artifacts": artifacts, "results": results}
+        )
+
+
+class CompareQuery(serializers.Serializer[None]):
+    source = serializers.CharField(max_length=50, default="")  # type: ignore[assignment]
+    model = serializers.CharField(
+        max_length=256, default="", help_text="The other version's model, where it is another."
+    )
+    other_source = serializers.CharField(max_length=50, default="")
+
+
+class ChangeOutput(serializers.Serializer[Any]):
+    """What the two do not agree on; null where a record does not name it."""
+
+    kind = serializers.CharField()
+    name = serializers.CharField()
+    before = serializers.CharField(allow_null=True)
+    after = serializers.CharField(allow_null=True)
+
+
+class LegChangesOutput(serializers.Serializer[Any]):
+    leg = serializers.ChoiceField(LEG_NAMES)
+    changes = ChangeOutput(many=True)
+    same = serializers.IntegerField()
+
+
+class ComparisonOutput(serializers.Serializer[None]):
+    """`legs` is empty where one of the two has no lineage record."""
+
+    schema_version = serializers.IntegerField()
+    before = serializers.CharField()
+    after = serializers.CharField()
+    legs = LegChangesOutput(many=True)
+
+
+class CompareView(APIView):
+    """Answer what two versions were made of, leg by leg."""
+
+    @extend_schema(parameters=[CompareQuery], responses=ComparisonOutput)
+    def get(self, request: Request, name: str, version: int, other: int) -> Response:
+        query = CompareQuery(data=request.query_params)
+        query.is_valid(raise_exception=True)
+        asked = query.validated_data
+        after = version_named(name, version, asked["source"])
+        is_other = asked["model"] not in ("", name)
+        other_source = asked["other_source"] or ("" if is_other else asked["source"])
+        before = version_named(asked["model"] or name, other, other_source)
+        legs = compare_versions(before, after).legs
+        return Response(
+            {
+                "schema_version": SCHEMA_VERSION,
+                "before": before.uri,
+                "after": after.uri,
+                "legs": LegChangesOutput(legs, many=True).data,
+            }
         )
 
 

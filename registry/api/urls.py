@@ -19,7 +19,7 @@ from registry.api.rollbacks import (
     RollbackTokenView,
     RollbackView,
 )
-from registry.api.trace import MadeFromView, TraceView
+from registry.api.trace import CompareView, MadeFromView, TraceView
 from registry.api.violations import ViolationsView
 
 urlpatterns = [
@@ -60,6 +60,11 @@ urlpatterns = [
         "models/<path:name>/versions/<int:version>/made-from",
         MadeFromView.as_view(),
         name="made-from",
+    ),
+    path(
+        "models/<path:name>/versions/<int:version>/compare/<int:other>",
+        CompareView.as_view(),
+        name="compare",
     ),
     path("aliases", AllAliasesView.as_view(), name="aliases"),
     path("models/<path:name>/aliases", ModelAliasesView.as_view(), name="model-aliases"),

@@ -16,6 +16,7 @@ from registry.web.views import (
     reports,
     rollbacks,
     trace,
+    version_graph,
     versions,
     violations,
     withdrawals,
@@ -37,6 +38,21 @@ urlpatterns = [
         "models/<model_name:name>/versions/<int:number>/",
         versions.version,
         name="version",
+    ),
+    path(
+        "models/<model_name:name>/versions/<int:number>/graph/",
+        version_graph.graph,
+        name="version-graph",
+    ),
+    path(
+        "models/<model_name:name>/versions/<int:number>/compare",
+        version_graph.compare_with,
+        name="compare-with",
+    ),
+    path(
+        "models/<model_name:name>/versions/<int:number>/compare/<int:other>/",
+        version_graph.compare,
+        name="compare",
     ),
     path(
         "models/<model_name:name>/versions/<int:number>/promotions",

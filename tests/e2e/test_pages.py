@@ -14,8 +14,10 @@ from accounts.services.people import actor_of
 from audits.models import Evidence, LogEntry
 from audits.services.alarms import LOG_NOT_SEQUENCED, LOG_NOT_VERIFIED, clear_alarm, raise_alarm
 from audits.services.log_verification import verify_log
-from registry.models import Policy, Promotion, Violation
+from lineage.models import ArtifactNode
+from registry.models import Policy, Promotion, Violation, Withdrawal
 from registry.services.reports import request_report
+from registry.services.withdrawals import propose_withdrawal
 from tests.e2e.browsing import enter, keep_picture, violations
 from tests.integration.web.intruder import write_entry
 from tests.integration.web.world import (
@@ -39,6 +41,13 @@ def addresses(promotion: Promotion) -> dict[str, str]:
         "model": "/models/boston-mortgage/",
         "version": "/models/boston-mortgage/versions/2/",
         "version-denied": "/models/boston-mortgage/versions/1/",
+        "graph": "/models/boston-mortgage/versions/2/graph/",
+        "compare": "/models/boston-mortgage/versions/3/compare/2/",
+        "trace": "/trace/?of=scikit-learn%3D%3D1.9.1",
+        "trace-nothing": "/trace/",
+        "withdrawals": "/withdrawals/",
+        "withdrawal": f"/withdrawals/{Withdrawal.objects.get().pk}/",
+        "withdrawal-new": "/withdrawals/new?dataset=sha256:" + "0" * 64,
         "plan": "/plan/",
         "promotions": "/promotions/",
         "review": f"/promotions/{promotion.pk}/",
@@ -65,6 +74,8 @@ def addresses(promotion: Promotion) -> dict[str, str]:
 def troubled(world: World, reviewed: Promotion) -> None:
     """Somebody wrote into the log's table, and changed MLflow; alarms are open, and one is over."""
     change_stage(world)
+    used = ArtifactNode.objects.filter(edges__role="training", edges__name="loanapp")
+    withdraw(world, used.distinct().get().key)
     write_entry(event="alias.moved", actor_id="nightly-job", actor_kind="service")
     world.sequence()
     now = timezone.now()
@@ -78,6 +89,18 @@ def troubled(world: World, reviewed: Promotion) -> None:
         LOG_NOT_VERIFIED,
         "The log does not verify: the leaf hash of leaf 7 is not that of its entry's bytes.",
         now=now - timedelta(minutes=3),
+    )
+
+
+def withdraw(world: World, dataset: str) -> None:
+    """Let one person ask that a dataset is withdrawn."""
+    propose_withdrawal(
+        dataset=dataset,
+        cause="consent",
+        reason="A borrower took back the consent.",
+        password=PASSWORD,
+        actor=actor_of(world.people["admin"]),
+        now=world.tick(),
     )
 
 

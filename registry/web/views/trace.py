@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from lineage.domain.graph import MAX_KEY
+from lineage.domain.graph import MAX_KEY, is_digest
 from registry.domain.withdrawal import ROLES as WITHDRAWERS
 from registry.errors import TraceNotUnderstood
 from registry.selectors.trace import (
@@ -54,7 +54,7 @@ def trace_page(request: HttpRequest) -> HttpResponse:
     page = Paginator(versions_depending_on(traced), PAGE_SIZE).get_page(request.GET.get("page"))
     context |= {
         "nodes": [
-            (node.key, traced.kinds[node.key], traced.names[node.key])
+            (node.key, traced.kinds[node.key], traced.names[node.key], is_digest(node.key))
             for node in traced.nodes[:MOST_NODES_SHOWN]
         ],
         "nodes_left_out": max(0, len(traced.nodes) - MOST_NODES_SHOWN),

@@ -27,6 +27,8 @@ FROZEN = {
     "/models/boston-mortgage/": 19,
     "/models/boston-mortgage/versions/2/": 35,
     "/models/boston-mortgage/versions/2/recomputations/": 13,
+    "/models/boston-mortgage/versions/2/graph/": 20,
+    "/models/boston-mortgage/versions/2/compare/1/": 14,
     "/models/boston-mortgage/aliases/": 13,
     "/aliases/": 13,
     "/plan/": 18,
