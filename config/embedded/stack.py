@@ -24,6 +24,7 @@ from config.embedded.errors import EmbeddedError, PartMissing
 from config.embedded.home import Home, write_private_file
 from config.embedded.keys import InstanceKeys, make_keys
 from config.embedded.mlflow import Mlflow
+from config.embedded.packages import share_package_cache
 from config.embedded.postgres import Postgres
 from config.embedded.processes import BASE_DIR, beat_service, web_service, worker_services
 from config.embedded.progress import Progress
@@ -213,6 +214,8 @@ class EmbeddedStack:
         if django_parts:
             self.migrate()
             self._write_instance_file()
+        if "recompute" in own:
+            share_package_cache(self.home)
         for part in django_parts:
             self._supervisor.launch(self._service(part))
         for part in [*launched, *django_parts]:
