@@ -22,7 +22,7 @@ from muniment.datasets.location import parse_location
 from muniment.datasets.sources import LocalSource, Source, dataset_errors
 
 MAX_POINTER_BYTES: Final = 16 * 1024 * 1024
-MAX_LISTING_BYTES: Final = 256 * 1024 * 1024
+MAX_LISTING_BYTES: Final = 64 * 1024 * 1024
 _MD5: Final = re.compile(r"[0-9a-f]{32}(\.dir)?", re.ASCII)
 _REMOTE: Final = re.compile(r"""'?remote\s+"(.*)"'?""")
 

@@ -39,14 +39,21 @@ class AllowedWebSource(Source):
 
     Args:
         wait_seconds: for each answer and each piece of it.
+        file_seconds: for the whole file.
     """
 
     def __init__(
-        self, location: Location, access: Access, *, wait_seconds: float = WAIT_SECONDS
+        self,
+        location: Location,
+        access: Access,
+        *,
+        wait_seconds: float = WAIT_SECONDS,
+        file_seconds: float = FILE_SECONDS,
     ) -> None:
         """Name it. Nothing is asked yet."""
         self.address = str(location)
-        self._access, self._wait_seconds = access, wait_seconds
+        self._access = access
+        self._wait_seconds, self._file_seconds = wait_seconds, file_seconds
 
     def listing(self) -> Mapping[str, int] | None:
         """Return None: it is a single file."""
@@ -73,10 +80,10 @@ class AllowedWebSource(Source):
                     raise _unreachable(address, error) from error
                 if answer.status not in _MOVED:
                     require_status(answer.status, address)
-                    yield _body(answer, address)
+                    yield _body(answer, address, file_seconds=self._file_seconds)
                     return
                 # Where it points to is opened only if an admin allowed that too.
-                address = urljoin(address, answer.headers.get("Location", ""))
+                address = _joined(address, answer.headers.get("Location", ""))
             raise DatasetRefused(
                 f"{self.address} is redirected more than {_REDIRECTS} times",
                 code="dataset.redirects",
@@ -197,23 +204,33 @@ def _connect(
     raise failure or OSError("the host has no address")
 
 
+def _joined(address: str, target: str) -> str:
+    try:
+        return urljoin(address, target)
+    except ValueError as error:
+        raise DatasetRefused(
+            f"{address} is redirected to what is no address", code="dataset.redirects"
+        ) from error
+
+
 def _headers(place: AllowedPlace) -> dict[str, str]:
     token = place.credential_values().get("token")
     return {**_HEADERS, **({"Authorization": f"Bearer {token}"} if token else {})}
 
 
-def _body(answer: Any, address: str) -> Iterator[bytes]:
+def _body(answer: Any, address: str, *, file_seconds: float = FILE_SECONDS) -> Iterator[bytes]:
     """Yield the content; an error where it is not whole."""
     if answer.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
         raise DatasetUnreachable(f"{address}: the server sent another encoding than was asked for")
-    deadline = time.monotonic() + FILE_SECONDS
+    deadline = time.monotonic() + file_seconds
     while True:
         try:
-            chunk = answer.read(CHUNK_BYTES)
+            # As it comes: whoever sends a byte a minute would else keep us within one call.
+            chunk = answer.read1(CHUNK_BYTES)
         except _FAILURES as error:
             raise _unreachable(address, error) from error
         if time.monotonic() > deadline:
-            raise DatasetUnreachable(f"{address}: the server takes longer than six hours")
+            raise DatasetUnreachable(f"{address}: the server takes too long")
         if not chunk:
             break
         yield chunk

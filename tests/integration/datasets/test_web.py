@@ -6,6 +6,8 @@ import datetime
 import ipaddress
 import os
 import socket
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -161,6 +163,7 @@ def test_only_addresses_of_the_internet_are_public(address: str) -> None:
         ("gopher://127.0.0.1/", DatasetRefused),
         ("/data/moved.csv", DatasetRefused),
         ("", DatasetRefused),
+        ("http://[::1", DatasetRefused),
         ("/data/gone.csv", DatasetMissing),
     ],
 )
@@ -226,6 +229,35 @@ def test_nobody_there_and_somebody_who_says_nothing_are_unreachable(access: Acce
             source.read("", 10)
     with pytest.raises(DatasetUnreachable):
         digest_dataset(named(f"http://127.0.0.1:{port}/x"), allowed)
+
+
+def test_a_server_that_sends_a_byte_at_a_time_is_not_listened_to_for_ever() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+
+        def drip() -> None:
+            connection, _ = listening.accept()
+            with connection:
+                connection.recv(65_536)
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
+                try:
+                    while True:
+                        connection.sendall(b"x")
+                        time.sleep(0.02)
+                except OSError:
+                    return
+
+        dripping = threading.Thread(target=drip)
+        dripping.start()
+        allowed = Access((AllowedPlace(f"http://127.0.0.1:{port}"),))
+        location = parse_location(f"http://127.0.0.1:{port}/x")
+        with (
+            AllowedWebSource(location, allowed, file_seconds=0.3) as source,
+            pytest.raises(DatasetUnreachable, match="takes too long"),
+        ):
+            source.read("", 100_000)
+        dripping.join(5)
+    assert not dripping.is_alive()
 
 
 def test_a_file_without_an_end_is_read_no_further_than_allowed(server: WebServer) -> None:
