@@ -90,7 +90,7 @@ def _distributions() -> Iterator[dict[str, Any]]:
             "name": normalised_name(raw_name),
             "version": version,
             "tree_sha256": "" if folder is None else tree_sha256_of(Path(str(folder))),
-            "origin": _origin(found),
+            "origin": _origin(found) or _origin_of_source(folder),
             "roots": _roots(found),
         }
 
@@ -101,6 +101,16 @@ def _origin(found: Any) -> dict[str, Any] | None:
     except (OSError, ValueError):
         return None
     return origin if isinstance(origin, dict) else None
+
+
+def _origin_of_source(folder: Path | None) -> dict[str, Any] | None:
+    """Tell a source tree that stands on the path, as old editable installs and scripts have it."""
+    if folder is None or folder.suffix != ".egg-info":
+        return None
+    place = Path(str(folder)).absolute().parent
+    if place.name in ("site-packages", "dist-packages"):
+        return None
+    return {"url": place.as_uri(), "dir_info": {"editable": True}}
 
 
 def _roots(found: Any) -> list[str]:

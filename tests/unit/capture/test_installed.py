@@ -63,10 +63,11 @@ def test_without_a_record_there_is_no_digest(content: bytes | None, tmp_path: Pa
 
 def test_the_interpreter_that_is_asked_describes_itself(tmp_path: Path) -> None:
     """It runs as a foreign interpreter runs it: from its text, with nothing of ours around."""
+    (tmp_path / "loans.egg-info").mkdir()
+    (tmp_path / "loans.egg-info" / "PKG-INFO").write_text("Name: loans\nVersion: 1.0\n")
     source = Path(installed.__file__).read_text()
     answer = subprocess.run(
-        [sys.executable, "-"],
-        input=source,
+        [sys.executable, "-c", source],
         cwd=tmp_path,
         env={"PATH": os.environ["PATH"]},
         capture_output=True,
@@ -81,3 +82,5 @@ def test_the_interpreter_that_is_asked_describes_itself(tmp_path: Path) -> None:
     assert len(found["numpy"]["tree_sha256"]) == 64
     assert found["muniment"]["origin"]["dir_info"] == {"editable": True}
     assert found["muniment"]["roots"] == [str(Path(installed.__file__).resolve().parents[1])]
+    # A source tree beside the program is no installed package that an index could give again.
+    assert found["loans"]["origin"] == {"url": tmp_path.as_uri(), "dir_info": {"editable": True}}
