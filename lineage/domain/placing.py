@@ -11,14 +11,16 @@ from typing import Final
 from muniment.datasets.reference import DatasetReference
 from muniment.lineage_file import LineageFile
 
-WORK: Final = PurePosixPath("/work")
+# No folder that machines have: environments are mounted where they stand.
+WORK: Final = PurePosixPath("/job")
 CODE: Final = WORK / "code"
 DATA: Final = WORK / "data"
 _PYTHON: Final = re.compile(r"python(3(\.\d{1,2})?)?", re.ASCII)
 # A mount over these would change what the system inside is, or hide what keeps it closed.
 _SYSTEM: Final = (
     *(PurePosixPath("/", name) for name in ("bin", "boot", "dev", "etc", "lib", "lib32", "lib64")),
-    *(PurePosixPath("/", name) for name in ("libx32", "proc", "run", "sbin", "sys", "usr", "work")),
+    *(PurePosixPath("/", name) for name in ("libx32", "proc", "run", "sbin", "sys", "usr")),
+    *(WORK, PurePosixPath("/muniment")),
 )
 
 

@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 
 from lineage.domain.placing import WORK
+from lineage.recompute.errors import SandboxUnavailable
 
 __all__ = ["WORK", "Mount", "interpreter_mounts"]
 
@@ -32,6 +33,9 @@ def interpreter_mounts(python: Path) -> tuple[Mount, ...]:
 
     Args:
         python: of a virtual environment, or of an installation; nothing of it is run.
+
+    Raises:
+        SandboxUnavailable: it lies where the work folder stands inside, which is the program's.
     """
     environment = python.parent.parent
     folders: list[Path] = []
@@ -45,6 +49,8 @@ def interpreter_mounts(python: Path) -> tuple[Mount, ...]:
             break
         link = Path(os.path.normpath(link.parent / link.readlink()))
     folders.append(Path(os.path.realpath(python)).parent.parent)
+    if any(WORK in PurePosixPath(folder / "x").parents for folder in folders):
+        raise SandboxUnavailable(f"No interpreter below {WORK} can be used: {python}.")
     return tuple(Mount(folder, PurePosixPath(folder)) for folder in _outermost(folders))
 
 

@@ -94,7 +94,7 @@ class Sandbox:
 
         Args:
             arguments: the program and its arguments, named as inside.
-            work: the only folder that it may write, ``/work`` inside. Where the worker is root it
+            work: the only folder that it may write, ``/job`` inside. Where the worker is root it
                 is given to the job's user, with everything in it. Links and special files may
                 lie in it afterwards: read it with `collecting` alone.
             mounts: what else it sees, read-only.

@@ -142,7 +142,7 @@ def _users_of(work: Path) -> set[int]:
     for entry in Path("/proc").iterdir():
         with suppress(OSError, ValueError):
             mounted = (entry / "mountinfo").read_text()
-            if entry.name.isdigit() and f"{work} /work " in mounted:
+            if entry.name.isdigit() and f"{work} /job " in mounted:
                 users.add(int((entry / "status").read_text().partition("\nUid:")[2].split()[0]))
     return users
 

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -48,11 +49,13 @@ def test_a_container_needs_an_image(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     ],
 )
 def test_a_sandbox_that_cannot_be_built_here_runs_nothing_and_says_why(
-    kind: str, program: str, script: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    kind: str, program: str, script: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _put_on_path(tmp_path, program, script, monkeypatch)
-    with pytest.raises(SandboxUnavailable, match="No permissions to create new namespace"):
-        Sandbox.find(kind, image="debian")
+    # Not below pytest's own folder, which the job's user may not enter.
+    with TemporaryDirectory() as folder:
+        _put_on_path(Path(folder), program, script, monkeypatch)
+        with pytest.raises(SandboxUnavailable, match="No permissions to create new namespace"):
+            Sandbox.find(kind, image="debian")
 
 
 def test_as_root_each_job_needs_a_user_of_its_own() -> None:
@@ -68,7 +71,7 @@ def test_a_container_is_closed_like_the_sandbox_of_bubblewrap(tmp_path: Path) ->
     job = Job(
         arguments=["python", "train.py"],
         work=tmp_path,
-        folder=PurePosixPath("/work/code"),
+        folder=PurePosixPath("/job/code"),
         mounts=[Mount(Path("/srv/env"), PurePosixPath("/srv/env"))],
         environment={"TZ": "UTC"},
         limits=Limits(memory_bytes=GIB, scratch_bytes=64 * MIB, processes=99),
@@ -81,9 +84,9 @@ def test_a_container_is_closed_like_the_sandbox_of_bubblewrap(tmp_path: Path) ->
         *("--network=none", "--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges"),
         *("--user=61000:61000", "--pids-limit=99", f"--memory={GIB}", f"--memory-swap={GIB}"),
         *("--tmpfs=/tmp:size=64m,mode=1777", f"--shm-size={64 * MIB}", "--pull=never", "--rm"),
-        f"--mount=type=bind,source={tmp_path},target=/work",
+        f"--mount=type=bind,source={tmp_path},target=/job",
         "--mount=type=bind,source=/srv/env,target=/srv/env,readonly",
-        *("--workdir=/work/code", "--env=TZ=UTC"),
+        *("--workdir=/job/code", "--env=TZ=UTC"),
     } <= set(options)
     assert not any("privileged" in one and "no-new" not in one for one in options)
     assert guarded.startswith("/bin/sh -c ")
@@ -92,7 +95,7 @@ def test_a_container_is_closed_like_the_sandbox_of_bubblewrap(tmp_path: Path) ->
 
 def test_a_comma_in_a_path_adds_nothing_to_a_mount(tmp_path: Path) -> None:
     mount = Mount(Path("/srv/x,readonly=false,source=/"), PurePosixPath("/srv/x"))
-    job = Job(["true"], tmp_path, PurePosixPath("/work"), [mount], {}, Limits())
+    job = Job(["true"], tmp_path, PurePosixPath("/job"), [mount], {}, Limits())
     with pytest.raises(SandboxUnavailable, match="comma"):
         container_command("docker", "debian", job, name="n", uid=1)
 
@@ -112,6 +115,4 @@ def _put_on_path(folder: Path, name: str, script: str, monkeypatch: pytest.Monke
     program.write_text(f"#!/bin/sh\n{script}\n")
     program.chmod(0o755)
     folder.chmod(0o755)
-    for place in (folder.parent, folder.parent.parent):
-        place.chmod(0o755)  # the job's user runs it
     monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")

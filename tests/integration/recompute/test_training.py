@@ -104,12 +104,12 @@ assert open("/etc/passwd").read().startswith("muniment:")
     ).parameters
     datasets = json.loads(seen.pop("datasets"))
     assert datasets == {
-        "data/loans.csv": "/work/code/data/loans.csv",
+        "data/loans.csv": "/job/code/data/loans.csv",
         "/srv/data/loans.csv": "/srv/data/loans.csv",
         "file:///srv/data/loans.csv": "/srv/data/loans.csv",
-        "data/parts": "/work/code/data/parts",
-        "/etc/passwd": "/work/data/3/passwd",
-        "s3://b/loans.csv": "/work/data/4/loans.csv",
+        "data/parts": "/job/code/data/parts",
+        "/etc/passwd": "/job/data/3/passwd",
+        "s3://b/loans.csv": "/job/data/4/loans.csv",
     }
     assert set(seen.values()) == {"Read-only file system"}
     assert len(seen) == 5
@@ -149,8 +149,8 @@ for name, value in os.environ.items():
     seen = train(FORGED % program, capture(command=command)).parameters
     assert (seen["OMP_NUM_THREADS"], seen["MKL_NUM_THREADS"]) == ("3", "1")
     assert (seen["TZ"], seen["PYTHONHASHSEED"]) == ("Europe/Vienna", "0")
-    assert seen["MLFLOW_TRACKING_URI"] == "sqlite:////work/mlflow/mlflow.db"
-    assert seen["PYTHONPATH"] == "/work/code/src"
+    assert seen["MLFLOW_TRACKING_URI"] == "sqlite:////job/mlflow/mlflow.db"
+    assert seen["PYTHONPATH"] == "/job/code/src"
     assert seen["PATH"].startswith(f"{HERE.python.parent}:")
     assert not {"MUNIMENT_SECRET", "not a name", "DJANGO_SETTINGS_MODULE"} & set(seen)
 
@@ -214,11 +214,11 @@ def test_of_several_runs_the_one_with_the_recorded_parameters_is_meant(
         FORGED
         % """
 for run, depth in (("r", 3), ("s", 5), ("t", 7)):
-    database.execute("INSERT INTO runs SELECT ?, ?, 'active', ?", (run, "/work/" + run, depth))
+    database.execute("INSERT INTO runs SELECT ?, ?, 'active', ?", (run, "/job/" + run, depth))
     note("depth", str(depth), run)
     note("seed", "1", run)
-    os.makedirs("/work/" + run + "/model")
-    open("/work/" + run + "/model/MLmodel", "w").write(str(depth))
+    os.makedirs("/job/" + run + "/model")
+    open("/job/" + run + "/model/MLmodel", "w").write(str(depth))
 """
     )
     trained = train(program.replace("INSERT INTO runs VALUES", "-- "), parameters={"depth": "5"})

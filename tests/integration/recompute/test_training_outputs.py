@@ -15,8 +15,8 @@ from lineage.recompute.training import Trained
 from tests.integration.recompute.trainings import FORGED
 
 MODEL = """
-os.makedirs("/work/out/model")
-open("/work/out/model/MLmodel", "w").write("flavors: {}")
+os.makedirs("/job/out/model")
+open("/job/out/model/MLmodel", "w").write("flavors: {}")
 %s
 """
 
@@ -24,21 +24,21 @@ open("/work/out/model/MLmodel", "w").write("flavors: {}")
 @pytest.mark.parametrize(
     ("left", "said"),
     [
-        ("os.symlink('HOST/secret', '/work/out/model/weights')", "'weights' is a link"),
-        ("os.symlink('HOST', '/work/out/model/folder')", "'folder' is a link"),
-        ("os.mkfifo('/work/out/model/pipe')", "'pipe' is not an ordinary file"),
-        ("os.mknod('/work/out/model/socket', 0o140644)", "'socket' is a link, or cannot be read"),
+        ("os.symlink('HOST/secret', '/job/out/model/weights')", "'weights' is a link"),
+        ("os.symlink('HOST', '/job/out/model/folder')", "'folder' is a link"),
+        ("os.mkfifo('/job/out/model/pipe')", "'pipe' is not an ordinary file"),
+        ("os.mknod('/job/out/model/socket', 0o140644)", "'socket' is a link, or cannot be read"),
         (
-            "os.makedirs('/work/out/model/' + '/'.join('d' * 60))",
+            "os.makedirs('/job/out/model/' + '/'.join('d' * 60))",
             "its folders are too deep",
         ),
         (
-            "open('/work/out/model/sparse', 'wb').truncate(2 * 10**9)",
+            "open('/job/out/model/sparse', 'wb').truncate(2 * 10**9)",
             "it is larger than may be",
         ),
-        ("open(b'/work/out/model/\\xff', 'w')", "is no text"),
+        ("open(b'/job/out/model/\\xff', 'w')", "is no text"),
         (
-            "os.rename('/work/out', '/work/real'); os.symlink('/work/real', '/work/out')",
+            "os.rename('/job/out', '/job/real'); os.symlink('/job/real', '/job/out')",
             "out is a link",
         ),
     ],
@@ -69,14 +69,14 @@ database.execute('''CREATE VIEW params AS WITH RECURSIVE n(key) AS
     (SELECT 1 UNION ALL SELECT key + 1 FROM n)
     SELECT %s AS key, 1 AS value, 'r' AS run_uuid FROM n''')
 """
-DATABASE = "/work/mlflow/mlflow.db"
+DATABASE = "/job/mlflow/mlflow.db"
 
 
 @pytest.mark.parametrize(
     ("forged", "code"),
     [
         ("database.execute('UPDATE runs SET artifact_uri = \"/etc\"')", ""),
-        ("database.execute('UPDATE runs SET artifact_uri = \"/work/../etc\"')", ""),
+        ("database.execute('UPDATE runs SET artifact_uri = \"/job/../etc\"')", ""),
         ("database.execute(\"UPDATE runs SET artifact_uri = CAST(X'ff' AS TEXT)\")", ""),
         ("note('a', '\\0')", "unreadable"),
         ("for n in range(20_000): note(str(n), 'x' * 6000)", ""),

@@ -30,7 +30,7 @@ database.executescript('''
 CREATE TABLE runs (run_uuid, artifact_uri, lifecycle_stage, start_time);
 CREATE TABLE params (key, value, run_uuid);
 CREATE TABLE latest_metrics (key, value, is_nan, run_uuid);
-INSERT INTO runs VALUES ('r', '/work/out', 'active', 1);
+INSERT INTO runs VALUES ('r', '/job/out', 'active', 1);
 ''')
 def note(name, value, run="r"):
     database.execute("INSERT INTO params VALUES (?, ?, ?)", (name, value, run))
