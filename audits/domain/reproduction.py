@@ -23,6 +23,7 @@ _CONTROL: Final[Mapping[str, str]] = {
     "failed": "The training failed",
     "not_possible": "Not possible",
 }
+_MOST: Final = 10**15  # no count of ours is larger, and Python refuses to print the largest
 _SIGNATURES: Final[Mapping[str, str]] = {
     "same": "The same columns",
     "changed": "Other columns",
@@ -107,16 +108,18 @@ def _facts(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "Predictions", _prediction_words(rows, changed, predictions.get("max_difference"))
     elif "predictions" in found:
         yield "Predictions", "not compared"
-    if found.get("signature") in _SIGNATURES:
-        yield "Columns", _SIGNATURES[found["signature"]]
+    signature = _SIGNATURES.get(_text(found.get("signature")))
+    if signature:
+        yield "Columns", signature
     parameters = _mapping(found.get("parameters"))
     count, other = _count(parameters.get("compared")), _count(parameters.get("differing_count"))
     if count is not None and other is not None:
         yield "Parameters", f"{count:,}, {f'{other:,} differ' if other else 'all the same'}"
     control = _mapping(found.get("negative_control"))
-    if control.get("result") in _CONTROL:
+    result = _CONTROL.get(_text(control.get("result")))
+    if result:
         reason = _text(control.get("reason"))
-        yield "Trained on permuted labels", f"{_CONTROL[control['result']]}. {reason}".strip()
+        yield "Trained on permuted labels", f"{result}. {reason}".strip()
     spread = _mapping(found.get("spread"))
     repeats = _count(spread.get("repeats"))
     if repeats is not None:
@@ -166,7 +169,7 @@ def _text(value: object) -> str:
 
 
 def _count(value: object) -> int | None:
-    return value if type(value) is int and value >= 0 else None
+    return value if type(value) is int and 0 <= value < _MOST else None
 
 
 def _number(value: object) -> float | None:

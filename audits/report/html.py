@@ -10,7 +10,7 @@ from django.template import Context, Engine
 from django.utils.safestring import mark_safe
 
 from audits.domain.dossier import Dossier
-from audits.report import view_bias, view_decision, view_record
+from audits.report import view_bias, view_decision, view_record, view_reproduction
 from audits.report.attachment import NAME
 from audits.report.picture import lineage_picture
 from audits.report.text import instant, printable
@@ -68,6 +68,7 @@ def report_context(
         "cover": view_decision.cover(dossier),
         "decision": view_decision.decision(dossier),
         "lineage": lineage,
+        "reproduction": view_reproduction.reproduction(dossier),
         "bias": bias,
         "performance": view_record.performance(dossier),
         "evidence": view_record.evidence_list(dossier),

@@ -11,8 +11,12 @@ from django.utils import timezone
 
 from accounts.services.people import actor_of
 from accounts.services.tokens import READ, RECOMPUTE, issue_token
+from audits.models import Job
+from registry.services.bindings import bind_policy
+from registry.services.policies import publish_policy
+from tests.integration.recomputations.ordering import lay_captured
 from tests.integration.registry.live import LiveRegistry, empty_mlflow
-from tests.integration.web.world import World, build_people, fresh_log
+from tests.integration.web.world import ROOT, V2_RACE, World, audit, build_people, fresh_log
 
 
 @pytest.fixture
@@ -60,3 +64,34 @@ def live(mlflow_server: str, live_url: str, quick_passwords: None) -> Iterator[L
     with LiveRegistry(mlflow_server) as registry:
         build_people(registry.world)
         yield registry
+
+
+GATE = """
+  - id: reproduced
+    kind: recomputation
+    title: Trained again, it comes out the same
+    accepts: [computed]
+    at_least: within_tolerance
+    max_age_days: 30
+
+approvals:"""
+
+
+@pytest.fixture
+def asking(world: World) -> World:
+    """The world under a policy that asks for a recomputation too; v2's lineage was captured."""
+    document = (ROOT / "policies/credit-decision.yaml").read_text()
+    document = document.replace("version: 1", "version: 2", 1).replace("\napprovals:", GATE, 1)
+    admin = actor_of(world.people["admin"])
+    policy = publish_policy(document=document.encode(), actor=admin, now=world.tick())
+    bind_policy(
+        registered_model=world.model(),
+        policy=policy,
+        risk_tier="high",
+        actor=admin,
+        now=world.tick(),
+    )
+    lay_captured(world, 2)
+    audit(world, world.version(2), V2_RACE)
+    Job.objects.update(status=Job.Status.DONE)  # the world did that work without a worker
+    return world

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from django.db import connections
@@ -124,14 +125,20 @@ def order(world: World, number: int, *, name: str = MODEL, **asked: Any) -> Reco
     )
 
 
-def perform(found: Recomputation, compute: Computing, *, concurrency: int = 1) -> None:
+def perform(
+    found: Recomputation,
+    compute: Computing,
+    *,
+    concurrency: int = 1,
+    clock: Callable[[], datetime] = timezone.now,
+) -> None:
     """Do as a worker does who is given this one."""
     perform_recomputation(
         recomputation_id=found.pk,
         client=client_of(default_source()),
         compute=compute,
         concurrency=concurrency,
-        clock=timezone.now,
+        clock=clock,
     )
 
 

@@ -8,16 +8,14 @@ import pytest
 from django.utils import timezone
 
 from accounts.services.people import actor_of
-from audits.models import Job
 from audits.selectors import decoded_statement
 from lineage.domain.comparison import Verdict
 from lineage.models import Recomputation
 from registry.domain.evidence import EvidenceItem
 from registry.domain.replay import replay_decision
 from registry.models import Promotion
-from registry.services.bindings import bind_policy
 from registry.services.evaluation import load_view
-from registry.services.policies import document_of, publish_policy
+from registry.services.policies import document_of
 from registry.services.recomputation_orders import stop_recomputation
 from tests.integration.recomputations.ordering import (
     Computing,
@@ -26,37 +24,7 @@ from tests.integration.recomputations.ordering import (
     perform,
     recomputed,
 )
-from tests.integration.web.world import ROOT, V2_RACE, World, audit
-
-GATE = """
-  - id: reproduced
-    kind: recomputation
-    title: Trained again, it comes out the same
-    accepts: [computed]
-    at_least: within_tolerance
-    max_age_days: 30
-
-approvals:"""
-
-
-@pytest.fixture
-def asking(world: World) -> World:
-    """The world under a policy that asks for a recomputation too; v2's lineage was captured."""
-    document = (ROOT / "policies/credit-decision.yaml").read_text()
-    document = document.replace("version: 1", "version: 2", 1).replace("\napprovals:", GATE, 1)
-    admin = actor_of(world.people["admin"])
-    policy = publish_policy(document=document.encode(), actor=admin, now=world.tick())
-    bind_policy(
-        registered_model=world.model(),
-        policy=policy,
-        risk_tier="high",
-        actor=admin,
-        now=world.tick(),
-    )
-    lay_captured(world, 2)
-    audit(world, world.version(2), V2_RACE)
-    Job.objects.update(status=Job.Status.DONE)  # the world did that work without a worker
-    return world
+from tests.integration.web.world import V2_RACE, World, audit
 
 
 def outcome(promotion: Promotion) -> tuple[str, str]:
