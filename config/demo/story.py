@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -92,6 +93,7 @@ class _Story:
         promotions = self._request_promotions()
         is_first_telling = self._gate(2)["promotion"]["status"] != "executed"
         if is_first_telling:
+            self._recompute()
             self._review(promotions[2])
             self._await_champion()
         refusals = try_around(self._stack.addresses.mlflow_url, MODEL, ALIAS, version=1)
@@ -150,6 +152,14 @@ class _Story:
             answer = self._gate(number)
             self._say(f"version {number}: {answer['decision']}. {_first(answer['reasons'])}")
         return paths
+
+    def _recompute(self) -> None:
+        with self._progress.during("training version 2 again from its record alone, in a sandbox"):
+            said = json.loads(
+                self._stack.run_manage("recompute", MODEL, "2", "--wait", "--json", role="web")
+            )
+        self._say(f"version 2 is {said['verdict'].replace('_', ' ')}: {said['reason']}")
+        self._say(f"negative control: {said['measurements']['negative_control']['reason']}")
 
     def _review(self, promotion: str) -> None:
         given = (self._gate(2)["approvals"] or {}).get("given", 0)

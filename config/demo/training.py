@@ -85,8 +85,6 @@ def ensure_environment(project: Project) -> None:
             **given,
             "UV_PROJECT_ENVIRONMENT": str(project.environment),
             "UV_PYTHON_DOWNLOADS": "never",
-            # A linked file would be the cache's own: what writes into one writes into all.
-            "UV_LINK_MODE": "copy",
         },
     )
 
