@@ -124,7 +124,8 @@ def _refer_local(path: Path, top: Path | None, version: int | None) -> _Found:
     uri = real.as_uri()
     if (real / LOG).is_dir():
         return _refer_delta(str(real), uri, version)
-    inside = _relative(real, top)
+    # By its own name, also where that is a symlink, as into DVC's cache.
+    inside = _relative(path, top)
     tracked = resolve_at_commit(top, inside) if top is not None and inside else None
     with dataset_errors():
         if real.is_dir():

@@ -103,6 +103,18 @@ def test_the_workspace_may_have_changed_since(
     assert found.value.code == "dataset.pointer"
 
 
+def test_a_file_that_is_a_symlink_into_the_cache_is_tracked_by_its_own_name(
+    repository: Path, access: Access, tmp_path: Path
+) -> None:
+    run(repository, "dvc", "config", "--local", "cache.type", "symlink")
+    run(repository, "dvc", "checkout", "-q", "--relink", "data/loans.csv.dvc")
+    path = repository / "data" / "loans.csv"
+    assert path.is_symlink()
+    reference = refer(path)
+    assert (reference.kind, reference.place, reference.is_pinned) == ("dvc", "data/loans.csv", True)
+    assert fetched(reference, tmp_path / "to", access).read_bytes() == path.read_bytes()
+
+
 @pytest.mark.parametrize("change", ["more", "less", "other"])
 def test_a_tracked_folder_that_is_not_as_tracked_is_weak(repository: Path, change: str) -> None:
     images = repository / "data" / "images"
