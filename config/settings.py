@@ -269,6 +269,10 @@ GATEKEEPER_SECRET = env.str("MUNIMENT_GATEKEEPER_SECRET", default="")
 # --- Recomputation: training versions again, in a sandbox --------------------------------------
 
 RECOMPUTE_SANDBOX = env.str("MUNIMENT_RECOMPUTE_SANDBOX", default="bubblewrap")
+# What a container starts from, where the sandbox is one.
+RECOMPUTE_IMAGE = env.str("MUNIMENT_RECOMPUTE_IMAGE", default="")
+# A worker that is root gives each job one of a hundred users from here on.
+RECOMPUTE_FIRST_USER = env.int("MUNIMENT_RECOMPUTE_FIRST_USER", default=61_000)
 RECOMPUTE_FOLDER = Path(env.str("MUNIMENT_RECOMPUTE_FOLDER", default="/var/lib/muniment/recompute"))
 RECOMPUTE_INDEX_URL = env.str("MUNIMENT_RECOMPUTE_INDEX_URL", default="https://pypi.org/simple")
 RECOMPUTE_CONCURRENCY = env.int("MUNIMENT_RECOMPUTE_CONCURRENCY", default=1)

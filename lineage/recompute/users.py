@@ -12,8 +12,16 @@ from typing import Final
 
 from lineage.recompute.errors import SandboxUnavailable
 
-DEFAULT_USERS: Final = range(61_000, 61_100)
+_COUNT: Final = 100
 _STATE: Final = Path("/run/muniment-sandbox")
+
+
+def job_users(first: int) -> range:
+    """Return the users of jobs from the first on."""
+    return range(first, first + _COUNT)
+
+
+DEFAULT_USERS: Final = job_users(61_000)
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,10 +64,15 @@ def tools_of(source_name: str, recomputation_id: UUID) -> Tools:
     from lineage.recompute.limits import Limits
     from lineage.recompute.sandbox import Sandbox
     from lineage.recompute.tools import Tools
+    from lineage.recompute.users import job_users
 
     folder = settings.RECOMPUTE_FOLDER
     return Tools(
-        sandbox=Sandbox.find(settings.RECOMPUTE_SANDBOX),
+        sandbox=Sandbox.find(
+            settings.RECOMPUTE_SANDBOX,
+            users=job_users(settings.RECOMPUTE_FIRST_USER),
+            image=settings.RECOMPUTE_IMAGE,
+        ),
         limits=Limits(
             memory_bytes=settings.RECOMPUTE_MEMORY_MB * MEBIBYTE,
             wall_seconds=settings.RECOMPUTE_WALL_SECONDS,
