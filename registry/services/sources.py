@@ -17,6 +17,7 @@ from audits.domain.actor import Actor
 from audits.domain.log import Event
 from audits.services.log import append_statement, predicate_type
 from lineage.mlflow import Access, MlflowClient, Patience
+from lineage.services.places import access_of, allowed_remotes
 from muniment.attest.digest import Digest, canonical_json
 from registry.errors import InvalidRequest, SourceInUse, SourceUnusable, UnknownSource
 from registry.models import RegisteredModel, RegistrySource
@@ -110,7 +111,7 @@ def remove_source(*, source: RegistrySource, actor: Actor, now: datetime) -> Non
     Raises:
         RoleRequired: the actor is no admin.
         SourceInUse: it is the default one, or the mirror has models of it, living or gone; what
-            was stated about them names it.
+            was stated about them names it; or places are allowed for it.
     """
     actor.require_role("remove a registry source", "admin")
     held = RegistrySource.objects.select_for_update().get(pk=source.pk)
@@ -124,6 +125,11 @@ def remove_source(*, source: RegistrySource, actor: Actor, now: datetime) -> Non
             f"The mirror has models of the source {held.name}, and what the log says of them names "
             "it, so it stays. To have Muniment do no more than look on, give it the mode observe: "
             f"`manage.py registry mode '*' observe --source {held.name} --as ADMIN`."
+        )
+    if access_of(held.name).places or allowed_remotes(held.name):
+        raise SourceInUse(
+            f"Places are allowed for data or code of the source {held.name}, and would be for "
+            "another of its name: take them back first, `manage.py places list` names them."
         )
     append_statement(
         event=Event.SOURCE_REMOVED,

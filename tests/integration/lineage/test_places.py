@@ -19,6 +19,9 @@ from lineage.errors import PlaceInvalid, PlaceUnknown
 from lineage.models import AllowedPlace
 from lineage.services.places import access_of, allow_place, allowed_remotes, remove_place
 from muniment.datasets import DatasetRefused, parse_location
+from registry.errors import SourceInUse
+from registry.models import RegistrySource
+from registry.services.sources import add_source, remove_source
 from tests.integration.web.world import World, build_people, fresh_log
 
 pytestmark = pytest.mark.usefixtures("committed_database")
@@ -179,3 +182,15 @@ def test_the_command_says_what_is_wrong(
 ) -> None:
     with pytest.raises(CommandError, match=words):
         call_command("places", *arguments)
+
+
+def test_a_source_with_places_is_not_forgotten(admin: Actor) -> None:
+    """Else another registry of its name would open what was allowed for this one."""
+    source = RegistrySource(name="risk", uri="https://mlflow.risk.example")
+    add_source(source=source, actor=admin, now=timezone.now())
+    for kind, prefix in (("data", "/srv/data"), ("code", "/srv/git")):
+        allow(admin, prefix, source_name="risk", kind=kind)
+        with pytest.raises(SourceInUse, match="places list"):
+            remove_source(source=source, actor=admin, now=timezone.now())
+        remove_place(source_name="risk", kind=kind, prefix=prefix, actor=admin, now=timezone.now())
+    remove_source(source=source, actor=admin, now=timezone.now())
