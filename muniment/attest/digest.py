@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from muniment.attest.errors import DigestError
-from muniment.attest.tree import hash_open_file, hash_tree, opened_file, require_name
+from muniment.attest.files import opened_file, require_name
+from muniment.attest.tree import hash_open_file, hash_tree
 
 HEX_LENGTHS: Final[Mapping[str, tuple[int, ...]]] = {
     "sha256": (64,),

@@ -1,9 +1,4 @@
-"""Hashing the files of a folder, with every processor, and safe from whoever changes it meanwhile.
-
-Every folder below the root and every file is opened by its parent's descriptor and without
-following a link, and looked at after it is open: what is swapped for a symlink between the walk
-and the reading is refused, as it would have been before.
-"""
+"""Hashing the files of a folder by every processor, safe from whoever changes it meanwhile."""
 
 from __future__ import annotations
 
@@ -12,12 +7,19 @@ import os
 import stat
 import threading
 from collections import deque
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
 from muniment.attest.errors import DigestError
+from muniment.attest.files import (
+    opened_file,
+    opened_folder,
+    opened_root,
+    require_name,
+    require_regular,
+    unreadable,
+)
 
 MAX_THREADS: Final = 16
 # Large enough that the interpreter's lock is seldom asked for, small enough for a CPU's cache.
@@ -25,11 +27,6 @@ BUFFER_BYTES: Final = 512 * 1024
 # Smaller files are read many at a time: handing each to a thread would cost more than its hash.
 _BATCH_FILES: Final = 256
 _BATCH_BYTES: Final = 4 * 1024 * 1024
-
-_ESCAPED_BY_SHA256SUM: Final = {"\n": "a newline", "\r": "a carriage return", "\\": "a backslash"}
-# Not blocking: opening a named pipe would wait for whoever writes into it.
-_FILE: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-_FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,63 +85,6 @@ def hash_open_file(descriptor: int, name: str, *, with_md5: bool = False) -> Has
     return _hash_open(descriptor, name, memoryview(bytearray(BUFFER_BYTES)), with_md5)
 
 
-@contextmanager
-def opened_file(path: str | os.PathLike[str], *, beneath: int | None = None) -> Iterator[int]:
-    """Open one regular file for reading without following a link; give its descriptor.
-
-    Args:
-        path: absolute or of the working folder; with `beneath` one name in that folder.
-        beneath: the descriptor of a folder.
-
-    Raises:
-        DigestError: a symlink, a folder or a special file, or it cannot be opened.
-    """
-    try:
-        descriptor = os.open(path, _FILE, dir_fd=beneath)
-    except OSError as error:
-        # A symlink and a socket cannot be opened so: say what it is rather than that it failed.
-        _require_regular(_mode_of(path, beneath), path)
-        raise _unreadable(path, error) from error
-    try:
-        _require_regular(os.fstat(descriptor).st_mode, path)
-        yield descriptor
-    finally:
-        os.close(descriptor)
-
-
-@contextmanager
-def opened_beneath(root: int, name: str) -> Iterator[int]:
-    """Open one regular file below an open folder, following a link nowhere on the way.
-
-    Args:
-        name: relative, POSIX.
-
-    Raises:
-        DigestError: a name that ``require_name`` refuses, or as `opened_file`, of any part of it.
-    """
-    require_name(name)
-    folder, _, last = name.rpartition("/")
-    with opened_folder(root, folder) as parent, opened_file(last, beneath=parent) as descriptor:
-        yield descriptor
-
-
-def require_name(name: str) -> None:
-    """Refuse the name of a file that no walk gives, or that ``sha256sum`` misreads.
-
-    Raises:
-        DigestError: empty, absolute, with ``.`` or ``..`` parts or NUL; a newline, carriage
-            return or backslash in it; a dash at its start.
-    """
-    for character, label in _ESCAPED_BY_SHA256SUM.items():
-        if character in name:
-            raise DigestError(f"{label} in the file name {name!r}", code="digest.name")
-    if name.startswith("-"):
-        # sha256sum would take it for an option, or a lone dash for its standard input.
-        raise DigestError(f"a dash begins the file name {name!r}", code="digest.name")
-    if "\0" in name or any(part in ("", ".", "..") for part in name.split("/")):
-        raise DigestError(f"not a relative file name: {name!r}", code="digest.name")
-
-
 @dataclass(slots=True)
 class _Walk:
     """What lies below a root: its folders with their times, and its files by size."""
@@ -187,7 +127,7 @@ def _walk(root: int) -> _Walk:
                     if stat.S_ISDIR(found.st_mode):
                         pending.append(name)
                         continue
-                    _require_regular(found.st_mode, name)
+                    require_regular(found.st_mode, name)
                     require_name(name)
                     walk.sizes[name] = found.st_size
                     if found.st_size < _BATCH_BYTES:
@@ -195,7 +135,7 @@ def _walk(root: int) -> _Walk:
                     else:
                         walk.large.append((found.st_size, folder, entry.name))
         except OSError as error:
-            raise _unreadable(folder or ".", error) from error
+            raise unreadable(folder or ".", error) from error
         walk.take(folder, small)
     return walk
 
@@ -250,79 +190,10 @@ def _hash_open(descriptor: int, name: str, buffer: memoryview, with_md5: bool) -
             total += count
         after = os.fstat(descriptor)
     except OSError as error:
-        raise _unreadable(name, error) from error
+        raise unreadable(name, error) from error
     if (total, before.st_mtime_ns) != (before.st_size, after.st_mtime_ns):
         raise _changed(repr(name))
     return HashedFile(sha256.hexdigest(), total, md5.hexdigest() if md5 is not None else "")
-
-
-@contextmanager
-def opened_root(root: str | os.PathLike[str] | int) -> Iterator[int]:
-    """Open a folder, which may be a symlink to one; a descriptor stays whoever's it is.
-
-    Raises:
-        DigestError: not a folder, or it cannot be opened.
-    """
-    if isinstance(root, int):
-        yield root
-        return
-    try:
-        descriptor = os.open(root, _FOLDER)
-    except NotADirectoryError as error:
-        raise DigestError(
-            f"not a folder: {os.fspath(root)!r}", code="digest.not_a_folder"
-        ) from error
-    except OSError as error:
-        raise _unreadable(root, error) from error
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
-
-
-@contextmanager
-def opened_folder(root: int, name: str) -> Iterator[int]:
-    """Open a folder below an open one, following no link; the root itself without a name.
-
-    Raises:
-        DigestError: a symlink is on the way, or it cannot be opened.
-    """
-    descriptor = root
-    try:
-        for part in name.split("/") if name else ():
-            try:
-                inner = os.open(part, _FOLDER | os.O_NOFOLLOW, dir_fd=descriptor)
-            except OSError as error:
-                mode = _mode_of(part, descriptor)
-                if mode is not None and stat.S_ISLNK(mode):
-                    _require_regular(mode, name)
-                raise _unreadable(name, error) from error
-            if descriptor != root:
-                os.close(descriptor)
-            descriptor = inner
-        yield descriptor
-    finally:
-        if descriptor != root:
-            os.close(descriptor)
-
-
-def _mode_of(path: str | os.PathLike[str], beneath: int | None) -> int | None:
-    try:
-        return os.stat(path, dir_fd=beneath, follow_symlinks=False).st_mode
-    except OSError:
-        return None
-
-
-def _require_regular(mode: int | None, name: str | os.PathLike[str]) -> None:
-    if mode is None or stat.S_ISREG(mode):
-        return
-    if stat.S_ISLNK(mode):
-        kind = "symlink refused"
-    elif stat.S_ISDIR(mode):
-        kind = "a folder, not a file"
-    else:
-        kind = "special file refused"
-    raise DigestError(f"{kind}: {os.fspath(name)!r}", code="digest.not_a_file")
 
 
 def _processors() -> int:
@@ -331,12 +202,6 @@ def _processors() -> int:
     except AttributeError:  # not on macOS
         count = os.cpu_count() or 1
     return min(count, MAX_THREADS)
-
-
-def _unreadable(name: str | os.PathLike[str], error: OSError) -> DigestError:
-    return DigestError(
-        f"cannot read {os.fspath(name)!r}: {error.strerror}", code="digest.unreadable"
-    )
 
 
 def _changed(what: str) -> DigestError:

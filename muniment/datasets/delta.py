@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote
 
-from muniment.attest.tree import HashedFile, require_name
+from muniment.attest.files import require_name
+from muniment.attest.tree import HashedFile
 from muniment.datasets.errors import DatasetMissing, DatasetRefused
 from muniment.datasets.sources import Budget, Source, dataset_errors, take_all
 

@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from muniment.attest.tree import HashedFile, require_name
+from muniment.attest.files import require_name
+from muniment.attest.tree import HashedFile
 from muniment.datasets.errors import DatasetChanged, DatasetMissing, DatasetRefused
 from muniment.datasets.location import parse_location
 from muniment.datasets.sources import LocalSource, Source, dataset_errors

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Final
 
 from muniment.attest.digest import Digest, dir_hash_of
-from muniment.attest.tree import HashedFile, hash_open_file, hash_tree, opened_file
+from muniment.attest.files import opened_file
+from muniment.attest.tree import HashedFile, hash_open_file, hash_tree
 from muniment.datasets.delta import LOG, open_snapshot, take_snapshot
 from muniment.datasets.dvc import (
     MAX_LISTING_BYTES,

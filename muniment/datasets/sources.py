@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import threading
@@ -11,18 +12,17 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import BinaryIO, Final, Self
 
 from muniment.attest.errors import DigestError
-from muniment.attest.tree import (
-    HashedFile,
-    list_tree,
+from muniment.attest.files import (
     opened_beneath,
     opened_file,
     opened_folder,
     opened_root,
     require_name,
 )
+from muniment.attest.tree import HashedFile, list_tree
 from muniment.datasets.errors import (
     DatasetChanged,
     DatasetError,
@@ -123,8 +123,7 @@ class Source(ABC):
             chunks = stack.enter_context(self.stream(name))
             sink = None
             if into is not None:
-                into.parent.mkdir(parents=True, exist_ok=True)
-                sink = stack.enter_context(into.open("xb"))
+                sink = stack.enter_context(_new_file(into))
             for chunk in chunks:
                 budget.spend(len(chunk))
                 sha256.update(chunk)
@@ -173,6 +172,20 @@ def take_all(
         except BaseException:
             threads.shutdown(cancel_futures=True)
             raise
+
+
+def _new_file(path: Path) -> BinaryIO:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path.open("xb")
+    except OSError as error:
+        # Stores take names that no disk does: too long, or of a file and of a folder at once.
+        if error.errno in (errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG):
+            raise DatasetRefused(
+                f"no file can be called {path.name[:200]!r} here: {error.strerror}",
+                code="dataset.not_a_file",
+            ) from error
+        raise
 
 
 class LocalSource(Source):

@@ -200,6 +200,16 @@ def test_keys_that_lead_out_of_a_folder_are_refused(
         machine.delete_object(Bucket="loans", Key=f"2026/images/{key}")
 
 
+def test_names_that_no_disk_takes_are_refused(machine: Any, access: Access, tmp_path: Path) -> None:
+    for name, others in (("both", ("a", "a/b")), ("long", ("x" * 300,))):
+        for other in others:
+            put(machine, f"2026/{name}/{other}", b"x")
+        reference = refer(f"s3://loans/2026/{name}")
+        with pytest.raises(DatasetRefused, match="no file can be called"):
+            fetch_dataset(reference, tmp_path, access, checkout=None)
+        assert not (tmp_path / name).exists()
+
+
 def test_no_credential_but_the_places_own_leaves_the_process(machine: Any, tmp_path: Path) -> None:
     """A place without credentials asks as nobody, whatever this process's environment holds."""
     with web_server() as recording:

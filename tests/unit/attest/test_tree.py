@@ -14,7 +14,8 @@ import pytest
 from muniment.attest import tree
 from muniment.attest.digest import dir_hash, sha256_file
 from muniment.attest.errors import DigestError
-from muniment.attest.tree import hash_tree, opened_beneath
+from muniment.attest.files import opened_beneath
+from muniment.attest.tree import hash_tree
 
 
 def fill(folder: Path, files: int, size: int) -> None:
