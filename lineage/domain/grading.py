@@ -174,10 +174,10 @@ def _captured_data(datasets: Sequence[DatasetReference], origins: Origins) -> Le
     changed, weak, unread = [], [], 0
     for one in datasets:
         reread = origins.reread.get((one.role, one.name))
-        if reread == "":
+        if reread == "" and one.is_of_what_was_used:
             continue
         unread += 1
-        if reread is not None:
+        if reread:
             changed.append(f"{one.name}: {reread}")
         elif reason := one.unpinned_reason(
             in_immutable_place=(one.role, one.name) in origins.pinned

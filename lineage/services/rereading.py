@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 from muniment.attest.digest import Digest
@@ -16,8 +17,10 @@ from muniment.datasets import (
 )
 
 NO_ACCESS: Final = Access()
-# Whoever trained wrote the list: it must not keep us busy for ever.
-MAX_REREAD: Final = 50
+# Whoever trained wrote the list: it must not keep us busy for ever. What is larger is recorded, and
+# its bytes are read again by a recomputation and, of a champion, every night.
+MAX_REREAD: Final = 20
+MAX_REREAD_BYTES: Final = 16 * 1024**3
 
 
 def reread_datasets(
@@ -27,13 +30,15 @@ def reread_datasets(
 
     Returns:
         (role, name) → empty where the bytes have the recorded digest, else what is wrong with
-        them. What may not be opened, or whose holder does not answer now, is left out: that says
-        nothing of the bytes. So is what a commit holds: its copy on a disk is beside the point.
+        them. What may not be opened, is too large, or whose holder does not answer now, is left
+        out: that says nothing of the bytes. So is what a commit holds: its copy on a disk is
+        beside the point.
     """
     found: dict[tuple[str, str], str] = {}
     digests: dict[tuple[str, tuple[tuple[str, str], ...]], Digest | DatasetError] = {}
     if not access.places:
         return found
+    access = replace(access, max_bytes=min(access.max_bytes, MAX_REREAD_BYTES))
     for one in datasets:
         if "git_path" in one.details:
             continue

@@ -16,11 +16,14 @@ from muniment.attest.errors import AttestError
 from muniment.capture.tracking import LoggedDataset
 from muniment.datasets import DatasetChanged, refer
 from muniment.datasets.opening import open_here
-from muniment.datasets.reference import ROLES, DatasetReference
+from muniment.datasets.reference import (
+    CHANGED_MEANWHILE,
+    HASHED_AFTER,
+    ROLES,
+    DatasetReference,
+)
 from muniment.datasets.sources import Budget, take_all
 
-CHANGED: Final = "Its file was changed while the command ran."
-HASHED_AFTER: Final = "It was hashed after the command had ended."
 # MLflow's words for what a data set was for.
 _CONTEXTS: Final = {"train": "training", "eval": "evaluation", "test": "evaluation"}
 _MAX_STATS: Final = 100_000
@@ -72,7 +75,7 @@ def watch_datasets(
             faults.append(f"The data set {_shown(what)} is not recorded: {_reason(error)}")
             continue
         if _look(path) != look:
-            reference = weakened(reference, CHANGED)
+            reference = weakened(reference, CHANGED_MEANWHILE)
         found.append(WatchedDataset(reference, path, look))
     return found, faults
 
@@ -80,7 +83,7 @@ def watch_datasets(
 def look_again(watched: Sequence[WatchedDataset]) -> tuple[DatasetReference, ...]:
     """Return the references; of files that changed meanwhile the reference is weak."""
     return tuple(
-        weakened(one.reference, CHANGED) if _look(one.path) != one.look else one.reference
+        weakened(one.reference, CHANGED_MEANWHILE) if _look(one.path) != one.look else one.reference
         for one in watched
     )
 

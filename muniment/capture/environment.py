@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 import subprocess
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -19,7 +18,6 @@ from muniment.capture.requirements import inexact_requirements
 from muniment.lineage_file import CapturedEnvironment, Package
 
 _PROBE_SECONDS: Final = 60
-_SHEBANG_BYTES: Final = 1_000
 _LOCK_BYTES: Final = 32 * 1024 * 1024
 
 
@@ -42,47 +40,26 @@ class SeenEnvironment:
     faults: tuple[str, ...] = ()
 
 
-def interpreter_of(arguments: Sequence[str], *, search_path: str | None = None) -> str:
-    """Return the Python that a command runs on; empty where it cannot be told.
-
-    ``python …`` is that interpreter, a Python script the one that its first line names.
+class Probe:
+    """Asks an interpreter what it is, beside the command that runs meanwhile.
 
     Args:
-        search_path: instead of this process's ``PATH``.
+        interpreter: how to start it; empty where it is not known.
     """
-    program = shutil.which(arguments[0], path=search_path) or ""
-    if not program or _is_python(arguments[0]):
-        return program
-    try:
-        with Path(program).open("rb") as file:
-            first, _, rest = file.read(_SHEBANG_BYTES).partition(b"\n")
-    except OSError:
-        return ""
-    if not first.startswith(b"#!"):
-        return ""
-    words = first[2:].decode("utf-8", "replace").split()
-    # An interpreter whose path is too long for a first line stands in the second.
-    if words[:1] == ["/bin/sh"] and rest.startswith(b"'''exec'"):
-        words = rest.partition(b"\n")[0].decode("utf-8", "replace").split()[1:]
-        words = [words[0].strip("\"'")] if words else []
-    if words and Path(words[0]).name == "env":
-        named = [word for word in words[1:] if not word.startswith("-")]
-        words = [shutil.which(named[0], path=search_path) or ""] if named else []
-    return words[0] if words and _is_python(words[0]) else ""
-
-
-class Probe:
-    """Asks an interpreter what it is, beside the command that runs meanwhile."""
 
     def __init__(
-        self, interpreter: str, *, folder: Path, environment: Mapping[str, str] | None = None
+        self,
+        interpreter: Sequence[str],
+        *,
+        folder: Path,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         self._started: subprocess.Popen[bytes] | None = None
         if not interpreter:
             return
         try:
             self._started = subprocess.Popen(
-                [interpreter, "-c", Path(installed.__file__).read_text(encoding="utf-8")],
+                [*interpreter, "-c", Path(installed.__file__).read_text(encoding="utf-8")],
                 cwd=folder,
                 env=None if environment is None else dict(environment),
                 stdin=subprocess.DEVNULL,
@@ -162,11 +139,6 @@ def describe_environment(
         import_roots=tuple(dict.fromkeys(roots)),
         faults=tuple(faults),
     )
-
-
-def _is_python(program: str) -> bool:
-    name = Path(program).name.lower()
-    return name.startswith(("python", "pypy"))
 
 
 def _origin(one: Mapping[str, Any], root: Path | None) -> tuple[str, str]:

@@ -73,7 +73,9 @@ class InterpreterTracking(MlflowTracking):
     Importing MLflow there takes some seconds.
     """
 
-    def __init__(self, interpreter: str, *, folder: Path, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self, interpreter: Sequence[str], *, folder: Path, environment: Mapping[str, str]
+    ) -> None:
         if not interpreter:
             raise TrackingError(
                 "The command's Python is not known, and without it only an MLflow server can be "
@@ -81,7 +83,7 @@ class InterpreterTracking(MlflowTracking):
             )
         try:
             self._started = subprocess.Popen(
-                [interpreter, "-c", Path(inside.__file__).read_text(encoding="utf-8")],
+                [*interpreter, "-c", Path(inside.__file__).read_text(encoding="utf-8")],
                 cwd=folder,
                 env=dict(environment),
                 stdin=subprocess.PIPE,
@@ -141,7 +143,9 @@ class OwnTracking(MlflowTracking):
             raise TrackingError(f"{type(error).__name__}: {error}"[:500]) from error
 
 
-def tracking_for(environment: Mapping[str, str], *, interpreter: str, folder: Path) -> Tracking:
+def tracking_for(
+    environment: Mapping[str, str], *, interpreter: Sequence[str], folder: Path
+) -> Tracking:
     """Return how to reach the runs of a command that ran with this environment.
 
     Raises:

@@ -23,9 +23,9 @@ from muniment.capture.environment import (
     Probe,
     SeenEnvironment,
     describe_environment,
-    interpreter_of,
 )
 from muniment.capture.git import Repository, look_at_repository, refusal
+from muniment.capture.launchers import interpreter_of, split_launcher
 from muniment.capture.local_tracking import InterpreterTracking, is_proxied, tracking_for
 from muniment.capture.notes import NOTES_VARIABLE, read_notes
 from muniment.capture.rest_tracking import RestTracking
@@ -63,7 +63,7 @@ class _Preparation:
     command: CommandLine
     watched: Sequence[WatchedDataset]
     faults: list[str]
-    interpreter: str
+    interpreter: Sequence[str]
     notes: Path
     probe: Probe
 
@@ -120,7 +120,7 @@ def _prepare(wish: Wish, *, environment: Mapping[str, str], folder: Path) -> _Pr
     if repository.changes and not wish.allow_dirty:
         raise _Refused(refusal(repository.changes, "--allow-dirty"))
     command = describe_command(
-        wish.arguments,
+        split_launcher(wish.arguments)[1],
         folder=folder,
         root=repository.root,
         environment=environment,
@@ -233,7 +233,9 @@ class _Ways:
     own MLflow.
     """
 
-    def __init__(self, interpreter: str, folder: Path, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self, interpreter: Sequence[str], folder: Path, environment: Mapping[str, str]
+    ) -> None:
         self._given = (interpreter, folder, environment)
         self._opened: list[Tracking] = []
 

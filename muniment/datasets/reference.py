@@ -10,6 +10,9 @@ from muniment.attest.digest import Digest
 from muniment.attest.errors import AttestError, DigestError
 from muniment.reading import Members
 
+# Of these it cannot be said that the digest is that of the bytes which were used.
+CHANGED_MEANWHILE: Final = "Its file was changed while the command ran."
+HASHED_AFTER: Final = "It was hashed after the command had ended."
 ON_DISK: Final = "A path on a disk, which anybody may overwrite who may write there."
 IN_STORE: Final = "An address whose bytes may be replaced: its store named no version of them."
 IN_MEMORY: Final = "A table that was in memory: it lies nowhere that it could be read from again."
@@ -72,6 +75,11 @@ class DatasetReference:
         """
         reason = self.weak_reason or self._missing_pin()
         return "" if in_immutable_place and reason in (ON_DISK, IN_STORE) else reason
+
+    @property
+    def is_of_what_was_used(self) -> bool:
+        """Say whether the digest was taken before the bytes were used, and they stayed the same."""
+        return not self.weak_reason.startswith((CHANGED_MEANWHILE, HASHED_AFTER))
 
     def _missing_pin(self) -> str:
         if self.kind in ("file", "folder"):

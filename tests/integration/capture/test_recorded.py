@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -215,3 +216,16 @@ def test_environment_of_a_program_that_is_no_python_is_said_to_be_unknown(
     file = project.lineage(ended.run_id)
     assert file.environment.lock_sha256 == ""
     assert any("The environment is not recorded" in fault for fault in file.faults)
+
+
+def test_program_behind_a_launcher_is_recorded_without_it(project: Project) -> None:
+    from uv import find_uv_bin
+
+    project.environment["PATH"] = f"{Path(find_uv_bin()).parent}:{os.environ['PATH']}"
+    launcher = ("uv", "run", "--no-project", "--offline", "--python", PYTHON)
+    ended = project.run("--", *launcher, "train.py", "--seed", "7")
+    assert ended.status == 0, ended.said
+    file = project.lineage(ended.run_id)
+    assert file.command.arguments == ("python", "train.py", "--seed", "7")
+    assert file.environment.python == ".".join(map(str, sys.version_info[:3]))
+    assert file.environment.lock_sha256 != ""

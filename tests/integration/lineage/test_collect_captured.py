@@ -46,7 +46,13 @@ FILE = LineageFile(
     ),
     datasets=(
         DatasetReference(
-            "training", "loans", "object", "s3://bucket/loans.csv", Digest("sha256", "d" * 64), 12
+            "training",
+            "loans",
+            "object",
+            "s3://bucket/loans.csv",
+            Digest("sha256", "d" * 64),
+            12,
+            details={"version_id": "v1"},
         ),
     ),
 )

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from muniment.capture.command import describe_command
-from muniment.capture.environment import interpreter_of
+from muniment.capture.launchers import interpreter_of, split_launcher
 
 ROOT = Path("/work/loans")
 
@@ -127,6 +127,29 @@ def test_script_runs_on_the_python_that_its_first_line_names(
         path.write_text(text)
         path.chmod(0o700)
     found = interpreter_of(("train", "--fast"), search_path=str(tmp_path))
-    assert found == interpreter.format(python=python)
-    assert interpreter_of(("python3", "x.py"), search_path=str(tmp_path)) == str(python)
-    assert interpreter_of(("no-such",), search_path=str(tmp_path)) == ""
+    assert found == ((interpreter.format(python=python),) if interpreter else ())
+    assert interpreter_of(("python3", "x.py"), search_path=str(tmp_path)) == (str(python),)
+    assert interpreter_of(("no-such",), search_path=str(tmp_path)) == ()
+
+
+@pytest.mark.parametrize(
+    ("given", "launcher", "program"),
+    [
+        ("uv run --frozen python train.py", "uv run --frozen", "python train.py"),
+        ("uv run train.py --seed 7", "uv run", "python train.py --seed 7"),
+        ("uv run --with rich -m train x.py", "uv run --with rich", "python -m train x.py"),
+        (
+            "uv run --python /usr/bin/python3 x.py",
+            "uv run --python /usr/bin/python3",
+            "python x.py",
+        ),
+        ("uv run --script train.py", "", "uv run --script train.py"),
+        ("/opt/bin/poetry run python3.11 -m train", "/opt/bin/poetry run", "python3.11 -m train"),
+        ("poetry run train.py", "", "poetry run train.py"),
+        ("conda run -n loans python train.py", "conda run -n loans", "python train.py"),
+        ("uv sync", "", "uv sync"),
+        ("python train.py", "", "python train.py"),
+    ],
+)
+def test_launcher_is_told_from_the_program(given: str, launcher: str, program: str) -> None:
+    assert split_launcher(given.split()) == (tuple(launcher.split()), tuple(program.split()))

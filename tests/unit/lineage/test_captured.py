@@ -18,7 +18,7 @@ from lineage.domain.provenance import build_predicate, dependencies_of
 from muniment.attest.digest import Digest
 from muniment.attest.predicates import SLSA_PROVENANCE
 from muniment.attest.statement import StreamPosition, Subject, build_statement
-from muniment.datasets.reference import IN_STORE, DatasetReference
+from muniment.datasets.reference import CHANGED_MEANWHILE, HASHED_AFTER, IN_STORE, DatasetReference
 from muniment.lineage_file import (
     CapturedEnvironment,
     Code,
@@ -133,6 +133,14 @@ def test_bytes_that_were_read_again_are_verified_even_where_nothing_pins_them() 
     other = legs(FILE, reread={("training", "loans"): "It has another digest."})["data"]
     assert other.grade is Grade.WEAK
     assert "another digest" in other.reason
+
+
+@pytest.mark.parametrize("reason", [CHANGED_MEANWHILE, HASHED_AFTER])
+def test_reading_again_says_nothing_of_bytes_that_may_not_be_those_used(reason: str) -> None:
+    late = replace(FILE, datasets=(replace(TRAINING, weak_reason=reason),))
+    leg = legs(late, reread={("training", "loans"): ""})["data"]
+    assert leg.grade is Grade.WEAK
+    assert reason in leg.reason
 
 
 def test_admins_promise_pins_what_the_reference_does_not() -> None:
