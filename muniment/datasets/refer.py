@@ -112,10 +112,10 @@ def _local_path(given: str) -> Path:
 
 
 def _relative(path: Path, top: Path | None) -> str:
-    """Return a path as it stands in the repository; empty where it lies elsewhere."""
+    """Return a path as it stands in the repository; empty for the repository and elsewhere."""
     # The repository is named by where it really lies; the path itself may be a symlink in it.
     for candidate in (path, path.parent.resolve() / path.name):
-        if top is not None and candidate.is_relative_to(top):
+        if top is not None and candidate != top and candidate.is_relative_to(top):
             return candidate.relative_to(top).as_posix()
     return ""
 

@@ -72,6 +72,12 @@ def test_a_relative_path_is_of_the_working_folder(
     assert refer("../loans.csv").place == "loans.csv"
 
 
+def test_a_whole_repository_is_a_folder_like_any_other(repository: Path) -> None:
+    reference = refer(repository)
+    assert (reference.kind, reference.place) == ("folder", str(repository))
+    assert reference.weak_reason == ON_DISK
+
+
 def test_a_symlink_is_named_as_the_program_opens_it_and_found_where_it_lies(
     repository: Path, tmp_path: Path
 ) -> None:
