@@ -33,6 +33,7 @@ _TAIL_BYTES: Final = 16 * 1024
 _TAIL_LINES: Final = 40
 _CHUNK: Final = 65_536
 _GONE_SECONDS: Final = 5.0
+_LAST_SECONDS: Final = 60.0  # a disk that does not answer keeps a process from being killed
 _UNPRINTABLE: Final = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[^\n\t\x20-\x7e\xa0-\U0010ffff]")
 # What the kernel ends a process with that is over a limit of its own.
 _BY_STATUS: Final = {
@@ -149,7 +150,7 @@ class _Running:
                 why = self._take(_TICK_SECONDS) or watch.breach() or self._ask()
         finally:
             self._end()
-        why = why or self._take_rest()
+        why = why or self._take_rest() or watch.last_breach()
         status = self._process.returncode
         status = 128 - status if status < 0 else status
         return Ended(
@@ -170,7 +171,7 @@ class _Running:
         said = b""
         ends = time.monotonic() + _START_SECONDS
         while not said.endswith(READY) and time.monotonic() < ends:
-            if not select.select([self._output], [], [], _TICK_SECONDS)[0]:
+            if not _is_readable(self._output, _TICK_SECONDS):
                 continue
             chunk = os.read(self._output, _CHUNK)
             if not chunk:
@@ -193,7 +194,7 @@ class _Running:
 
     def _take(self, seconds: float) -> Why | None:
         """Take what was written, waiting for it a moment."""
-        if not select.select([self._output], [], [], seconds)[0]:
+        if not _is_readable(self._output, seconds):
             return None
         chunk = os.read(self._output, _CHUNK)
         if not chunk:  # nobody holds the other end: what runs on, runs in silence
@@ -227,12 +228,19 @@ class _Running:
         if self._first is not None:
             with suppress(ProcessLookupError):
                 signal.pidfd_send_signal(self._first, signal.SIGKILL)
-            select.select([self._first], [], [])  # readable when it is gone, and all others first
+            # It can be read when it is gone, and all the others are gone before it.
+            _is_readable(self._first, _LAST_SECONDS)
             os.close(self._first)
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(_GONE_SECONDS)  # it passes the exit status on
         self._process.kill()
         self._process.wait()
+
+
+def _is_readable(descriptor: int, seconds: float) -> bool:
+    asked = select.poll()  # unlike select() it takes descriptors beyond the first thousand
+    asked.register(descriptor, select.POLLIN)
+    return bool(asked.poll(seconds * 1000))
 
 
 def printable(content: bytes) -> str:

@@ -50,6 +50,10 @@ class Watch:
             self._folder_at = time.monotonic() + max(_FOLDER_SECONDS, 10 * (time.monotonic() - now))
         return None
 
+    def last_breach(self) -> Why | None:
+        """Return what is broken at the end: a program may be quicker than whoever looks."""
+        return Why.TOO_MUCH_WRITTEN if self._is_overfull() else None
+
     def _is_overfull(self) -> bool:
         volume = os.statvfs(self._work)
         if volume.f_bavail * volume.f_frsize < _RESERVE_BYTES:

@@ -40,8 +40,9 @@ for number in itertools.count():
 """
 DEEP = """
 import os
-while True:
-    os.mkdir("d"); os.chdir("d")
+made = []
+while %s:
+    os.mkdir("d"); os.chdir("d"); made.append("d")
 """
 DAEMON = """
 import os, sys, time
@@ -90,11 +91,24 @@ def test_what_a_program_writes_and_its_status_come_back(worker: Worker) -> None:
             {"work_files": 1000},
             Why.TOO_MUCH_WRITTEN,
         ),
-        pytest.param(DEEP, {}, Why.TOO_MUCH_WRITTEN),
+        pytest.param(DEEP % "True", {}, Why.TOO_MUCH_WRITTEN),
+        pytest.param(DEEP % "len(made) < 1500", {}, Why.TOO_MUCH_WRITTEN),
+        pytest.param(
+            "open('/job/big', 'wb').write(bytes(40_000_000))",
+            {"work_bytes": 20 * MIB},
+            Why.TOO_MUCH_WRITTEN,
+        ),
     ],
     ids=[
         *("sleeps", "writes output", "memory of one", "memory of four"),
-        *("one large file", "many files", "empty files", "deep folders"),
+        *(
+            "one large file",
+            "many files",
+            "empty files",
+            "deep folders",
+            "deep folders at once",
+            "at once",
+        ),
     ],
 )
 def test_a_program_that_goes_beyond_a_limit_is_ended_and_the_limit_named(
