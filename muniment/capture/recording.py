@@ -84,8 +84,8 @@ def record(
 def dataset(what: str | os.PathLike[str], *, role: str = "training", name: str = "") -> str:
     """Return the local path where a data set can be opened, and record that it was.
 
-    What lies elsewhere is copied into a folder that goes when the program ends. In a recomputation the path is that of
-    the data set that was found again.
+    What lies elsewhere is copied into a folder that goes when the program ends. In a
+    recomputation the path is that of the data set that was found again.
 
     Args:
         what: a path, or an address that fsspec opens.
