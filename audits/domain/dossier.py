@@ -84,7 +84,10 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """One gate's outcome. `expected` and `actual` are plain numbers, words or small mappings."""
+    """One gate's outcome. `expected` and `actual` are plain numbers, words or small mappings.
+
+    `kind` is the policy's word for it, and says what evidence it reads.
+    """
 
     id: str
     title: str
@@ -92,6 +95,7 @@ class Gate:
     reason: str
     expected: Json = None
     actual: Json = None
+    kind: str = ""
 
 
 @dataclass(frozen=True, slots=True)

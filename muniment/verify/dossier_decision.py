@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from muniment.verify.errors import ReportError
 from muniment.verify.evidence_view import (
+    EVERY_KIND,
     counting_evidence,
     evidence_digest,
     standing_violations,
@@ -77,7 +78,10 @@ def require_decision(shown: object, record: Record) -> Ruling:
         raise differs("decision", "no policy is bound to the model")
     alias = str(decision.get("alias"))
     policy = bound.statement.predicate["digest"]
-    counts = evidence_digest(record, policy_digest=_text(policy), alias=alias)
+    kinds = {str(gate.get("kind")) for gate in _with_kinds(read_objects(decision, "gates"))}
+    counts = evidence_digest(
+        record, policy_digest=_text(policy), alias=alias, gate_kinds=kinds or EVERY_KIND
+    )
     require_same_digest("dossier.decision.evidence_digest", decision.get("evidence_digest"), counts)
     if standing_violations(record) and decision.get("verdict") != "deny":
         raise differs("decision", "a violation or a withdrawn dataset stands, which denies")
@@ -205,11 +209,20 @@ def _require_no_better(
 def _require_same_gates(
     shown: Sequence[Mapping[str, Any]], signed: Sequence[Mapping[str, Any]]
 ) -> None:
+    parts = ("id", "title", "kind") if _with_kinds(shown) else ("id", "title")
     require_same(
         "dossier.decision.gates",
-        [[gate.get("id"), gate.get("title")] for gate in shown],
-        [[gate.get("id"), gate.get("title")] for gate in signed],
+        [[gate.get(part) for part in parts] for gate in shown],
+        [[gate.get(part) for part in parts] for gate in signed],
     )
+
+
+def _with_kinds(gates: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
+    """Return the gates, or none of them in a report from before gates told their kind.
+
+    Then every item counts, and whoever left the kinds out has won nothing by it.
+    """
+    return gates if any(gate.get("kind") for gate in gates) else ()
 
 
 def _require_same_gate(shown: Mapping[str, Any], signed: Mapping[str, Any]) -> None:

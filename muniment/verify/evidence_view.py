@@ -4,13 +4,13 @@ It is what reviewers sign and what a decision judged. The rules are those of
 ``https://muniment.dev/evidence-view/v1``: the newest item of a kind counts, except that what was
 reported never supersedes what was computed about the same bytes; a version is compared with the
 last other holder of the alias. Violations that nothing undid are part of it, and so are withdrawn
-datasets that the version was made from.
+datasets that the version was made from. Evidence of a kind that no gate reads is not.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
 from muniment.attest.digest import canonical_json
@@ -24,12 +24,27 @@ WITHDRAWN: Final = "dataset.withdrawn"
 FORMAT: Final = "https://muniment.dev/evidence-view/v1"
 
 
-def evidence_digest(record: Record, *, policy_digest: str, alias: str) -> str:
+# What a gate of each kind reads: evidence of another kind dismisses no approval.
+_READS: Final = {
+    "bias": "bias",
+    "metric_floor": "performance",
+    "not_worse_than_champion": "performance",
+    "recomputation": "recomputation",
+}
+
+EVERY_KIND: Final = frozenset(_READS)
+
+
+def evidence_digest(
+    record: Record, *, policy_digest: str, alias: str, gate_kinds: Collection[str]
+) -> str:
     """Return the 64 hexadecimal digits of exactly what counts at the stream's end.
 
     Args:
         policy_digest: textual, ``sha256:<hex>``.
+        gate_kinds: of the policy's gates, which say what evidence is read.
     """
+    kinds = {_READS[kind] for kind in gate_kinds if kind in _READS}
     champion, ever_held = comparison_holder(record, alias)
     lineage = record.lineage_of(record.version_uri)
     shown = {
@@ -39,13 +54,13 @@ def evidence_digest(record: Record, *, policy_digest: str, alias: str) -> str:
         "alias": alias.lower(),
         "subject_digest": _subject_digest(record, record.version_uri),
         "lineage": None if lineage is None else _lineage(record, lineage),
-        "items": _items(record, record.version_uri),
+        "items": _items(record, record.version_uri, kinds),
         "champion": None
         if champion is None
         else {
             "version_uri": champion,
             "subject_digest": _subject_digest(record, champion),
-            "items": _items(record, champion),
+            "items": _items(record, champion, kinds),
         },
         "alias_ever_held": ever_held,
     }
@@ -139,7 +154,7 @@ def _lineage(record: Record, lineage: StreamEntry) -> dict[str, Any]:
     }
 
 
-def _items(record: Record, version_uri: str) -> Sequence[Mapping[str, Any]]:
+def _items(record: Record, version_uri: str, kinds: Collection[str]) -> Sequence[Mapping[str, Any]]:
     return sorted(
         (
             {
@@ -149,6 +164,7 @@ def _items(record: Record, version_uri: str) -> Sequence[Mapping[str, Any]]:
                 "subject_digest": record.digest_of(entry, version_uri),
             }
             for kind, entry in counting_evidence(record, version_uri).items()
+            if kind in kinds
         ),
         key=lambda item: (str(item["kind"]), str(item["digest"])),
     )

@@ -102,7 +102,7 @@ def evaluate(
     """
     if not is_aware(as_of):
         raise ValueError("as_of needs a timezone")
-    digest = evidence_digest(policy.digest, evidence.alias, evidence)
+    digest = evidence_digest(policy.digest, evidence.alias, evidence, policy.evidence_kinds)
     results = tuple(_result(policy, gate, evidence, waivers, as_of) for gate in policy.gates)
     reviewed = review(policy.approvals, approvals, evidence_digest=digest, as_of=as_of)
     standing = _why_policy_does_not_apply(policy, evidence, as_of)

@@ -13,7 +13,7 @@ Whoever loads a view must see to three things that only the record knows:
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -203,24 +203,39 @@ def comparison_holder(history: Sequence[str | None], version_uri: str) -> tuple[
     return holders[-1], True
 
 
-def evidence_digest(policy_digest: str, alias: str, view: EvidenceView) -> str:
-    """Digest exactly the evidence that is shown for an alias under a policy; 64 hex digits.
+def evidence_digest(
+    policy_digest: str, alias: str, view: EvidenceView, kinds: Collection[str]
+) -> str:
+    """Digest exactly the evidence that is judged for an alias under a policy; 64 hex digits.
 
     Covers the policy's bytes, the alias (letter case ignored), the version, its artifacts, the
-    lineage record, every item that counts, and the champion compared with. Jobs under way and the
+    lineage record, every item that counts of the kinds that the policy's gates read, and the
+    champion compared with. Jobs under way and the
     time of asking are left out: they change what is decided now, not what was shown. What is
     superseded is left out too: nobody dismisses a signature by reporting what does not count.
     """
     shown = {
         "format": EVIDENCE_DIGEST_FORMAT,
         "policy": policy_digest,
-        **view_mapping(view),
+        **view_mapping(_limited(view, kinds)),
     }
     shown["alias"] = alias.lower()
     del shown["under_way"]
     if shown["champion"] is not None:
         del shown["champion"]["under_way"]
     return hashlib.sha256(canonical_json(shown)).hexdigest()
+
+
+def _limited(view: EvidenceView, kinds: Collection[str]) -> EvidenceView:
+    def read(items: Iterable[EvidenceItem]) -> tuple[EvidenceItem, ...]:
+        return tuple(item for item in items if item.kind in kinds)
+
+    champion = view.champion
+    return replace(
+        view,
+        items=read(view.items),
+        champion=None if champion is None else replace(champion, items=read(champion.items)),
+    )
 
 
 def view_mapping(view: EvidenceView) -> dict[str, Any]:

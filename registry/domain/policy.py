@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import date
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from audits.domain.names import INTERSECTION
 from registry.domain.errors import EmptyPolicy, PolicyProblem
-from registry.domain.words import GateKind, Grade, Leg, Origin
+from registry.domain.words import EvidenceKind, GateKind, Grade, Leg, Origin
 
 if TYPE_CHECKING:
     from audits.domain.bias import BiasCriteria
@@ -190,6 +190,15 @@ class RecomputationGate:
 Gate = LineageGate | BiasGate | MetricFloorGate | NotWorseThanChampionGate | RecomputationGate
 
 
+# The offline verifier has the same table, for the gates of a signed decision.
+_READS: Final = {
+    GateKind.BIAS: EvidenceKind.BIAS.value,
+    GateKind.METRIC_FLOOR: EvidenceKind.PERFORMANCE.value,
+    GateKind.NOT_WORSE_THAN_CHAMPION: EvidenceKind.PERFORMANCE.value,
+    GateKind.RECOMPUTATION: EvidenceKind.RECOMPUTATION.value,
+}
+
+
 @dataclass(frozen=True, slots=True)
 class PolicyRef:
     """Which policy: the name and version that people say, the digest that decides."""
@@ -245,6 +254,11 @@ class Policy:
     def recomputation_gates(self) -> tuple[RecomputationGate, ...]:
         """Give the gates that ask for a recomputation."""
         return tuple(gate for gate in self.gates if isinstance(gate, RecomputationGate))
+
+    @property
+    def evidence_kinds(self) -> frozenset[str]:
+        """Give the kinds of evidence that a gate reads: what else is found dismisses nothing."""
+        return frozenset(_READS[gate.kind] for gate in self.gates if gate.kind in _READS)
 
     @property
     def audit_criteria(self) -> BiasCriteria | None:

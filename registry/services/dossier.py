@@ -120,6 +120,7 @@ def _decision(evaluation: Evaluation, leaves: Leaves) -> said.Decision | None:
                 reason=gate.reason,
                 expected=gate.expected,
                 actual=gate.actual,
+                kind=gate.kind.value,
             )
             for gate in decision.gates
         ),

@@ -167,7 +167,8 @@ def signed(
     person: str, view: EvidenceView, *, policy: Policy | None = None, **changes: Any
 ) -> Approval:
     """Give a reviewer's approval of exactly this view, or what `changes` makes of it."""
-    digest = evidence_digest((policy or credit_decision()).digest, view.alias, view)
+    policy = policy or credit_decision()
+    digest = evidence_digest(policy.digest, view.alias, view, policy.evidence_kinds)
     approval = Approval(
         person=person,
         role="reviewer",

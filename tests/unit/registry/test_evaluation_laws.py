@@ -160,7 +160,7 @@ def views(measurements: st.SearchStrategy[Any] = measured) -> st.SearchStrategy[
 
 
 def signatures(view: EvidenceView) -> st.SearchStrategy[ApprovalFacts]:
-    current = evidence_digest(POLICY.digest, view.alias, view)
+    current = evidence_digest(POLICY.digest, view.alias, view, POLICY.evidence_kinds)
     return st.builds(
         ApprovalFacts,
         requester=st.sampled_from([None, "engineer"]),

@@ -30,6 +30,7 @@ from tests.unit.registry.samples import (
     performance_item,
 )
 
+KINDS = ("bias", "performance")
 POLICY = credit_decision().digest
 
 
@@ -111,8 +112,10 @@ def test_a_promotion_does_not_change_what_it_is_compared_with(history: list[str 
 
 def test_the_digest_is_stable_and_covers_what_is_shown() -> None:
     view = evidence_view(champion=champion_facts())
-    digest = evidence_digest(POLICY, "champion", view)
-    assert digest == evidence_digest(POLICY, "Champion", evidence_view(champion=champion_facts()))
+    digest = evidence_digest(POLICY, "champion", view, KINDS)
+    assert digest == evidence_digest(
+        POLICY, "Champion", evidence_view(champion=champion_facts()), KINDS
+    )
     changes: list[dict[str, Any]] = [
         {"version_uri": VERSION + "0"},
         {"subject_digest": OTHER_SUBJECT},
@@ -127,10 +130,10 @@ def test_the_digest_is_stable_and_covers_what_is_shown() -> None:
         {"champion": champion_facts(version_uri=CHAMPION + "0")},
     ]
     digests = {
-        evidence_digest(POLICY, "champion", replace(view, **change)) for change in changes
+        evidence_digest(POLICY, "champion", replace(view, **change), KINDS) for change in changes
     } | {
-        evidence_digest("sha256:" + "e" * 64, "champion", view),
-        evidence_digest(POLICY, "production", view),
+        evidence_digest("sha256:" + "e" * 64, "champion", view, KINDS),
+        evidence_digest(POLICY, "production", view, KINDS),
     }
     assert len(digests) == len(changes) + 2
     assert digest not in digests
@@ -138,7 +141,7 @@ def test_the_digest_is_stable_and_covers_what_is_shown() -> None:
 
 def test_the_digest_leaves_out_what_does_not_count() -> None:
     view = evidence_view()
-    digest = evidence_digest(POLICY, "champion", view)
+    digest = evidence_digest(POLICY, "champion", view, KINDS)
     outdated = bias_item(
         bias_measurements(black_selected=75), digest="9" * 64, superseded_by="1" * 64
     )
@@ -147,7 +150,7 @@ def test_the_digest_leaves_out_what_does_not_count() -> None:
         replace(view, items=view.items[::-1]),
         replace(view, under_way=frozenset({"bias"})),
     ):
-        assert evidence_digest(POLICY, "champion", same) == digest
+        assert evidence_digest(POLICY, "champion", same, KINDS) == digest
 
 
 @pytest.mark.parametrize(
@@ -162,3 +165,24 @@ def test_the_digest_leaves_out_what_does_not_count() -> None:
 def test_a_view_that_contradicts_itself_cannot_be_built(changes: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r".+"):
         evidence_view(**changes)
+
+
+def test_evidence_that_no_gate_reads_dismisses_nothing() -> None:
+    view = evidence_view()
+    recomputed = replace(bias_item(), kind="recomputation", digest="r" * 64)
+    more = replace(view, items=(*view.items, recomputed))
+    assert evidence_digest(POLICY, "champion", more, KINDS) == evidence_digest(
+        POLICY, "champion", view, KINDS
+    )
+    read = (*KINDS, "recomputation")
+    assert evidence_digest(POLICY, "champion", more, read) != evidence_digest(
+        POLICY, "champion", view, read
+    )
+    assert credit_decision().evidence_kinds == frozenset(KINDS)
+
+
+def test_the_offline_verifier_knows_what_each_kind_of_gate_reads() -> None:
+    from muniment.verify import evidence_view as offline
+    from registry.domain import policy as server
+
+    assert {kind.value: read for kind, read in server._READS.items()} == offline._READS

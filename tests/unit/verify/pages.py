@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tests.unit.verify.world import World
 
 Statement = dict[str, Any]
-GATE = ("id", "title", "outcome", "reason", "expected", "actual")
+GATE = ("id", "title", "kind", "outcome", "reason", "expected", "actual")
 SLSA, EVIDENCE = predicates.SLSA_PROVENANCE, predicates.EVIDENCE
 PROMOTION, APPROVAL = predicates.PROMOTION, predicates.APPROVAL
 

@@ -159,7 +159,7 @@ def server_evidence_digest(
             if item["sha256"] in standing
         ),
     )
-    return evidence_digest(str(POLICY_REF["digest"]), alias, view)
+    return evidence_digest(str(POLICY_REF["digest"]), alias, view, ("bias", "performance"))
 
 
 def _champion(statements: Sequence[dict[str, Any]], uri: str) -> ChampionFacts:

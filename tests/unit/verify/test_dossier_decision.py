@@ -140,6 +140,7 @@ def test_a_superseded_signed_decision_is_found(look: Look, world: World) -> None
         lambda decision: decision["gates"][1].update(expected=0.5),
         lambda decision: decision["gates"][1].update(actual=0.81),
         lambda decision: decision["gates"][1].update(title="A formality"),
+        lambda decision: decision["gates"][1].update(kind="lineage_complete"),
         lambda decision: decision.update(gates=None),
         lambda decision: decision.update(alias="another"),
     ],
