@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.db.models import QuerySet
 
+from lineage.domain.recomputation import OPEN_STATUSES
 from lineage.models import DatasetWatch, Recomputation
 
 
@@ -15,6 +16,11 @@ def list_recomputations(version_uri: str = "") -> QuerySet[Recomputation]:
     if version_uri:
         found = found.filter(version_uri=version_uri)
     return found.order_by("-created_at", "pk")
+
+
+def open_recomputation(version_uri: str) -> Recomputation | None:
+    """Return the recomputation of a version that waits or is under way, or None."""
+    return list_recomputations(version_uri).filter(status__in=OPEN_STATUSES).first()
 
 
 def changed_datasets(version_uri: str) -> list[DatasetWatch]:

@@ -18,6 +18,7 @@ from registry.selectors.promotions import (
     happenings,
     last_decision,
 )
+from registry.selectors.recomputations import open_recomputation
 from registry.selectors.rollbacks import could_go_back_from
 from registry.selectors.versions import lineage_of, version_by_uri
 from registry.services.approvals import MEANINGS, why_not
@@ -60,6 +61,10 @@ def review_context(promotion: Promotion, actor: Actor, now: datetime) -> dict[st
         "verdict": content.get("verdict"),
         "reasons": content.get("reasons", []),
         "gates": gates,
+        # What such a promotion waits for can be followed, and takes longest.
+        "recomputation": open_recomputation(version.uri)
+        if promotion.status == PromotionStatus.EVALUATING
+        else None,
         "satisfied": sum(row.outcome == "satisfied" for row in gates),
         "lineage": lineage_panel(lineage_of(version.uri)),
         "champion": _champion(evaluation),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
+from django.test import Client
 from django.utils import timezone
 
 from accounts.services.people import actor_of
@@ -24,6 +26,7 @@ from tests.integration.recomputations.ordering import (
     perform,
     recomputed,
 )
+from tests.integration.web.forms import text_of
 from tests.integration.web.world import V2_RACE, World, audit
 
 
@@ -34,13 +37,16 @@ def outcome(promotion: Promotion) -> tuple[str, str]:
 
 
 def test_a_request_orders_the_recomputation_and_its_verdict_opens_the_review(
-    asking: World,
+    asking: World, enter: Callable[[str], Client]
 ) -> None:
     promotion = asking.request(2)
     assert outcome(promotion) == ("evaluating", "pending")
     found = Recomputation.objects.get()
     assert (found.status, found.requested_by) == ("queued", asking.people["engineer"].pk)
     assert found.negative_control is True
+    page = enter("reviewer").get(f"/promotions/{promotion.pk}/")
+    assert "Recomputation evidence is being produced now." in text_of(page)
+    assert f'href="/recomputations/{found.pk}/"' in page.content.decode()
     perform(found, Computing())
     assert outcome(promotion) == ("in_review", "satisfied")
     for who in ("reviewer", "reviewer2"):

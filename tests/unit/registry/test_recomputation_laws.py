@@ -110,6 +110,7 @@ def test_every_decision_is_replayed_from_what_is_logged(view: EvidenceView) -> N
     assert replay_decision(recorded, policy=POLICY, evidence=items).to_mapping() == recorded
 
 
+@settings(max_examples=40)
 @given(garbage)
 def test_garbage_never_satisfies_the_gate(measurements: dict[str, Any]) -> None:
     view = evidence_view(items=(bias_item(), performance_item(), recomputation_item(measurements)))
