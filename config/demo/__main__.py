@@ -91,6 +91,9 @@ Try first:
          {mlflow}/api/2.0/mlflow/registered-models/alias
   4. Verify version 2's report offline:
      .venv/bin/muniment verify {ending.report} --vkey '{vkey}'
+  5. Change a byte of the training data and have version 2 trained again:
+     echo >> {ending.project.dataset}
+     MUNIMENT_HOME={stack.home.path} .venv/bin/python manage.py recompute {MODEL} 2 --wait
 
 Everything above is kept in {stack.home.path / "demo.json"} (readable by you alone).
 """,
