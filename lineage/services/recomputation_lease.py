@@ -94,6 +94,8 @@ def keep_lease(recomputation: Recomputation, clock: Callable[[], datetime]) -> I
                     if time.monotonic() - heard > _SILENT_SECONDS:
                         lease.give_up()
         finally:
+            if not done.is_set():
+                lease.give_up()  # whatever ended this, nobody says any more that we are at work
             connection.close()
 
     beating = threading.Thread(target=keep, name="recomputation-lease", daemon=True)

@@ -7,6 +7,8 @@ from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
+from django.db import close_old_connections
+
 from audits.domain.actor import RECOMPUTER
 from lineage.errors import ArtifactMissing, MlflowUnavailable
 from lineage.mlflow import MlflowClient
@@ -81,7 +83,10 @@ def _perform(
     version = _version_of(recomputation)
     with keep_lease(recomputation, clock) as lease:
         try:
-            result = _compute(recomputation, version, client, compute, lease)
+            try:
+                result = _compute(recomputation, version, client, compute, lease)
+            finally:
+                close_old_connections()  # it lay idle for as long as the training took
         except Exception as error:
             if not lease.is_lost():
                 _put_back_or_fail(recomputation, lease.token, error, now=clock())

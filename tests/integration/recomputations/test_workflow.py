@@ -7,14 +7,16 @@ from collections.abc import Callable
 from datetime import timedelta
 from time import monotonic
 
+import psycopg
 import pytest
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
 from accounts.services.people import actor_of
 from audits.errors import RoleRequired
 from audits.models import Evidence, LogEntry
 from audits.selectors import decoded_statement
+from config.embedded import EmbeddedStack
 from lineage.domain.comparison import Verdict
 from lineage.errors import MlflowUnavailable
 from lineage.models import Recomputation
@@ -249,6 +251,32 @@ def test_what_lost_its_worker_is_taken_up_again_and_the_lost_ones_verdict_is_not
     found.refresh_from_db()
     assert (found.status, found.attempts) == ("done", 2)
     assert events(found) == ["requested", "started", "put_back", "started", "finished"]
+    assert Evidence.objects.filter(kind="recomputation").count() == 1
+
+
+def test_a_database_that_drops_every_connection_costs_no_training(
+    world: World, postgres: EmbeddedStack, committed_database: str
+) -> None:
+    lay_captured(world, 2)
+    found = order(world, 2)
+    compute = Computing(hold=True)
+    worker = Worker(found, compute)
+    assert compute.entered.wait(SECONDS)
+    with psycopg.connect(postgres.superuser_url(), autocommit=True) as superuser:
+        dropped = superuser.execute(
+            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = %s",
+            [committed_database],
+        ).fetchone()
+    assert dropped is not None
+    assert dropped[0] >= 2
+    connection.close()
+    before = timezone.now()
+    until(lambda: Recomputation.objects.filter(heartbeat_at__gt=before).exists())
+    compute.release.set()
+    worker.join(SECONDS)
+    assert worker.raised is None
+    found.refresh_from_db()
+    assert (found.status, found.attempts) == ("done", 1)
     assert Evidence.objects.filter(kind="recomputation").count() == 1
 
 
