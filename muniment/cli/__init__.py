@@ -87,7 +87,7 @@ def _run(options: Namespace) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="muniment",
-        description="Evidence kit of Muniment: digest, verify and gate machine-learning models.",
+        description="Evidence kit of Muniment: record, verify and gate machine-learning models.",
     )
     parser.add_argument("--version", action="version", version=f"muniment {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)

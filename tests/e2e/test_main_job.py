@@ -68,7 +68,10 @@ def test_every_version_has_a_lineage_record_that_ties_its_legs_together(demo: De
         digests = [item["digest"] for item in definition["resolvedDependencies"]]
         assert {"sha256": dataset} in digests
         assert {"gitCommit": commit} in digests
+        # Recorded by `muniment run`, and the data read again where an admin allowed it.
+        assert len(definition["internalParameters"]["muniment_lineage_file"]["sha256"]) == 64
         legs = definition["internalParameters"]["muniment_legs"]
+        assert legs["data"]["grade"] == "verified"
         assert set(legs) == {"code", "data", "environment", "configuration"}
         assert all(leg["grade"] in ("recorded", "verified") for leg in legs.values())
         assert all(leg["reason"] for leg in legs.values())

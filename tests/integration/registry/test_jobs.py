@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import timedelta
 from typing import Any
 
@@ -11,12 +12,15 @@ from django.utils import timezone
 from audits.models import Evidence, Job
 from audits.services.evidence import LOST_AFTER, MAX_ATTEMPTS, claim_job
 from config.celery import app
-from lineage.errors import MlflowUnavailable
+from lineage.errors import CaptureUnfinished, MlflowUnavailable
 from lineage.mlflow import MlflowClient
 from lineage.models import LineageRecord
+from muniment.lineage_file import CAPTURE_TAG, LINEAGE_PATH, LINEAGE_SHA256_TAG, LOCK_PATH
 from registry import tasks
 from registry.services.lineage import record_version_lineage
 from registry.services.predictions import audit_version
+from tests.integration.lineage.test_collect_captured import FILE
+from tests.integration.lineage.trainer import LOCK
 from tests.integration.registry.live import HURRIED, MODEL, LiveRegistry
 
 NOWHERE = "http://127.0.0.1:9"
@@ -42,6 +46,31 @@ def test_a_long_outage_of_mlflow_loses_no_job(live: LiveRegistry) -> None:
     assert LineageRecord.objects.get().version_uri == live.version(1).uri
     waiting.refresh_from_db()
     assert (waiting.status, waiting.error) == (Job.Status.DONE, "")
+
+
+def test_training_that_is_still_being_recorded_is_waited_for(live: LiveRegistry) -> None:
+    """Its version is registered while it runs; the lineage file comes when it has ended."""
+    live.new_model()
+    logged = live.train(tags={CAPTURE_TAG: "x"}, lock=None)
+    just_now = int(timezone.now().timestamp() * 1000)
+    update = {"run_id": logged.run_id, "status": "FINISHED", "end_time": just_now}
+    live.trainer.call("POST", "runs/update", update)
+    live.walk()
+    for _ in range(2 * MAX_ATTEMPTS):
+        with pytest.raises(CaptureUnfinished):
+            record_version_lineage(
+                job_id=queued(Job.Kind.LINEAGE).pk, client=live.client, clock=timezone.now
+            )
+    assert not LineageRecord.objects.exists()
+    content = FILE.to_bytes()
+    live.trainer.put(logged.run_place, LINEAGE_PATH, content)
+    live.trainer.put(logged.run_place, LOCK_PATH, LOCK)
+    tag = {"key": LINEAGE_SHA256_TAG, "value": hashlib.sha256(content).hexdigest()}
+    live.trainer.call("POST", "runs/set-tag", {"run_id": logged.run_id, **tag})
+    live.work()
+    record = LineageRecord.objects.get()
+    assert record.facts["capture"] == FILE.as_mapping()
+    assert record.legs["code"]["grade"] == "recorded"
 
 
 def test_an_outage_loses_no_audit_either(live: LiveRegistry) -> None:
