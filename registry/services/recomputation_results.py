@@ -10,6 +10,8 @@ from uuid import UUID
 
 from django.db import transaction
 
+from accounts.models import NoticeKind
+from accounts.services.notices import post_notice
 from audits.domain.actor import RECOMPUTER
 from audits.models import Evidence
 from audits.services.evidence import NewEvidence, record_evidence
@@ -18,7 +20,9 @@ from lineage.models import Recomputation
 from lineage.recompute.order import Recomputed
 from lineage.services.recomputations import finish_recomputation, hold_running
 from muniment.attest.errors import EnvelopeError
+from registry.domain.gate_result import plain_text
 from registry.models import ModelVersion
+from registry.services.data_watch import served_versions
 from registry.services.decisions import decide_open_promotions
 
 KIND: Final = "recomputation"
@@ -65,6 +69,7 @@ def record_result(
         actor=RECOMPUTER,
         now=now,
     )
+    _tell(recomputation, evidence, version, now)
     decide_open_promotions(registered_model=version.registered_model, now=now)
     return evidence
 
@@ -101,8 +106,29 @@ def record_failure(
         actor=RECOMPUTER,
         now=now,
     )
+    _tell(recomputation, evidence, version, now)
     decide_open_promotions(registered_model=version.registered_model, now=now)
     return evidence
+
+
+def _tell(
+    recomputation: Recomputation, evidence: Evidence, version: ModelVersion, now: datetime
+) -> None:
+    """Tell people where what is served did not come out again, or nobody could try."""
+    if evidence.conclusion == "pass" or not served_versions().filter(pk=version.pk).exists():
+        return
+    named = plain_text(f"{version.registered_model.name} version {version.version}")
+    post_notice(
+        kind=NoticeKind.REGISTRY,
+        subject="A champion that was trained again did not come out as it was."
+        if evidence.conclusion == "fail"
+        else "A champion could not be trained again.",
+        text=plain_text(f"{named}: {evidence.reasons[0]}"),
+        path=f"/recomputations/{recomputation.pk}/",
+        audience=["admin", "auditor", "reviewer"],
+        dedup_key=f"recomputation:{recomputation.pk}",
+        now=now,
+    )
 
 
 def _state(recomputation: Recomputation, found: NewEvidence, now: datetime) -> Evidence:

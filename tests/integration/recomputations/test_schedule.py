@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
+from accounts.models import Notice
 from accounts.services.people import actor_of
 from audits.models import LogEntry
+from lineage.domain.comparison import Verdict
 from lineage.models import Recomputation
 from registry import tasks
 from registry.services.recomputation_orders import stop_recomputation
@@ -20,6 +22,7 @@ from tests.integration.recomputations.ordering import (
     lay_captured,
     order,
     perform,
+    recomputed,
 )
 from tests.integration.web.world import (
     World,
@@ -105,3 +108,25 @@ def test_what_nobody_governs_is_not_recomputed(world: World, alias: str) -> None
         rows_of_the_world(),
     )
     assert order_due() == 0
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_people_are_told_of_a_champion_that_did_not_come_out_again(
+    world: World, number: int
+) -> None:
+    lay_captured(world, number)
+    reason = "The metric accuracy differs by 0.1."
+    perform(
+        order(world, number),
+        Computing(lambda one: recomputed(one.record_sha256, Verdict.DIVERGED, reason)),
+    )
+    told = list(Notice.objects.values_list("subject", "text", "path"))
+    if number == 2:  # nobody is served by it
+        assert told == []
+        return
+    [(subject, text, path)] = told
+    assert subject == "A champion that was trained again did not come out as it was."
+    assert text == f"boston-mortgage version 1: {reason}"
+    assert path == f"/recomputations/{Recomputation.objects.get().pk}/"
+    perform(order(world, 1), Computing())
+    assert Notice.objects.count() == 1
