@@ -158,6 +158,27 @@ def test_processes_and_scratch_memory_run_out_inside_and_nowhere_else(worker: Wo
         assert ended.last_lines.endswith(said)
 
 
+def test_a_program_cannot_raise_its_limits(worker: Worker) -> None:
+    program = """
+import resource as r
+for limit in (r.RLIMIT_NPROC, r.RLIMIT_FSIZE, r.RLIMIT_CPU, r.RLIMIT_AS, r.RLIMIT_CORE):
+    try:
+        r.setrlimit(limit, (r.RLIM_INFINITY, r.RLIM_INFINITY))
+        print("raised", limit)
+    except (ValueError, PermissionError):
+        pass
+print(r.getrlimit(r.RLIMIT_NPROC), r.getrlimit(r.RLIMIT_FSIZE), r.getrlimit(r.RLIMIT_CORE))
+"""
+    ended = worker.run(
+        {
+            "arguments": [str(PYTHON), "-c", program],
+            "work": str(worker.folder("work")),
+            "limits": {"processes": 40, "file_bytes": 5000},
+        }
+    )
+    assert ended.last_lines == "(40, 40) (5000, 5000) (1, 1)\n"
+
+
 def test_a_job_that_is_cancelled_ends_with_all_that_it_started(worker: Worker) -> None:
     ended = worker.run(
         {
