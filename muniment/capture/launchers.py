@@ -62,7 +62,8 @@ def interpreter_of(arguments: Sequence[str], *, search_path: str | None = None) 
     if launcher:
         return (*launcher, command[0]) if shutil.which(launcher[0], path=search_path) else ()
     program = shutil.which(command[0], path=search_path) or ""
-    if not program:
+    # A project of MLflow's runs in an environment that `mlflow run` makes for it.
+    if not program or (Path(program).name, *command[1:2]) == ("mlflow", "run"):
         return ()
     if is_python(command[0]):
         return (program,)

@@ -132,6 +132,17 @@ def test_script_runs_on_the_python_that_its_first_line_names(
     assert interpreter_of(("no-such",), search_path=str(tmp_path)) == ()
 
 
+def test_environment_of_a_project_of_mlflow_is_not_that_of_mlflow(tmp_path: Path) -> None:
+    script = tmp_path / "mlflow"
+    script.write_text(f"#!{tmp_path / 'python3'}\n")
+    script.chmod(0o700)
+    found = {
+        word: interpreter_of(("mlflow", word), search_path=str(tmp_path))
+        for word in ("run", "models")
+    }
+    assert found == {"run": (), "models": (str(tmp_path / "python3"),)}
+
+
 @pytest.mark.parametrize(
     ("given", "launcher", "program"),
     [
