@@ -55,7 +55,7 @@ class Job:
             f"--fsize={limits.file_bytes}",
             f"--nproc={limits.processes}",
             "--nofile=1024",
-            # At 0 the kernel would still hand a crash to the program of the host that collects them.
+            # At 0 the kernel still hands a crash to the program of the host that collects them.
             "--core=1",
             "--",
             *self.arguments,
