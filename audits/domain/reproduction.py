@@ -29,6 +29,11 @@ _SIGNATURES: Final[Mapping[str, str]] = {
     "changed": "Other columns",
     "absent": "None recorded",
 }
+_LOADINGS: Final[Mapping[str, str]] = {
+    "same": "The same way",
+    "changed": "In another way",
+    "absent": "None recorded",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +116,9 @@ def _facts(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     signature = _SIGNATURES.get(_text(found.get("signature")))
     if signature:
         yield "Columns", signature
+    loading = _LOADINGS.get(_text(found.get("loading")))
+    if loading:
+        yield "Loaded", loading
     parameters = _mapping(found.get("parameters"))
     count, other = _count(parameters.get("compared")), _count(parameters.get("differing_count"))
     if count is not None and other is not None:

@@ -36,9 +36,9 @@ def judge_recomputation(
 ) -> GateResult:
     """Judge whether the version came out again when it was trained from its record. Never raises.
 
-    Only the measurements are read: the recorder's verdict counts where it is
-    ``not_reproducible``, and else not. Of another lineage record than the one that counts now it
-    is insufficient.
+    The measurements are read, and judged again: the recorder's verdict never makes a better one of
+    them, and a worse one stands unless a bound of the gate's excuses it. Of another lineage record
+    than the one that counts now it is insufficient.
     """
     expected = gate.at_least.value
     item = own_evidence(
@@ -132,12 +132,28 @@ def _contradiction(gate: RecomputationGate, found: Reproduction) -> str:
         return f"{found.differing_parameters} of its parameters are not those recorded."
     if not found.has_same_signature:
         return "It takes or gives other columns than the version does."
+    if not found.is_loaded_alike:
+        return "It is loaded in another way than the version is."
     if found.predictions == "other":
         return found.reason if found.verdict is Verdict.DIVERGED else "Its predictions are others."
     for name in sorted(found.metrics):
         if not _is_near(_bound_of(gate, name), found.metrics[name]):
             return _metric_reason(name, found.metrics[name], _bound_of(gate, name))
+    if found.verdict is Verdict.DIVERGED and not _is_excused(gate, found):
+        return found.reason
     return ""
+
+
+def _is_excused(gate: RecomputationGate, found: Reproduction) -> bool:
+    """Say whether a metric that the gate has a bound for is what the recorder stumbled over.
+
+    Whatever else it saw that these measurements do not tell speaks against the version.
+    """
+    return any(
+        not _is_near(None, found.metrics[bound.metric])
+        for bound in gate.tolerance
+        if bound.metric in found.metrics
+    )
 
 
 def _bound_of(gate: RecomputationGate, name: str) -> MetricTolerance | None:

@@ -57,6 +57,7 @@ class Reproduction:
     metrics: Mapping[str, MeasuredMetric]
     differing_parameters: int
     has_same_signature: bool
+    is_loaded_alike: bool
     control: ControlResult | None
     control_reason: str
 
@@ -89,6 +90,7 @@ def _read(measurements: Mapping[str, Any]) -> Reproduction:
         },
         differing_parameters=_count(_mapping(measurements, "parameters"), "differing_count"),
         has_same_signature=_word(measurements, "signature", _SIGNATURES) != "changed",
+        is_loaded_alike=_word(measurements, "loading", _SIGNATURES) != "changed",
         control=control,
         control_reason=control_reason,
     )
@@ -105,6 +107,7 @@ def _without_comparison(measurements: Mapping[str, Any]) -> Reproduction:
         metrics={},
         differing_parameters=0,
         has_same_signature=False,
+        is_loaded_alike=False,
         control=None,
         control_reason="",
     )

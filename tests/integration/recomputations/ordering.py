@@ -46,6 +46,7 @@ MEASURED: Mapping[str, Any] = {
     "metrics": {"accuracy": {"recorded": 0.906, "recomputed": 0.906, "difference": 0.0}},
     "parameters": {"compared": 3, "differing_count": 0, "differing": {}},
     "signature": "same",
+    "loading": "same",
     "negative_control": {"result": "changed", "reason": "61 of 200 predictions are others."},
     "spread": None,
     "seconds": {"training": 4.2},

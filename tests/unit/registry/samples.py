@@ -251,6 +251,7 @@ def recomputation_measurements(**changes: Any) -> dict[str, Any]:
         "metrics": {"accuracy": {"recorded": 0.9, "recomputed": 0.9, "difference": 0.0}},
         "parameters": {"compared": 3, "differing_count": 0, "differing": {}},
         "signature": "same",
+        "loading": "same",
         "negative_control": {"result": "changed", "reason": "61 of 200 predictions are others."},
         **changes,
     }

@@ -208,6 +208,8 @@ def test_what_could_not_be_reproduced_is_told_with_its_reason() -> None:
         lambda one: one.pop("parameters"),
         lambda one: one.pop("artifacts"),
         lambda one: one.pop("signature"),
+        lambda one: one.pop("loading"),
+        lambda one: one.update(loading="fine"),
         lambda one: one.update(record_sha256="f" * 64),
         lambda one: one["artifacts"].update(differing_count=True),
         lambda one: one["artifacts"].update(differing_count=-1),
@@ -241,6 +243,22 @@ def test_a_metric_that_the_policy_names_must_have_been_measured() -> None:
     result = judge(tolerance=(MetricTolerance("auc", Fraction(1), "absolute"),))
     assert result.outcome is GateOutcome.INSUFFICIENT
     assert "auc" in result.reason
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda one: one.update(signature="changed"),
+        lambda one: one.update(loading="changed"),
+        # The recorder saw something that these measurements do not tell.
+        lambda one: one.update(verdict="diverged", reason="Something else."),
+    ],
+)
+def test_what_speaks_against_the_version_does_so_whatever_the_bounds(change: Change) -> None:
+    wide = (MetricTolerance("accuracy", Fraction(1), "absolute"),)
+    for changes in ({}, {"tolerance": wide}, {"negative_control": False}):
+        result = judge(changed(change), **changes)
+        assert (result.outcome, result.actual) == (GateOutcome.UNSATISFIED, "diverged")
 
 
 def test_nothing_compared_shows_nothing() -> None:
