@@ -88,7 +88,7 @@ class SmallTraining:
         return replace(self.order.capture, **changed)
 
 
-def commit_all(folder: Path) -> str:
+def commit_all(folder: Path, branch: str = "main") -> str:
     """Commit what lies in a working copy, push it, and return the commit."""
 
     def git(*arguments: str) -> str:
@@ -100,7 +100,7 @@ def commit_all(folder: Path) -> str:
 
     git("add", "--all")
     git("commit", "--quiet", "--message", "Training")
-    git("push", "--quiet", "origin", "HEAD:main")
+    git("push", "--quiet", "origin", f"HEAD:{branch}")
     return git("rev-parse", "HEAD")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -16,8 +17,9 @@ from lineage.recompute.limits import GIB, Limits
 from lineage.recompute.recomputing import recompute
 from lineage.recompute.sandbox import Sandbox
 from lineage.recompute.tools import Tools
-from muniment.datasets import Access, AllowedPlace
-from muniment.lineage_file import CapturedEnvironment, LineageFile, Package
+from muniment.datasets import Access, AllowedPlace, refer
+from muniment.lineage_file import CapturedEnvironment, Command, LineageFile, Package
+from tests.integration.datasets.dvc_repository import run
 from tests.integration.recompute.small_training import (
     CARRYING,
     LOCK,
@@ -105,6 +107,31 @@ def test_a_changed_byte_of_the_data_is_named_before_anything_runs(
         "not_reached",
     ]
     assert "training" not in found.measurements["seconds"]
+
+
+def test_data_that_dvc_tracks_is_found_by_what_the_commit_says(training: SmallTraining) -> None:
+    folder = training.repository.parent
+    store, copy = folder / "store", folder / "tracked"
+    run(folder, "git", "clone", "-q", "-b", "main", str(training.repository), str(copy))
+    run(copy, "dvc", "init", "-q")
+    run(copy, "dvc", "remote", "add", "-q", "--default", "store", str(store))
+    (copy / "data").mkdir()
+    shutil.copyfile(training.table, copy / "data" / "loans.csv")
+    run(copy, "dvc", "add", "-q", "data/loans.csv")
+    run(copy, "dvc", "push", "-q")
+    code = replace(training.order.capture.code, commit=commit_all(copy, branch="tracked"))
+    reference = refer(copy / "data" / "loans.csv")
+    assert (reference.kind, reference.weak_reason) == ("dvc", "")
+    command = Command(("python", "train.py", "--data", "data/loans.csv", "--seed", "7"))
+    capture = training.with_capture(code=code, command=command, datasets=(reference,))
+    shutil.rmtree(copy)  # nothing of the working copy is needed
+    found = training.recompute(capture=capture)
+    assert found.verdict is Verdict.IDENTICAL, found
+    [stored] = [path for path in store.rglob("*") if path.is_file()]
+    stored.chmod(0o644)
+    stored.write_bytes(stored.read_bytes().replace(b"3.7", b"3.8", 1))
+    changed = training.recompute(capture=capture)
+    assert (changed.verdict, changed.legs["data"].outcome) == (Verdict.NOT_REPRODUCIBLE, "failed")
 
 
 def test_another_commit_is_another_model(training: SmallTraining) -> None:
