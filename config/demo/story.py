@@ -74,18 +74,16 @@ class _Story:
         self._people = Credentials({}, {})
 
     def tell(self) -> Ending:
-        self._say("enrolling the keys in the log, adding the people of the demo")
-        self._stack.run_manage("enroll_keys", role="web")
-        self._stack.run_manage("registry", "connect", role="web")
-        # Watched from the start: what comes now is new, and nothing has to be adopted.
-        self._stack.run_manage("registry", "walk", role="web")
-        # People and what trains know nothing of each other, and both take a while.
+        # What trains knows nothing of the rest, and takes a while.
         with ThreadPoolExecutor(max_workers=1) as beside:
-            people = beside.submit(ensure_people, self._stack)
-            project = ensure_project(self._stack)
-            with self._progress.during("installing what the training's uv.lock names"):
-                ensure_environment(project)
-            self._people = people.result()
+            making = beside.submit(self._make_project)
+            self._say("enrolling the keys in the log, adding the people of the demo")
+            self._stack.run_manage("enroll_keys", role="web")
+            self._stack.run_manage("registry", "connect", role="web")
+            # Watched from the start: what comes now is new, and nothing has to be adopted.
+            self._stack.run_manage("registry", "walk", role="web")
+            self._people = ensure_people(self._stack)
+            project = making.result()
         # Before anything is trained: data that may be read are read when lineage is recorded.
         allow_places(self._stack, project)
         self._train(project)
@@ -111,6 +109,12 @@ class _Story:
             refusals=refusals,
             report=report,
         )
+
+    def _make_project(self) -> Project:
+        project = ensure_project(self._stack)
+        with self._progress.during("installing what the training's uv.lock names"):
+            ensure_environment(project)
+        return project
 
     def _train(self, project: Project) -> None:
         known = self._versions_in_mlflow()
