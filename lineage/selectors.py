@@ -6,6 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Final
 
+from django.db import connection
 from django.db.models import Q, QuerySet
 from django.db.models.expressions import RawSQL
 
@@ -89,7 +90,7 @@ def holding_nodes(nodes: Collection[int]) -> list[int]:
 def records_depending_on(
     nodes: Collection[int], *, role: str = "", superseded: bool = False
 ) -> QuerySet[LineageRecord]:
-    """Return the records of everything that was made from any of these artifacts, however deep.
+    """Find the records of everything that was made from any of these artifacts, however deep.
 
     A model that was tuned from another depends on what that one was made from; so does one that
     was trained on a file that another run wrote.
@@ -100,11 +101,7 @@ def records_depending_on(
         superseded: what records that were superseded say counts too.
     """
     roles = [role] if role else _INPUTS
-    sql = _DEPENDING.format(
-        current="" if superseded else _IS_CURRENT.format(record="used.record_id")
-    )
-    found = RawSQL(sql, (list(nodes), roles, _OUTPUTS, _INPUTS))  # noqa: S611 - no text of anybody's
-    return LineageRecord.objects.filter(id__in=found)
+    return _reached(_DEPENDING, "used", superseded, [list(nodes), roles, _OUTPUTS, _INPUTS])
 
 
 def records_behind(
@@ -116,13 +113,24 @@ def records_behind(
         records: ids.
         superseded: as in `records_depending_on`; the ones asked for count always.
     """
-    sql = _MADE_FROM.format(
-        current="" if superseded else _IS_CURRENT.format(record="made.record_id")
-    )
-    found = RawSQL(sql, (list(records), _INPUTS, _OUTPUTS))  # noqa: S611 - no text of anybody's
-    return LineageRecord.objects.filter(id__in=found)
+    return _reached(_MADE_FROM, "made", superseded, [list(records), _INPUTS, _OUTPUTS])
 
 
 def inputs_of(records: QuerySet[LineageRecord]) -> QuerySet[ArtifactEdge]:
     """Return what went into the trainings that records tell of."""
     return ArtifactEdge.objects.filter(record__in=records, role__in=_INPUTS).select_related("node")
+
+
+def _reached(
+    walk: str, edge: str, superseded: bool, parameters: list[list[Any]]
+) -> QuerySet[LineageRecord]:
+    """Walk the graph once; what is asked of its end finds the records by their ids.
+
+    A query that held the walk would walk again each time that it is asked, and be planned for as
+    many records as a walk might reach.
+    """
+    current = "" if superseded else _IS_CURRENT.format(record=f"{edge}.record_id")
+    with connection.cursor() as cursor:
+        cursor.execute(walk.format(current=current), parameters)
+        ids = [row[0] for row in cursor.fetchall()]
+    return LineageRecord.objects.filter(id__in=RawSQL("SELECT unnest(%s::uuid[])", (ids,)))

@@ -64,10 +64,12 @@ class Traced:
         nodes: empty where no record names such an artifact.
         kinds: of each node, by key.
         names: what records call each node, by key.
+        records: of all that was made from them, however deep.
     """
 
     text: str
     wanted: TraceFilter
+    records: QuerySet[LineageRecord]
     nodes: tuple[FoundNode, ...] = ()
     holding: tuple[int, ...] = ()
     kinds: Mapping[str, str] = field(default_factory=dict)
@@ -104,12 +106,13 @@ def trace(text: str, wanted: TraceFilter) -> Traced:
     except (NotSought, TooManyNodes) as error:
         raise TraceNotUnderstood(str(error)) from error
     ids = [node.id for node in nodes]
-    said = _said_of(ids)
+    said, holding = _said_of(ids), holding_nodes(ids)
     return Traced(
         text=text,
         wanted=wanted,
+        records=records_depending_on(holding, role=wanted.role, superseded=wanted.superseded),
         nodes=tuple(nodes),
-        holding=tuple(holding_nodes(ids)),
+        holding=tuple(holding),
         kinds={node.key: kind_of(node.key, [role for role, _ in said[node.id]]) for node in nodes},
         names={node.key: next((name for _, name in said[node.id] if name), "") for node in nodes},
     )
@@ -117,8 +120,7 @@ def trace(text: str, wanted: TraceFilter) -> Traced:
 
 def versions_depending_on(traced: Traced) -> QuerySet[ModelVersion]:
     """Return the versions that were made from what was looked for, however deep, by name."""
-    records = _records(traced)
-    versions = ModelVersion.objects.filter(uri__in=records.values("version_uri"))
+    versions = ModelVersion.objects.filter(uri__in=traced.records.values("version_uri"))
     holding = ModelAlias.objects.filter(version=OuterRef("pk"), alias__iexact=champion_alias())
     if traced.wanted.champions:
         versions = versions.filter(Exists(holding))
@@ -133,8 +135,7 @@ def explain(traced: Traced, versions: Sequence[ModelVersion]) -> list[Dependent]
     """Say of versions that depend on something how it came into each; four queries."""
     records = {
         record.version_uri: record
-        for record in _records(traced)
-        .filter(version_uri__in=[version.uri for version in versions])
+        for record in traced.records.filter(version_uri__in=[version.uri for version in versions])
         .select_related("entry__leaf")
         .defer("facts", "artifacts", "entry__envelope")
         .order_by("entry_id")
@@ -224,16 +225,10 @@ def made_from(version: ModelVersion) -> list[Ingredient]:
     return sorted(found, key=lambda one: (not one.is_own, places[one.role], one.key))
 
 
-def _records(traced: Traced) -> QuerySet[LineageRecord]:
-    return records_depending_on(
-        traced.holding, role=traced.wanted.role, superseded=traced.wanted.superseded
-    )
-
-
 def _makers(traced: Traced, nodes: set[int]) -> dict[int, set[object]]:
     """Return which records that depend on what was looked for made each of these artifacts."""
     made = ArtifactEdge.objects.filter(
-        node__in=nodes, role__in=[role.value for role in OUTPUTS], record__in=_records(traced)
+        node__in=nodes, role__in=[role.value for role in OUTPUTS], record__in=traced.records
     )
     found: dict[int, set[object]] = defaultdict(set)
     for node, record in made.values_list("node_id", "record_id"):

@@ -37,7 +37,7 @@ from tests.integration.web.world import (
 Enter = Callable[[str], Client]
 LOANAPP = sha256("loanapp")
 # Reading the token and its person included.
-FROZEN = 9
+FROZEN = 10
 
 
 def found(ask: Ask, of: str, **query: Any) -> list[str]:
