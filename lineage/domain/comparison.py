@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from lineage.domain.differences import (
     Outcome,
@@ -69,8 +69,7 @@ def compare(
 ) -> Comparison:
     """Compare what is there with what came out again. Never raises.
 
-    Law: it is symmetric in nothing but equality, and taking away what can be compared never makes
-    the verdict better.
+    Law: taking away what can be compared never makes the verdict better.
     """
     tolerance = tolerance or Tolerance()
     artifacts = compare_artifacts(recorded.files, recomputed.files)
@@ -101,6 +100,26 @@ def compare(
     )
     leg = "configuration" if parameters["differing_count"] else ""
     return Comparison(verdict, bounded(reason, 600), leg, measurements)
+
+
+def compare_all(
+    recorded: Outcome, recomputed: Sequence[Outcome], tolerance: Tolerance | None = None
+) -> Comparison:
+    """Compare with every retraining, and return the comparison that came out worst.
+
+    Args:
+        recomputed: at least one: nobody trains until one of them happens to fit.
+    """
+    found = [compare(recorded, outcome, tolerance) for outcome in recomputed]
+    return min(found, key=lambda one: _FROM_WORST.index(one.verdict))
+
+
+_FROM_WORST: Final = (
+    Verdict.NOT_REPRODUCIBLE,
+    Verdict.DIVERGED,
+    Verdict.WITHIN_TOLERANCE,
+    Verdict.IDENTICAL,
+)
 
 
 def _judge(
@@ -143,7 +162,7 @@ def _other_call(parameters: Mapping[str, Any]) -> str:
 def _other_model(signature: str, loading: str) -> str:
     if signature == "changed":
         return "The model takes or gives other columns than it did."
-    return "The model is loaded in another way than it was." if loading == "changed" else ""
+    return "The MLmodel file says something else than it did." if loading == "changed" else ""
 
 
 def _other_predictions(predictions: Mapping[str, Any] | None) -> str:

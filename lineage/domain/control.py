@@ -16,6 +16,8 @@ from lineage.domain.comparison import Comparison, Verdict, compare
 from lineage.domain.differences import Outcome, Tolerance
 
 MAX_REPEATS: Final = 10
+# Labels that are permuted change more than a prediction here and there.
+_LEAST_SHARE: Final = 0.05
 
 
 class ControlResult(StrEnum):
@@ -52,12 +54,18 @@ def judge_control(recomputed: Outcome, permuted: Outcome) -> Control:
     """
     found = compare(recomputed, permuted, Tolerance())
     artifacts, predictions = found.measurements["artifacts"], found.measurements["predictions"]
-    if predictions is not None and permuted.predictions is not None:
+    if recomputed.predictions and permuted.predictions and predictions is not None:
         if predictions["within_tolerance"]:
             return Control(
                 ControlResult.SAME,
                 f"With permuted labels the model gives the same predictions on "
                 f"{predictions['rows']:,} rows: its output does not depend on the data.",
+            )
+        if predictions["rows_differing"] < _LEAST_SHARE * predictions["rows"]:
+            return Control(
+                ControlResult.NOT_POSSIBLE,
+                f"With permuted labels only {predictions['rows_differing']:,} of "
+                f"{predictions['rows']:,} predictions are others, which shows nothing.",
             )
         return Control(
             ControlResult.CHANGED,

@@ -77,9 +77,11 @@ def compare_predictions(
     recorded: Outcome, recomputed: Outcome, tolerance: Tolerance
 ) -> dict[str, Any] | None:
     ours, theirs = recorded.predictions, recomputed.predictions
+    if not ours and not theirs:
+        return None
     if not ours or not theirs:
-        # The one that is there answers and the new one does not: that is a difference.
-        return None if not ours else _unlike(len(next(iter(ours.values()))))
+        # One of the two answers and the other one does not: that is a difference.
+        return _unlike(len(next(iter((ours or theirs or {}).values()))))
     rows = len(next(iter(ours.values())))
     if ours.keys() != theirs.keys() or any(
         len(ours[name]) != rows or len(theirs[name]) != rows for name in ours

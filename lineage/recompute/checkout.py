@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shutil
-import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,7 +11,8 @@ from typing import Final
 
 from lineage.domain.remotes import Remote, RemoteRefused, allowed_remote
 from lineage.recompute.errors import RecomputeError
-from lineage.recompute.limits import GIB
+from lineage.recompute.limits import GIB, MIB
+from lineage.recompute.programs import Done, run_program
 from lineage.recompute.sandbox import printable
 
 _COMMIT: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}", re.ASCII)
@@ -21,6 +21,7 @@ _LOCAL_SECONDS: Final = 120
 MAX_PACK_BYTES: Final = 4 * GIB
 MAX_TREE_BYTES: Final = 4 * GIB
 MAX_TREE_FILES: Final = 100_000
+_MAX_LISTING: Final = 64 * MIB
 _DEEPEST: Final = 50
 # All that git is told: neither the system's settings nor the user's, and nothing that runs a
 # program, asks anybody, or leads to another address.
@@ -165,37 +166,42 @@ class _Git:
         """Return what git says.
 
         Raises:
-            RecomputeError: ``code.broken``: it failed.
+            RecomputeError: ``code.broken``: it failed; ``code.too_large``: it says too much.
         """
         done = self._run(arguments)
-        if isinstance(done, str):
-            raise _error("broken", f"The code cannot be checked out: {done}")
-        return done.stdout.decode("utf-8", errors="surrogateescape")
+        if done.exit_status != 0:
+            code = "too_large" if done.was_too_large else "broken"
+            raise _error(code, f"The code cannot be checked out: {_why(done, arguments)}")
+        return done.output.decode("utf-8", errors="surrogateescape")
 
     def attempt(self, *arguments: str) -> str | None:
         """Return None where git succeeds, else why it did not."""
         done = self._run(arguments)
-        return done if isinstance(done, str) else None
+        return None if done.exit_status == 0 else _why(done, arguments)
 
-    def _run(self, arguments: Sequence[str]) -> subprocess.CompletedProcess[bytes] | str:
-        seconds = _FETCH_SECONDS if arguments[0] == "fetch" else _LOCAL_SECONDS
+    def _run(self, arguments: Sequence[str]) -> Done:
         place = () if arguments[0] == "init" else ("-C", str(self._repository))
-        try:
-            done = subprocess.run(
-                ["prlimit", f"--fsize={MAX_PACK_BYTES}", "--core=0", "git", *place, *arguments],
-                env=self._environment,
-                cwd="/",
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                timeout=seconds,
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
-            return f"git did not come to an end within {seconds} seconds"
-        if done.returncode == 0:
-            return done
-        said = [line for line in printable(done.stderr).splitlines() if line.strip()]
-        return (said[0] if said else f"git ended with status {done.returncode}")[:300]
+        return run_program(
+            ["git", *place, *arguments],
+            environment=self._environment,
+            folder=Path("/"),
+            seconds=_seconds(arguments),
+            # A tree of a few bytes may stand for a listing without end.
+            file_bytes=_MAX_LISTING if arguments[0] == "ls-tree" else MAX_PACK_BYTES,
+        )
+
+
+def _seconds(arguments: Sequence[str]) -> int:
+    return _FETCH_SECONDS if arguments[0] == "fetch" else _LOCAL_SECONDS
+
+
+def _why(done: Done, arguments: Sequence[str]) -> str:
+    if done.exit_status is None:
+        return f"git did not come to an end within {_seconds(arguments)} seconds"
+    if done.was_too_large:
+        return "it holds more files, or larger ones, than may be"
+    said = [line for line in printable(done.errors).splitlines() if line.strip()]
+    return (said[0] if said else f"git ended with status {done.exit_status}")[:300]
 
 
 def _format(commit: str) -> tuple[str, ...]:

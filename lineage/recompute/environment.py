@@ -23,11 +23,14 @@ from typing import Final
 from lineage.domain.lock import LockInvalid, Pin, parse_lock
 from lineage.errors import LineageError
 from lineage.recompute.errors import RecomputeError
+from lineage.recompute.limits import GIB
+from lineage.recompute.programs import Done, run_program
 from muniment.attest.digest import canonical_json
 from muniment.installed import normalised_name, tree_sha256_of
 from muniment.lineage_file import LineageFile
 
 BUILD_SECONDS: Final = 1800
+_MAX_FILE_BYTES: Final = 8 * GIB
 # How to reach the index, and nothing else of the worker's environment.
 _PASSED: Final = (
     *("PATH", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR"),
@@ -133,8 +136,8 @@ def _interpreter(capture: LineageFile) -> _Interpreter:
     # The version that it was, where it is here; else another of the same minor version.
     for version in dict.fromkeys((wanted, ".".join(wanted.split(".")[:2]))):
         found = _uv(["python", "find", "--system", version], {})
-        if found.returncode == 0:
-            path = Path(os.path.realpath(found.stdout.strip()))
+        if found.exit_status == 0:
+            path = Path(os.path.realpath(found.output.decode().strip()))
             said = subprocess.run(
                 [path, "-I", "-c", "import platform; print(platform.python_version())"],
                 capture_output=True,
@@ -155,8 +158,8 @@ def _build(folder: Path, pins: Sequence[Pin], base: _Interpreter, packages: Pack
     try:
         target = building / "environment"
         made = _uv(["venv", "--relocatable", "--python", str(base.path), str(target)], {})
-        if made.returncode != 0:
-            raise _error("venv", f"The environment cannot be made: {_last(made.stderr)}")
+        if made.exit_status != 0:
+            raise _error("venv", f"The environment cannot be made: {_last(made.errors)}")
         _install(target, pins, packages)
         _compile(target, folder, base)
         _make_read_only(target)
@@ -179,15 +182,16 @@ def _install(target: Path, pins: Sequence[Pin], packages: PackageSource) -> None
         *(["--require-hashes"] if all(pin.hashes for pin in pins) else []),
     ]
     done = _uv(arguments, {"UV_CACHE_DIR": str(packages.cache)})
-    if done.returncode == 0:
+    if done.exit_status == 0:
         return
-    if _UNREACHABLE.search(done.stderr):
+    said = done.errors.decode("utf-8", errors="replace")
+    if _UNREACHABLE.search(said):
         raise PackageIndexUnavailable("The package index does not answer. It is tried again.")
-    blamed = _blamed(done.stderr, pins)
+    blamed = _blamed(said, pins)
     named = (
         f"{blamed.name} {blamed.version} cannot be installed" if blamed else "It cannot be built"
     )
-    raise _error("package", f"{named}: {_last(done.stderr)}")
+    raise _error("package", f"{named}: {_last(done.errors)}")
 
 
 def _compile(target: Path, folder: Path, base: _Interpreter) -> None:
@@ -221,24 +225,20 @@ def _require_trees(folder: Path, wanted: Mapping[str, str]) -> None:
             )
 
 
-def _uv(arguments: Sequence[str], more: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+def _uv(arguments: Sequence[str], more: Mapping[str, str]) -> Done:
     from uv import find_uv_bin
 
     with tempfile.TemporaryDirectory(prefix="muniment-uv-") as home:
-        try:
-            return subprocess.run(
-                [find_uv_bin(), "--no-config", "--no-python-downloads", *arguments],
-                cwd=home,
-                env=_environment({"HOME": home, "UV_NO_PROGRESS": "1", **more}),
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                errors="replace",
-                check=False,
-                timeout=BUILD_SECONDS,
-            )
-        except subprocess.TimeoutExpired as error:
-            raise PackageIndexUnavailable("Installing took more than half an hour.") from error
+        done = run_program(
+            [find_uv_bin(), "--no-config", "--no-python-downloads", *arguments],
+            environment=_environment({"HOME": home, "UV_NO_PROGRESS": "1", **more}),
+            folder=Path(home),
+            seconds=BUILD_SECONDS,
+            file_bytes=_MAX_FILE_BYTES,
+        )
+    if done.exit_status is None:
+        raise PackageIndexUnavailable("Installing took more than half an hour.")
+    return done
 
 
 def _environment(more: Mapping[str, str]) -> dict[str, str]:
@@ -252,8 +252,9 @@ def _blamed(said: str, pins: Sequence[Pin]) -> Pin | None:
     return next(iter([*exact, *named]), None)
 
 
-def _last(said: str) -> str:
+def _last(errors: bytes) -> str:
     """Return what an installer said, in one line, without what it draws around it."""
+    said = errors.decode("utf-8", errors="replace")
     words = re.sub(r"[×╰─▶│├]|hint:|error:", " ", said).split()
     return " ".join(words)[:400] or "it did not say why."
 

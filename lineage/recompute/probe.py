@@ -24,6 +24,7 @@ _SUFFIXES: Final = (".csv", ".tsv", ".parquet")
 # What the model did not learn from is asked first.
 _ORDER_OF_ROLES: Final = ("evaluation", "validation", "training")
 _MOST_TRIED: Final = 5
+_LEAST_ROWS: Final = 30
 # Any will do; a fixed one makes the control itself repeatable.
 _SEED: Final = 1
 _MAX_PROBE_BYTES: Final = 256 * 1024 * 1024
@@ -61,21 +62,49 @@ class TableReader:
     def make_probe(
         self, datasets: Sequence[Fetched], signature: Signature, work: Path
     ) -> Probe | None:
-        """Return up to 1,000 rows of the model's inputs; None where no table has them all."""
+        """Return rows of the model's inputs: up to 1,000 of a table of each role.
+
+        Of every role, because whoever trained chose what is called evaluation. None where fewer
+        than 30 rows are found: so few show nothing.
+        """
         if not signature.inputs:
             return None
-        for number, (fetched, table) in enumerate(_tables(datasets)[:_MOST_TRIED]):
-            folder = work / f"probe-{number}"
-            folder.mkdir(parents=True)
-            copied = f"table{table.suffix.lower()}"
-            shutil.copyfile(table, folder / copied)
-            said = self._run(folder, "probe", copied, signature, str(WORK / _PROBE))
-            if said is not None and said.get("rows"):
-                probe = work / _PROBE
-                content = read_small(folder, PurePosixPath(_PROBE), at_most_bytes=_MAX_PROBE_BYTES)
-                probe.write_bytes(content)
-                return Probe(probe, hashlib.sha256(content).hexdigest(), fetched.reference.name)
-        return None
+        columns: list[dict[str, Any]] = []
+        names: list[str] = []
+        for role in _ORDER_OF_ROLES:
+            for number, (fetched, table) in enumerate(_tables(datasets, role)[:_MOST_TRIED]):
+                found = self._rows_of(table, signature, work / f"probe-{role}-{number}")
+                if found is None:
+                    continue
+                for column, more in zip(columns, found, strict=False):
+                    column["values"] += more["values"]
+                columns = columns or found
+                names.append(fetched.reference.name)
+                break
+        if not columns or len(columns[0]["values"]) < _LEAST_ROWS:
+            return None
+        content = json.dumps(columns, sort_keys=True).encode()
+        probe = work / _PROBE
+        probe.write_bytes(content)
+        return Probe(probe, hashlib.sha256(content).hexdigest(), ", ".join(names))
+
+    def _rows_of(
+        self, table: Path, signature: Signature, folder: Path
+    ) -> list[dict[str, Any]] | None:
+        """Return the columns of a table that the model takes; None where it lacks one."""
+        folder.mkdir(parents=True)
+        copied = f"table{table.suffix.lower()}"
+        shutil.copyfile(table, folder / copied)
+        said = self._run(folder, "probe", copied, signature, str(WORK / _PROBE))
+        if said is None or not said.get("rows"):
+            return None
+        content = read_small(folder, PurePosixPath(_PROBE), at_most_bytes=_MAX_PROBE_BYTES)
+        found = json.loads(content)
+        # A table is hostile, and so is what reads it by now.
+        expected = [one["name"] for one in signature.inputs]
+        if not isinstance(found, list) or [one.get("name") for one in found] != expected:
+            return None
+        return found
 
     def permute(
         self, datasets: Sequence[Fetched], signature: Signature, work: Path
@@ -137,14 +166,13 @@ class TableReader:
         return said if isinstance(said, dict) else None
 
 
-def _tables(datasets: Sequence[Fetched]) -> list[tuple[Fetched, Path]]:
+def _tables(datasets: Sequence[Fetched], role: str) -> list[tuple[Fetched, Path]]:
     found = []
-    for role in _ORDER_OF_ROLES:
-        for fetched in (one for one in datasets if one.reference.role == role):
-            paths = sorted(fetched.path.rglob("*")) if fetched.path.is_dir() else [fetched.path]
-            found += [
-                (fetched, path)
-                for path in paths
-                if path.suffix.lower() in _SUFFIXES and path.is_file() and not path.is_symlink()
-            ]
+    for fetched in (one for one in datasets if one.reference.role == role):
+        paths = sorted(fetched.path.rglob("*")) if fetched.path.is_dir() else [fetched.path]
+        found += [
+            (fetched, path)
+            for path in paths
+            if path.suffix.lower() in _SUFFIXES and path.is_file() and not path.is_symlink()
+        ]
     return found

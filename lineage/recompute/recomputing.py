@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from lineage.domain.comparison import Basis, Comparison, Verdict, compare
+from lineage.domain.comparison import Basis, Comparison, Verdict, compare_all
 from lineage.domain.control import conclude, measure_spread
 from lineage.recompute.collecting import remove_folder
 from lineage.recompute.errors import RecomputationCancelled, RecomputeError
@@ -107,13 +107,13 @@ class _Recomputation:
             there = Trial.of_model(order.recorded, version)
             signature, probe = read_signature(version), None
             outcomes = [trial.outcome for trial in trials]
-            found = compare(there.outcome, outcomes[0], order.tolerance)
+            found = compare_all(there.outcome, outcomes, order.tolerance)
             # Loading models takes long: they are asked where that can still change something.
             if order.negative_control or not _is_settled(found):
                 probe = laboratory.make_probe(datasets, signature)
             if not _is_settled(found):
                 recorded, *outcomes = laboratory.ask([there, *trials], probe, environment)
-                found = compare(recorded, outcomes[0], order.tolerance)
+                found = compare_all(recorded, outcomes, order.tolerance)
         control = None
         if order.negative_control:
             with self._step(Step.CONTROL):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,13 +14,21 @@ _MAX_BYTES: Final = 1024 * 1024
 _MAX_COLUMNS: Final = 10_000
 
 
+# What MLflow writes anew at every training: the run, a time, a place, a size.
+_VOLATILE: Final = frozenset(
+    {"run_id", "model_id", "model_uuid", "utc_time_created", "artifact_path", "model_size_bytes"}
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """What a model takes and gives.
+    """What a model takes and gives, and all else that its ``MLmodel`` says.
 
     Attributes:
         canonical: inputs, outputs and parameters as sorted JSON; empty where there is none.
-        loading: how each flavour is loaded, as sorted JSON; empty where nothing says it.
+        loading: everything else but what is new at every training, as sorted JSON: a model may
+            keep in it what it predicts by. Of a file that cannot be read, its digest; empty where
+            there is no file.
         inputs: its input columns, ``{"name", "type"}`` each, in order; empty where it takes no
             named columns.
     """
@@ -29,39 +38,42 @@ class Signature:
     inputs: tuple[dict[str, str], ...] = ()
 
 
+class _PlainLoader(yaml.SafeLoader):
+    """Reads YAML without aliases: a few bytes of those stand for more than any memory holds."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.events.AliasEvent):
+            raise yaml.YAMLError("an alias")
+        return super().compose_node(parent, index)
+
+
 def read_signature(folder: Path) -> Signature:
-    """Read the signature of the model in a folder. Never raises: what cannot be read is none."""
+    """Read what the model in a folder says of itself. Never raises."""
     try:
-        with (folder / "MLmodel").open("rb") as file:
-            content = file.read(_MAX_BYTES + 1)
-        if len(content) > _MAX_BYTES:
-            return Signature()
-        said = yaml.safe_load(content)
-        loading = (
-            json.dumps(said["flavors"], sort_keys=True, default=str) if said.get("flavors") else ""
-        )
-        parts = (
-            {
-                name: None
-                if said["signature"].get(name) is None
-                else json.loads(said["signature"][name])
-                for name in ("inputs", "outputs", "params")
-            }
-            if said.get("signature")
-            else {}
-        )
-    except (
-        OSError,
-        ValueError,
-        TypeError,
-        KeyError,
-        AttributeError,
-        RecursionError,
-        yaml.YAMLError,
-    ):
+        content = (folder / "MLmodel").read_bytes()
+    except OSError:
         return Signature()
-    if not parts:
+    try:
+        return _read(content)
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError, yaml.YAMLError):
+        return Signature(loading=f"sha256:{hashlib.sha256(content).hexdigest()}")
+
+
+def _read(content: bytes) -> Signature:
+    if len(content) > _MAX_BYTES:
+        raise ValueError("too large")
+    said = yaml.load(content, _PlainLoader)  # noqa: S506 # a safe loader
+    if not isinstance(said, dict):
+        raise TypeError("no mapping")
+    stated = said.pop("signature", None) or {}
+    rest = {name: value for name, value in said.items() if name not in _VOLATILE}
+    loading = json.dumps(rest, sort_keys=True, default=str)
+    if not stated:
         return Signature(loading=loading)
+    parts = {
+        name: None if stated.get(name) is None else json.loads(stated[name])
+        for name in ("inputs", "outputs", "params")
+    }
     return Signature(json.dumps(parts, sort_keys=True), loading, _columns(parts["inputs"]))
 
 

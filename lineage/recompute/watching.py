@@ -12,7 +12,8 @@ from lineage.recompute.limits import MIB, Limits, Why
 
 _PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 _DEEPEST: Final = 100
-# What the host keeps for itself: files that were deleted and are open show nowhere else.
+# What the host keeps for itself, of its disk and of its memory: files that were deleted and are
+# open, and memory that no process has mapped, show nowhere else.
 _RESERVE_BYTES: Final = 256 * MIB
 _MEMORY_SECONDS: Final = 0.1
 _FOLDER_SECONDS: Final = 0.5
@@ -41,6 +42,8 @@ class Watch:
             return Why.OUT_OF_TIME
         if self._first is not None and now >= self._memory_at:
             if resident_bytes(self._first, more_than=self._limits.memory_bytes):
+                return Why.OUT_OF_MEMORY
+            if available_bytes() < _RESERVE_BYTES:
                 return Why.OUT_OF_MEMORY
             self._memory_at = time.monotonic() + max(_MEMORY_SECONDS, 5 * (time.monotonic() - now))
         now = time.monotonic()
@@ -94,6 +97,14 @@ def resident_bytes(first: int, *, more_than: int) -> int:
         return 0
     exact = sum(_proportional(process, pages.get(process, 0)) for process in tree)
     return exact if exact > more_than else 0
+
+
+def available_bytes() -> int:
+    """Return the memory that this machine can still give without swapping."""
+    for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
+        if line.startswith("MemAvailable:"):
+            return 1024 * int(line.split()[1])
+    return 0  # a kernel that does not say it gives no memory to hostile code
 
 
 def _proportional(process: int, pages: int) -> int:

@@ -6,6 +6,8 @@ address: what a hostile log points to is opened no otherwise than every other fi
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 import tempfile
 from collections.abc import Iterator
@@ -15,12 +17,15 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote
 
+from muniment.attest.digest import canonical_json
 from muniment.attest.files import require_name
 from muniment.attest.tree import HashedFile
 from muniment.datasets.errors import DatasetMissing, DatasetRefused
 from muniment.datasets.sources import Budget, Source, dataset_errors, take_all
 
 LOG: Final = "_delta_log"
+MEANING: Final = f"{LOG}/meaning.json"
+_DELETION_VECTOR: Final = re.compile(rb'"deletionVector"\s*:\s*\{')
 MAX_LOG_BYTES: Final = 4 * 1024**3
 # What changes the rows of a file without changing the file.
 _UNREAD_FEATURES: Final = frozenset({"deletionVectors"})
@@ -33,11 +38,14 @@ class Snapshot:
 
     Attributes:
         files: names relative to the table's folder, as the disk or store spells them.
+        meaning: what the log says of the rows beside the files' bytes, as canonical JSON: schema,
+            partition columns, settings, and each file's partition values.
         log: a folder with the part of the table's log that says so; gone with the context.
     """
 
     version: int
     files: tuple[str, ...]
+    meaning: bytes
     log: Path
 
 
@@ -66,20 +74,26 @@ def open_snapshot(log: Source, version: int | None) -> Iterator[Snapshot]:
         copy = Path(folder) / LOG
         copy.mkdir()
         take_all(log, wanted, Budget(MAX_LOG_BYTES), into=copy)
-        yield Snapshot(version, _files(folder, version), copy)
+        _refuse_deletion_vectors(copy)
+        files, meaning = _read(folder, version)
+        yield Snapshot(version, files, meaning, copy)
 
 
 def take_snapshot(
     table: Source, snapshot: Snapshot, budget: Budget, into: Path | None
 ) -> dict[str, HashedFile]:
-    """Take the files of a version.
+    """Take the files of a version, and beside them what its log says of their rows.
+
+    That has the name `MEANING`, so that no rewritten log gives other rows under the same digest.
 
     Raises:
         DatasetMissing: one is gone, as after a vacuum.
         DatasetError: as `take_all`.
     """
     try:
-        return take_all(table, {name: name for name in snapshot.files}, budget, into=into)
+        taken = take_all(table, {name: name for name in snapshot.files}, budget, into=into)
+        meaning = hashlib.sha256(snapshot.meaning).hexdigest()
+        return {**taken, MEANING: HashedFile(meaning, 0)}
     except DatasetMissing as error:
         raise DatasetMissing(
             f"version {snapshot.version} of the Delta table is no longer whole, as after a "
@@ -88,21 +102,44 @@ def take_snapshot(
         ) from error
 
 
-def _files(folder: str, version: int) -> tuple[str, ...]:
+def _read(folder: str, version: int) -> tuple[tuple[str, ...], bytes]:
     table = _open_table(folder, version)
     features = set(table.protocol().reader_features or ()) & _UNREAD_FEATURES
     if features:
-        raise DatasetRefused(
-            f"the Delta table uses {', '.join(sorted(features))}: its rows are not those of its "
-            "files alone",
-            code="dataset.delta_feature",
-        )
+        raise _unread(", ".join(sorted(features)))
     actions = table.get_add_actions(flatten=True)
-    files = tuple(sorted(unquote(path) for path in actions.column("path").to_pylist()))
+    columns = [name for name in actions.schema.names if name.startswith("partition.")]
+    partitions = [actions.column(name).to_pylist() for name in columns]
+    paths = [unquote(path) for path in actions.column("path").to_pylist()]
     with dataset_errors():
-        for name in files:
+        for name in paths:
             require_name(name)
-    return files
+    values = {
+        path: dict(zip(columns, map(str, row), strict=True))
+        for path, *row in zip(paths, *partitions, strict=True)
+    }
+    metadata = table.metadata()
+    meaning = {
+        "schema": json.loads(table.schema().to_json()),
+        "partition_columns": list(metadata.partition_columns),
+        "configuration": dict(metadata.configuration),
+        "partition_values": values,
+    }
+    return tuple(sorted(paths)), canonical_json(meaning)
+
+
+def _refuse_deletion_vectors(log: Path) -> None:
+    """Refuse them also where the log does not announce them."""
+    for entry in sorted(log.glob("*.json")):
+        if _DELETION_VECTOR.search(entry.read_bytes()):
+            raise _unread("deletionVectors")
+
+
+def _unread(features: str) -> DatasetRefused:
+    return DatasetRefused(
+        f"the Delta table uses {features}: its rows are not those of its files alone",
+        code="dataset.delta_feature",
+    )
 
 
 def _open_table(folder: str, version: int) -> Any:

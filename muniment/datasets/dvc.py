@@ -71,7 +71,10 @@ def resolve_at_commit(checkout: Path, path: str) -> Tracked | None:
         return None
     with LocalSource(str(checkout)) as repository:
         for pointer, out, base in _outs_near(repository, checkout, path):
-            tracked = os.path.normpath(f"{base}/{out.get('path', '')}".lstrip("/"))
+            named = out.get("path")
+            if not isinstance(named, str):
+                raise DatasetRefused(f"{pointer} names no path", code="dataset.dvc_file")
+            tracked = os.path.normpath(f"{base}/{named}".lstrip("/"))
             if path != tracked and not path.startswith(f"{tracked}/"):
                 continue
             md5 = _md5_of(out, pointer)

@@ -14,7 +14,7 @@ MAX_URI: Final = 4_000
 _OTHER_NAMES: Final = {"s3a": "s3", "gcs": "gs"}
 _WEB: Final = ("https", "http")
 # A server may take these for what they stand for before it looks for a file, or after.
-_HIDDEN: Final = re.compile(r"%(2e|2f|5c|00)", re.ASCII | re.IGNORECASE)
+_HIDDEN: Final = re.compile(r"%(2e|2f|5c|00|25)|;", re.ASCII | re.IGNORECASE)
 _UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f\\]|^\s|\s$")
 
 
@@ -89,7 +89,8 @@ def parse_location(uri: str) -> Location:
         authority = _web_host(authority)
         if "?" in path or "#" in path or _HIDDEN.search(path):
             raise DatasetRefused(
-                "a web address has no query, no fragment and no escaped dots or slashes",
+                "a web address has no query, no fragment, no semicolon, and no escaped dots, "
+                "slashes or percent signs",
                 code="dataset.address",
             )
     return _location(scheme, authority, f"/{path}".rstrip("/"))

@@ -139,6 +139,10 @@ def require_status(status: int, address: str) -> None:
         raise DatasetUnreachable(f"{address}: the server answered {status}")
 
 
+# All that is given out of IPv6 (RFC 4291, 2.4); the rest leads into somebody's own network.
+_GLOBAL_UNICAST: Final = ipaddress.ip_network("2000::/3")
+
+
 def require_public(address: str, place: AllowedPlace) -> None:
     """Refuse an IP address that is nobody's on the internet, unless the place is meant to have one.
 
@@ -159,7 +163,10 @@ def require_public(address: str, place: AllowedPlace) -> None:
     is_ours = inner.is_private and not inner.is_link_local and not inner.is_unspecified
     if is_ours and place.options.get("private_network") == "yes":
         return
-    if not inner.is_global or inner.is_multicast or inner.is_link_local:
+    is_elsewhere = isinstance(inner, ipaddress.IPv6Address) and (
+        inner not in _GLOBAL_UNICAST or inner.teredo is not None
+    )
+    if not inner.is_global or inner.is_multicast or inner.is_link_local or is_elsewhere:
         raise DatasetRefused(
             f"{named} has the address {found}, which is none on the internet; a place with the "
             "option private_network=yes may have one",

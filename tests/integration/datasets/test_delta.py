@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from collections.abc import Callable
@@ -23,6 +24,8 @@ from muniment.datasets import (
     fetch_dataset,
     refer,
 )
+from muniment.datasets.delta import LOG, MEANING, open_snapshot
+from muniment.datasets.opening import open_here
 from tests.integration.datasets.references import fetched, pointing
 
 ROWS = pa.table({"loan": [1, 2, 3], "state": ["MA", "NH", "New York"]})
@@ -65,8 +68,10 @@ def test_each_version_has_its_own_files_and_is_opened_again_as_it_was(
     assert reference.is_pinned
     assert (reference.kind, reference.details["version"]) == ("delta", str(version))
     files = [Path(uri) for uri in DeltaTable(table, version).file_uris()]
+    with open_here(str(table / LOG)) as log, open_snapshot(log, version) as snapshot:
+        meaning = hashlib.sha256(snapshot.meaning).hexdigest()
     assert reference.digest == dir_hash_of(
-        {str(path.relative_to(table)): sha256_file(path).hex for path in files}
+        {str(path.relative_to(table)): sha256_file(path).hex for path in files} | {MEANING: meaning}
     )
     assert reference.size_bytes == sum(path.stat().st_size for path in files)
     path = fetched(reference, tmp_path / "to", access)
@@ -102,6 +107,35 @@ def test_a_changed_file_of_the_snapshot_is_found(
     with pytest.raises(DatasetChanged, match="its bytes were changed since"):
         fetch_dataset(reference, tmp_path, access, checkout=None)
     assert not (tmp_path / "loans").exists()
+
+
+def test_a_log_that_gives_the_same_files_other_rows_is_found(table: Path, access: Access) -> None:
+    reference = refer(table, version=0)
+
+    def swap(action: dict[str, Any]) -> None:
+        values = action.get("add", {}).get("partitionValues")
+        if values:
+            values["state"] = {"MA": "NH", "NH": "MA"}.get(values["state"], values["state"])
+
+    rewrite_log(table, swap)
+    assert DeltaTable(table).to_pyarrow_table().num_rows == 3  # a table like any other
+    assert digest_dataset(reference, access) != reference.digest
+    with pytest.raises(DatasetChanged):
+        fetch_dataset(reference, table.parent / "to", access, checkout=None)
+
+
+def test_a_deletion_vector_that_the_log_does_not_announce_is_refused(
+    table: Path, access: Access
+) -> None:
+    reference = refer(table, version=0)
+
+    def hide(action: dict[str, Any]) -> None:
+        if "add" in action:
+            action["add"]["deletionVector"] = {"storageType": "i", "cardinality": 1}
+
+    rewrite_log(table, hide)
+    with pytest.raises(DatasetRefused, match="deletionVectors"):
+        digest_dataset(reference, access)
 
 
 def test_a_file_taken_out_of_the_log_is_found(table: Path, access: Access) -> None:

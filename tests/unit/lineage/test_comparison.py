@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lineage.domain.comparison import Basis, Verdict, compare
+from lineage.domain.comparison import Basis, Verdict, compare, compare_all
 from lineage.domain.control import (
     ControlResult,
     conclude,
@@ -80,6 +80,18 @@ def test_other_predictions_diverge(predictions: object, said: str) -> None:
     assert said in found.reason
 
 
+def test_a_version_that_does_not_answer_is_not_judged_by_its_metrics_alone() -> None:
+    silent = replace(THERE, predictions=None)
+    found = compare(silent, replace(THERE, files=OTHER_BYTES))
+    assert found.verdict is Verdict.DIVERGED
+
+
+def test_of_several_retrainings_the_worst_counts() -> None:
+    other = replace(THERE, files=OTHER_BYTES, metrics={"accuracy": 0.5, "impact_ratio": 0.9})
+    assert compare_all(THERE, [THERE, THERE]).verdict is Verdict.IDENTICAL
+    assert compare_all(THERE, [THERE, other, THERE]).verdict is Verdict.DIVERGED
+
+
 def test_a_metric_that_is_off_diverges_even_where_the_bytes_are_the_same() -> None:
     found = compare(replace(THERE, metrics={"accuracy": 0.94}), THERE)
     assert found.verdict is Verdict.DIVERGED
@@ -124,7 +136,7 @@ def test_a_model_that_is_loaded_another_way_diverges() -> None:
     found = compare(replace(THERE, loading="a"), replace(THERE, loading="b"))
     assert (found.verdict, found.reason) == (
         Verdict.DIVERGED,
-        "The model is loaded in another way than it was.",
+        "The MLmodel file says something else than it did.",
     )
 
 
@@ -202,6 +214,18 @@ def test_another_model_on_permuted_labels_is_as_it_should_be() -> None:
         predictions={"prediction": [0, 0, 1], "score": [0.1, 0.1, 0.8]},
     )
     assert judge_control(THERE, other).result is ControlResult.CHANGED
+
+
+def test_a_prediction_here_and_there_is_no_dependence_on_the_labels() -> None:
+    many = replace(THERE, predictions={"prediction": [0.5] * 40})
+    other = replace(THERE, files=OTHER_BYTES, predictions={"prediction": [0.5] * 39 + [0.9]})
+    assert judge_control(many, other).result is ControlResult.NOT_POSSIBLE
+
+
+def test_a_model_that_was_not_asked_shows_nothing_in_the_control() -> None:
+    silent = replace(THERE, predictions=None)
+    found = judge_control(silent, replace(THERE, files=OTHER_BYTES))
+    assert found.result is ControlResult.NOT_POSSIBLE
 
 
 def test_files_that_differ_show_nothing_alone() -> None:

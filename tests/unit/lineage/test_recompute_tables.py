@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 from pathlib import Path
 
@@ -112,7 +113,19 @@ def test_a_signature_is_read_with_its_input_columns(tmp_path: Path) -> None:
     signature = read_signature(tmp_path)
     assert signature.inputs == ({"name": "income", "type": "double"},)
     assert '"outputs"' in signature.canonical
-    assert signature.loading == '{"python_function": {"loader_module": "mlflow.sklearn"}}'
+    assert (
+        signature.loading == '{"flavors": {"python_function": {"loader_module": "mlflow.sklearn"}}}'
+    )
+
+
+def test_what_a_model_keeps_in_its_description_is_compared(tmp_path: Path) -> None:
+    said = "run_id: a1\nutc_time_created: '2026-11-25'\nmetadata:\n  threshold: 0.5\n"
+    (tmp_path / "MLmodel").write_text(said, encoding="utf-8")
+    before = read_signature(tmp_path)
+    (tmp_path / "MLmodel").write_text(said.replace("a1", "b2"), encoding="utf-8")
+    assert read_signature(tmp_path) == before
+    (tmp_path / "MLmodel").write_text(said.replace("0.5", "0.0"), encoding="utf-8")
+    assert read_signature(tmp_path).loading != before.loading
 
 
 @pytest.mark.parametrize(
@@ -121,8 +134,9 @@ def test_a_signature_is_read_with_its_input_columns(tmp_path: Path) -> None:
         "",
         "[]",
         "signature: 7",
+        "&a [[[*a]]]",
         "signature: {inputs: 'no json'}",
-        "a: &a [*a, *a]",
+        "a: &a [x]\nflavors: [*a, *a]",
         "!!python/object/apply:os.system [id]",
         "signature: {inputs: '" + "[" * 5_000 + "'}",
         "x" * 2_000_000,
@@ -130,5 +144,8 @@ def test_a_signature_is_read_with_its_input_columns(tmp_path: Path) -> None:
 )
 def test_what_is_no_signature_is_none(tmp_path: Path, text: str) -> None:
     (tmp_path / "MLmodel").write_text(text, encoding="utf-8")
-    assert read_signature(tmp_path) == Signature()
+    found = read_signature(tmp_path)
+    assert (found.canonical, found.inputs) == ("", ())
+    # It is compared all the same, by its bytes.
+    assert found.loading == f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
     assert read_signature(tmp_path / "nowhere") == Signature()
