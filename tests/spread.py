@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Final
 
 import pytest
@@ -25,6 +26,9 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> _Spread
     return _Spread(config, log) if config.option.dist == "loadfile" else None
 
 
-def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
-    """Run named files and folders in this process: starting others would seldom pay."""
-    return 0 if config.option.file_or_dir else None
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Run named files and folders in this process: starting others would seldom pay.
+
+    Else one more than there are CPUs: half of the time a test waits for a server.
+    """
+    return 0 if config.option.file_or_dir else (os.cpu_count() or 1) + 1

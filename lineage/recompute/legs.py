@@ -64,7 +64,7 @@ def find_environment(order: RecomputationOrder, tools: Tools) -> tuple[Environme
         order.capture, order.lock, store=tools.environments, packages=tools.packages
     )
     recorded, here = order.capture.environment.python, environment.python_version
-    python = f"with Python {here}" if recorded in here else f"with Python {here} for {recorded}"
+    python = f"with Python {here}" if recorded == here else f"with Python {here} for {recorded}"
     return environment, f"Every package of the lock was installed as it was, {python}."
 
 

@@ -183,6 +183,8 @@ def _record(
             say(f"recorded what the run {run.run_id} was made of")
             for fault in dict.fromkeys((*file.faults, *file.environment.inexact)):
                 say(f"  {fault}")
+            if not any(one.role == "training" for one in file.datasets):
+                say("  No data set is named as training data: --data training=PATH names one.")
         if not runs:
             say(_nothing_found(environment))
     except TrackingError as error:

@@ -33,6 +33,7 @@ from registry.models import (
 from registry.services.policies import document_of
 from registry.services.violations import standing_against, withdrawn_against
 
+RECOMPUTATION = EvidenceKind.RECOMPUTATION.value
 # Which evidence each kind of job is about to produce.
 _PRODUCES = {
     Job.Kind.LINEAGE: ("lineage",),
@@ -67,17 +68,17 @@ def evaluate_version(*, version: ModelVersion, alias: str, as_of: datetime) -> E
         .order_by("-requested_at")
         .first()
     )
-    view = load_view(version=version, alias=alias)
     binding = (
         PolicyBinding.objects.select_related("policy")
         .filter(registered_model=version.registered_model_id)
         .first()
     )
+    policy = None if binding is None else document_of(binding.policy)
+    asks_for_recomputation = policy is None or RECOMPUTATION in policy.evidence_kinds
+    view = load_view(version=version, alias=alias, asks_for_recomputation=asks_for_recomputation)
     decision = None
-    if binding is not None:
-        decision = evaluate(
-            document_of(binding.policy), view, _approval_facts(promotion), (), as_of
-        )
+    if policy is not None:
+        decision = evaluate(policy, view, _approval_facts(promotion), (), as_of)
     return Evaluation(
         version=version,
         alias=alias,
@@ -88,8 +89,14 @@ def evaluate_version(*, version: ModelVersion, alias: str, as_of: datetime) -> E
     )
 
 
-def load_view(*, version: ModelVersion, alias: str) -> EvidenceView:
-    """Load all that is known about a version where `alias` (lower case) is asked for."""
+def load_view(
+    *, version: ModelVersion, alias: str, asks_for_recomputation: bool = True
+) -> EvidenceView:
+    """Load all that is known about a version where `alias` (lower case) is asked for.
+
+    Args:
+        asks_for_recomputation: whether it matters that one is under way.
+    """
     champion_uri, ever_held = _compared_with(version, alias)
     uris = [version.uri] + ([champion_uri] if champion_uri else [])
     items: dict[str, list[EvidenceItem]] = {uri: [] for uri in uris}
@@ -110,7 +117,7 @@ def load_view(*, version: ModelVersion, alias: str) -> EvidenceView:
         subject_digest=record_of_version.subject_digest if record_of_version else "",
         lineage=_lineage(record_of_version) if record_of_version else None,
         items=supersede(items[version.uri]),
-        under_way=_under_way(version),
+        under_way=_under_way(version, asks_for_recomputation),
         champion=(
             ChampionFacts(
                 version_uri=champion_uri,
@@ -144,18 +151,21 @@ def _compared_with(version: ModelVersion, alias: str) -> tuple[str | None, bool]
     return comparison_holder(list(history), version.uri)
 
 
-def _under_way(version: ModelVersion) -> frozenset[str]:
+def _under_way(version: ModelVersion, asks_for_recomputation: bool) -> frozenset[str]:
     kinds: set[str] = set()
     for kind in open_jobs(version.uri).values_list("kind", flat=True):
         kinds.update(_PRODUCES.get(Job.Kind(kind), ()))
-    recomputing = Recomputation.objects.filter(version_uri=version.uri, status__in=OPEN_STATUSES)
     # The audit of predictions is opened when the lineage record stands, and so is what a policy
     # asks to be trained again.
     if "lineage" in kinds:
         kinds.update(_PRODUCES[Job.Kind.PREDICTIONS_AUDIT])
-    if "lineage" in kinds or recomputing.exists():
-        kinds.add(EvidenceKind.RECOMPUTATION.value)
+    if asks_for_recomputation and ("lineage" in kinds or _is_recomputed_now(version)):
+        kinds.add(RECOMPUTATION)
     return frozenset(kinds)
+
+
+def _is_recomputed_now(version: ModelVersion) -> bool:
+    return Recomputation.objects.filter(version_uri=version.uri, status__in=OPEN_STATUSES).exists()
 
 
 def _item(row: Evidence) -> EvidenceItem:

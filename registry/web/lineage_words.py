@@ -36,6 +36,13 @@ class LineagePanel:
     artifacts: tuple[tuple[str, str], ...]
     parameters: tuple[tuple[str, Any], ...]
     packages: int
+    faults: tuple[str, ...]
+
+
+def _faults(capture: object) -> tuple[str, ...]:
+    """Return what whoever recorded the run could not record, in their words."""
+    faults = capture.get("faults") if isinstance(capture, Mapping) else None
+    return tuple(map(str, faults)) if isinstance(faults, list) else ()
 
 
 def lineage_panel(record: LineageRecord | None) -> LineagePanel:
@@ -51,6 +58,7 @@ def lineage_panel(record: LineageRecord | None) -> LineagePanel:
         artifacts=tuple(sorted(artifacts.items())),
         parameters=tuple(sorted(parameters.items())) if isinstance(parameters, Mapping) else (),
         packages=len(packages) if isinstance(packages, list | Mapping) else 0,
+        faults=_faults(facts.get("capture")),
     )
 
 

@@ -132,7 +132,8 @@ def test_the_report_is_accessible(signed: bytes) -> None:
     tags = {str(one["/S"]) for one in objects_of(reader) if _is_tag(one)}
     assert {"/H1", "/H2", "/Table", "/TH", "/TD", "/P", "/Figure", "/Link"} <= tags
     pictures = [one for one in objects_of(reader) if _is_tag(one) and one["/S"] == "/Figure"]
-    assert len(pictures) == 4  # the mark, and race, sex, race × sex
+    # The mark, what the version was made from, and race, sex, race × sex.
+    assert len(pictures) == 5
     assert all(one["/Alt"] for one in pictures)
 
 
