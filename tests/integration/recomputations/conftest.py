@@ -3,44 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import pytest
 from django.test import Client
-from django.utils import timezone
 
 from accounts.services.people import actor_of
-from accounts.services.tokens import READ, RECOMPUTE, issue_token
+from accounts.services.tokens import READ, RECOMPUTE
 from audits.models import Job
 from registry.services.bindings import bind_policy
 from registry.services.policies import publish_policy
+from tests.integration.api.asking import Ask, ask_over_rest
 from tests.integration.recomputations.ordering import lay_captured
 from tests.integration.registry.live import LiveRegistry, empty_mlflow
 from tests.integration.web.world import ROOT, V2_RACE, World, audit, build_people, fresh_log
 
 
 @pytest.fixture
-def ask(world: World) -> Callable[..., Any]:
-    """Post as somebody, with a token of theirs; without content, get."""
-
-    def send(
-        path: str, content: object = None, *, who: str, scopes: tuple[str, ...] = (READ, RECOMPUTE)
-    ) -> Any:
-        person = world.people[who]
-        secret = issue_token(
-            user=person,
-            name="tests",
-            scopes=scopes,
-            ttl_seconds=3_600,
-            actor=actor_of(person),
-            now=timezone.now(),
-        )
-        headers = {"Authorization": f"Bearer {secret}"}
-        if content is None:
-            return Client().get(path, headers=headers)
-        return Client().post(path, content, content_type="application/json", headers=headers)
-
-    return send
+def ask(world: World) -> Ask:
+    return ask_over_rest(world, READ, RECOMPUTE)
 
 
 @pytest.fixture

@@ -2,50 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from celery.contrib.testing.worker import start_worker
-from django.test import Client
 from django.utils import timezone
 
-from accounts.services.people import actor_of
-from accounts.services.tokens import READ, ROLLBACK, issue_token
+from accounts.services.tokens import READ, ROLLBACK
 from config.celery import app
 from muniment.grant import read_unverified_grant
 from registry.models import RollbackGrant
 from tests.integration.api.answers import require_problem
+from tests.integration.api.asking import Ask, ask_over_rest
 from tests.integration.rollback import story
 from tests.integration.web.world import PASSWORD, World
 
 PATH = "/api/v1/rollbacks"
 ASKED = {"model": "boston-mortgage", "version": 2, "alias": "champion", "note": "At night."}
-Ask = Callable[..., Any]
 
 
 @pytest.fixture
 def ask(world: World) -> Ask:
-    """Post as somebody, with a token of theirs; without content, get."""
-
-    def send(
-        path: str, content: object = None, *, who: str, scopes: tuple[str, ...] = (READ, ROLLBACK)
-    ) -> Any:
-        person = world.people[who]
-        secret = issue_token(
-            user=person,
-            name="tests",
-            scopes=scopes,
-            ttl_seconds=3_600,
-            actor=actor_of(person),
-            now=timezone.now(),
-        )
-        headers = {"Authorization": f"Bearer {secret}"}
-        if content is None:
-            return Client().get(path, headers=headers)
-        return Client().post(path, content, content_type="application/json", headers=headers)
-
-    return send
+    return ask_over_rest(world, READ, ROLLBACK)
 
 
 @pytest.fixture
