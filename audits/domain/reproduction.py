@@ -38,7 +38,7 @@ _LOADINGS: Final[Mapping[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class LegWords:
-    """What became of one leg: ``held``, ``failed`` or ``not_reached``, and why."""
+    """What became of one leg: ``held``, ``failed``, ``not_recorded`` or ``not_reached``."""
 
     name: str
     outcome: str

@@ -16,6 +16,7 @@ _OUTCOMES: Final = {
     "held": ("Held", "good"),
     "failed": ("Failed", "bad"),
     "not_reached": ("Not reached", "none"),
+    "not_recorded": ("Not recorded", "none"),
 }
 _TONES: Final = {"identical": "good", "within_tolerance": "good"}
 

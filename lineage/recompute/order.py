@@ -52,7 +52,7 @@ class RecomputationOrder:
 
 @dataclass(frozen=True, slots=True)
 class LegOutcome:
-    """What became of one leg: ``held``, ``failed`` or ``not_reached``, and why in a sentence."""
+    """What became of one leg and why: ``held``, ``failed``, ``not_recorded``, ``not_reached``."""
 
     outcome: str
     reason: str = ""

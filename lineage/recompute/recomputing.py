@@ -88,7 +88,8 @@ class _Recomputation:
             self._hold("code", find_code(order, self._tools, checkout))
         with self._step(Step.DATA):
             datasets, said = find_data(order, self._tools, self._folder / "data", checkout=checkout)
-            self._hold("data", said)
+            # Of data that nobody named nothing was found again.
+            self._legs["data"] = LegOutcome("held" if datasets else "not_recorded", said)
         with self._step(Step.ENVIRONMENT):
             environment, said = find_environment(order, self._tools)
             self._hold("environment", said)

@@ -76,6 +76,7 @@ LOOKS: Mapping[str, Look] = {
     "not_reproducible": Look("bad", "stop", "Not reproducible"),
     "held": Look("ok", "check", "Held"),
     "not_reached": Look("plain", "minus", "Not reached"),
+    "not_recorded": Look("warn", "alert", "Not recorded"),
     "cancelled": Look("plain", "minus", "Cancelled"),
     # withdrawals of datasets
     "withdrawal_requested": Look("wait", "people", "Waits for the second signature"),

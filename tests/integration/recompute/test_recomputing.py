@@ -208,6 +208,12 @@ def test_a_model_in_other_bytes_is_asked_what_it_predicts(training: SmallTrainin
     assert found.measurements["probe"]["dataset"] == "loans"
 
 
+def test_data_that_nobody_recorded_does_not_hold(training: SmallTraining) -> None:
+    capture = called(training, "--seed", "seven")
+    found = training.recompute(capture=replace(capture, datasets=()))
+    assert found.legs["data"].outcome == "not_recorded"
+
+
 def test_a_training_that_fails_says_its_last_lines(training: SmallTraining) -> None:
     found = training.recompute(capture=called(training, "--seed", "seven"))
     assert found.verdict is Verdict.NOT_REPRODUCIBLE
