@@ -25,6 +25,7 @@ UV_LOCK_PATH: Final = "muniment/uv.lock"
 LINEAGE_SHA256_TAG: Final = "muniment.lineage.sha256"
 CAPTURE_TAG: Final = "muniment.capture"  # the same for all runs of one recorded command
 MAX_BYTES: Final = 8 * 1024 * 1024
+LEGS: Final = ("code", "data", "environment", "configuration")
 
 
 class LineageFileInvalid(AttestError):
@@ -105,6 +106,24 @@ class CapturedEnvironment:
 
 
 @dataclass(frozen=True, slots=True)
+class Fault:
+    """Something that could not be recorded.
+
+    Attributes:
+        sentence: what, why, and where there is a way what to do.
+        leg: the one of `LEGS` that is the weaker for it; empty where none is, and in what was
+            written before legs were named.
+    """
+
+    sentence: str
+    leg: str = ""
+
+    def as_json(self) -> str | dict[str, str]:
+        """Return it as JSON: without a leg the sentence alone, as it always was."""
+        return {"leg": self.leg, "sentence": self.sentence} if self.leg else self.sentence
+
+
+@dataclass(frozen=True, slots=True)
 class LineageFile:
     """Everything that was recorded of one training.
 
@@ -113,7 +132,7 @@ class LineageFile:
             run, ``script`` or ``notebook`` where the program recorded itself.
         seeds: what was seeded → the seed; empty is no seed.
         outputs: artifact of the run → SHA-256, as they were when the command had ended.
-        faults: what could not be recorded, one sentence each.
+        faults: what could not be recorded.
     """
 
     captured_at: str
@@ -125,7 +144,7 @@ class LineageFile:
     environment: CapturedEnvironment = field(default_factory=CapturedEnvironment)
     datasets: tuple[DatasetReference, ...] = ()
     outputs: Mapping[str, str] = field(default_factory=dict)
-    faults: tuple[str, ...] = ()
+    faults: tuple[Fault, ...] = ()
 
     def as_mapping(self) -> dict[str, Any]:
         """Return it as JSON. Law: ``read_mapping(file.as_mapping()) == file``."""
@@ -162,7 +181,7 @@ class LineageFile:
             },
             "datasets": [reference.as_mapping() for reference in self.datasets],
             "outputs": dict(self.outputs),
-            "faults": list(self.faults),
+            "faults": [fault.as_json() for fault in self.faults],
         }
 
     def to_bytes(self) -> bytes:
@@ -204,7 +223,7 @@ def read_mapping(value: object) -> LineageFile:
             environment=_environment(top.nested("environment")),
             datasets=top.each("datasets", DatasetReference.from_mapping, 1_000),
             outputs=top.pairs("outputs"),
-            faults=top.texts("faults", at_most=1_000),
+            faults=top.each("faults", _fault, 1_000),
         )
     except ReferenceInvalid as error:
         raise LineageFileInvalid(error.message) from error
@@ -247,6 +266,16 @@ def _environment(members: Members) -> CapturedEnvironment:
     )
     members.end()
     return environment
+
+
+def _fault(value: object, where: str) -> Fault:
+    said = {"sentence": value} if isinstance(value, str) else value
+    members = Members(said, error=LineageFileInvalid, where=where)
+    fault = Fault(members.text("sentence"), members.text("leg", default=""))
+    members.end()
+    if fault.leg not in ("", *LEGS):
+        raise LineageFileInvalid(f"{where}.leg must be one of {', '.join(LEGS)}")
+    return fault
 
 
 def _package(value: object, where: str) -> Package:

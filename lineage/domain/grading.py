@@ -88,6 +88,7 @@ def grade_legs(origins: Origins) -> tuple[Leg, ...]:
         legs = tuple(
             _capped(leg, f"But {said[leg.name]}.") if leg.name in said else leg for leg in legs
         )
+        legs = tuple(_with_faults(leg, file) for leg in legs)
     if origins.kept.fault:
         legs = tuple(_capped(leg, origins.kept.fault) for leg in legs)
     if origins.link.kind is LinkKind.IN_RUN_FOLDER:
@@ -267,6 +268,13 @@ def _all_missing(reason: str) -> tuple[Leg, ...]:
     return tuple(Leg(name, Grade.MISSING, _short(reason)) for name in LEG_NAMES)
 
 
+def _with_faults(leg: Leg, file: LineageFile) -> Leg:
+    """Cap a leg of which the recorder says itself that it could not record all."""
+    said = [one.sentence for one in file.faults if one.leg == leg.name]
+    named = [bounded(without_credentials(sentence), 200) for sentence in dict.fromkeys(said)]
+    return _capped(leg, _short(_listed(named, " "))) if named else leg
+
+
 def _capped(leg: Leg, reason: str) -> Leg:
     if leg.grade.rank <= Grade.WEAK.rank:
         return Leg(leg.name, leg.grade, _short(f"{leg.reason} {reason}"), leg.digest, leg.what)
@@ -277,9 +285,9 @@ def _joined(parts: list[str]) -> str:
     return " and ".join(parts)
 
 
-def _listed(parts: Sequence[str]) -> str:
+def _listed(parts: Sequence[str], separator: str = ", ") -> str:
     more = f" and {len(parts) - _NAMED} more" if len(parts) > _NAMED else ""
-    return ", ".join(parts[:_NAMED]) + more
+    return separator.join(parts[:_NAMED]) + more
 
 
 def _short(reason: str) -> str:

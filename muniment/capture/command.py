@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from muniment.lineage_file import Command
+from muniment.lineage_file import Command, Fault
 
 # What changes the numbers that come out, and holds nothing of anybody.
 ALLOWED_VARIABLES: Final = (
@@ -40,12 +40,12 @@ class CommandLine:
 
     Attributes:
         seeds: what the command line and the environment seed → the seed.
-        faults: what keeps the recorded command from being run again, one sentence each.
+        faults: what keeps the recorded command from being run again.
     """
 
     command: Command
     seeds: Mapping[str, str]
-    faults: tuple[str, ...] = ()
+    faults: tuple[Fault, ...] = ()
 
 
 def describe_command(
@@ -65,26 +65,34 @@ def describe_command(
         folder: where it runs. root: of the repository, None where there is none.
         allowed: names of variables to record beside `ALLOWED_VARIABLES`.
     """
-    faults: list[str] = []
+    faults: list[Fault] = []
     shown, redacted = _redact(arguments[:_MAX_ARGUMENTS])
     if redacted:
         faults.append(
-            "What looks like a secret was left out of the recorded command line: running it again "
-            "goes without. Pass secrets in environment variables."
+            Fault(
+                "What looks like a secret was left out of the recorded command line: running it "
+                "again goes without. Pass secrets in environment variables.",
+                "configuration",
+            )
         )
     if len(arguments) > _MAX_ARGUMENTS or any(len(one) > _MAX_ARGUMENT for one in shown):
-        faults.append("The command line is longer than what is recorded of one.")
+        too_long = "The command line is longer than what is recorded of one."
+        faults.append(Fault(too_long, "configuration"))
         shown = [one[:_MAX_ARGUMENT] for one in shown]
     variables = {}
     for name in dict.fromkeys((*ALLOWED_VARIABLES, *allowed)):
         if name not in environment:
             continue
         if _SECRET.search(name):
-            faults.append(f"The variable {name} is named like a secret and is not recorded.")
+            # It was asked for by name: what depends on it is not there.
+            left_out = f"The variable {name} is named like a secret and is not recorded."
+            faults.append(Fault(left_out, "configuration"))
         else:
             variables[name] = _in_url(environment[name])[:_MAX_ARGUMENT]
     roots, outside = _import_roots(environment.get("PYTHONPATH", ""), folder, root)
-    faults += [f"PYTHONPATH names {path}, which is in no commit." for path in outside]
+    faults += [
+        Fault(f"PYTHONPATH names {path}, which is in no commit.", "code") for path in outside
+    ]
     relative = "" if root is None else _relative(folder, root)
     seeds = {**_seeds(shown)}
     if environment.get("PYTHONHASHSEED", "random") != "random":

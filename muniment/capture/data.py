@@ -23,6 +23,7 @@ from muniment.datasets.reference import (
     DatasetReference,
 )
 from muniment.datasets.sources import Budget, take_all
+from muniment.lineage_file import Fault
 
 # MLflow's words for what a data set was for.
 _CONTEXTS: Final = {"train": "training", "eval": "evaluation", "test": "evaluation"}
@@ -58,8 +59,8 @@ def parse_data_option(text: str) -> tuple[str, str]:
 
 def watch_datasets(
     wanted: Sequence[tuple[str, str]], *, folder: Path, root: Path | None
-) -> tuple[list[WatchedDataset], list[str]]:
-    """Hash data sets, and return them with what could not be hashed, one sentence each."""
+) -> tuple[list[WatchedDataset], list[Fault]]:
+    """Hash data sets, and return them with what could not be hashed."""
     found: list[WatchedDataset] = []
     faults = []
     for role, what in wanted:
@@ -72,7 +73,8 @@ def watch_datasets(
             )
         # Libraries of stores raise what they like, and the training is not ours to stop.
         except Exception as error:  # noqa: BLE001
-            faults.append(f"The data set {_shown(what)} is not recorded: {_reason(error)}")
+            unread = f"The data set {_shown(what)} is not recorded: {_reason(error)}"
+            faults.append(Fault(unread, "data"))
             continue
         if _look(path) != look:
             reference = weakened(reference, CHANGED_MEANWHILE)
@@ -94,11 +96,11 @@ def logged_datasets(
     *,
     folder: Path,
     root: Path | None,
-) -> tuple[list[DatasetReference], list[str]]:
+) -> tuple[list[DatasetReference], list[Fault]]:
     """Hash what a run logged with `mlflow.log_input` and that nobody named before.
 
     Returns:
-        the references, and what could not be hashed, one sentence each.
+        the references, and what could not be hashed.
     """
     places = {_place_of(one.uri, folder) for one in known}
     wanted: dict[str, tuple[str, str]] = {}

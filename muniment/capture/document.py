@@ -24,6 +24,7 @@ from muniment.lineage_file import (
     LOCK_PATH,
     UV_LOCK_PATH,
     Code,
+    Fault,
     LineageFile,
 )
 
@@ -56,7 +57,7 @@ class Seen:
     seen: SeenEnvironment
     datasets: tuple[DatasetReference, ...] = ()
     seeds: Mapping[str, str] | None = None
-    faults: tuple[str, ...] = ()
+    faults: tuple[Fault, ...] = ()
 
 
 def start_tags(capture_id: str, code: Code, command: CommandLine) -> dict[str, str]:
@@ -98,7 +99,7 @@ def write_lineage(seen: Seen, run: FoundRun, tracking: Tracking, *, capture_id: 
         outputs = tracking.hash_outputs(run)
     except TrackingError as error:
         outputs = {}
-        faults.append(f"The artifacts of the run were not hashed: {error}")
+        faults.append(Fault(f"The artifacts of the run were not hashed: {error}"))
     file = _file(seen, run, logged, outputs, faults)
     content = file.to_bytes()
     files = {LINEAGE_PATH: content}
@@ -122,7 +123,7 @@ def _file(
     run: FoundRun,
     logged: Sequence[DatasetReference],
     outputs: Mapping[str, str],
-    faults: Sequence[str],
+    faults: Sequence[Fault],
 ) -> LineageFile:
     seeds = {
         **{name: run.params[name] for name in SEED_PARAMS if run.params.get(name)},
@@ -142,6 +143,7 @@ def _file(
         datasets=named_apart((*seen.datasets, *logged)),
         outputs=outputs,
         faults=tuple(
-            one[:4_000] for one in (*seen.faults, *seen.command.faults, *seen.seen.faults, *faults)
+            replace(one, sentence=one.sentence[:4_000])
+            for one in (*seen.faults, *seen.command.faults, *seen.seen.faults, *faults)
         ),
     )

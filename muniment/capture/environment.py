@@ -15,7 +15,7 @@ from urllib.parse import unquote, urlsplit
 from muniment import installed
 from muniment.capture.git import without_credentials
 from muniment.capture.requirements import inexact_requirements
-from muniment.lineage_file import CapturedEnvironment, Package
+from muniment.lineage_file import CapturedEnvironment, Fault, Package
 
 _PROBE_SECONDS: Final = 20
 _LOCK_BYTES: Final = 32 * 1024 * 1024
@@ -30,14 +30,14 @@ class SeenEnvironment:
             ``uv.lock`` names them.
         uv_lock: the bytes of the project's ``uv.lock``; empty where there is none.
         import_roots: folders of the repository that editable installs put on the import path.
-        faults: what could not be recorded, one sentence each.
+        faults: what could not be recorded.
     """
 
     environment: CapturedEnvironment
     lock: bytes = b""
     uv_lock: bytes = b""
     import_roots: tuple[str, ...] = ()
-    faults: tuple[str, ...] = ()
+    faults: tuple[Fault, ...] = ()
 
 
 class Probe:
@@ -137,7 +137,7 @@ def describe_environment(
         lock=lock,
         uv_lock=uv_lock,
         import_roots=tuple(dict.fromkeys(roots)),
-        faults=tuple(faults),
+        faults=tuple(Fault(fault, "environment") for fault in faults),
     )
 
 

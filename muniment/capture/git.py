@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import subprocess
 from collections.abc import Sequence
@@ -13,12 +14,13 @@ from urllib.parse import urlsplit
 
 from muniment.attest.digest import sha256_file
 from muniment.attest.errors import DigestError
-from muniment.lineage_file import Code
+from muniment.lineage_file import Code, Fault
 
 # Longer than any repository needs, and short enough that a hanging file system is no end.
 _GIT_SECONDS: Final = 60
 _MAX_CHANGED: Final = 10_000
 _SHOWN: Final = 10
+_NAMED: Final = 3
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}", re.ASCII)
 
 
@@ -29,13 +31,13 @@ class Repository:
     Attributes:
         root: None where there is no repository.
         changes: what differs from the commit, as ``git status`` writes it: ``M train.py``.
-        faults: what could not be said, one sentence each.
+        faults: what could not be said.
     """
 
     root: Path | None
     code: Code
     changes: tuple[str, ...] = ()
-    faults: tuple[str, ...] = ()
+    faults: tuple[Fault, ...] = ()
 
 
 class _GitSilent(Exception):
@@ -51,9 +53,8 @@ def look_at_repository(folder: Path, *, notebook: str = "") -> Repository:
     try:
         root = Path(_text(folder, "rev-parse", "--show-toplevel"))
     except _GitSilent as error:
-        return Repository(
-            None, Code(notebook=notebook), faults=(f"The code's commit is not recorded: {error}",)
-        )
+        fault = Fault(f"The code's commit is not recorded: {error}", "code")
+        return Repository(None, Code(notebook=notebook), faults=(fault,))
     faults: list[str] = []
     commit = remote = diff = ""
     is_dirty: bool | None = None
@@ -63,6 +64,9 @@ def look_at_repository(folder: Path, *, notebook: str = "") -> Repository:
         changes = _changes(root)
         is_dirty = bool(changes)
         diff = _diff_sha256(root) if is_dirty else ""
+        hidden = _hidden(root)
+        if hidden:
+            faults.append(_hidden_fault(hidden))
     except _GitSilent as error:
         faults.append(f"The code's state is not recorded in full: {error}")
     try:
@@ -74,7 +78,7 @@ def look_at_repository(folder: Path, *, notebook: str = "") -> Repository:
     except _GitSilent as error:
         faults.append(f"Whether the commit can be fetched is not known: {error}")
     code = Code(commit, remote, is_dirty, diff, _in_repository(notebook, folder, root))
-    return Repository(root, code, changes, tuple(faults))
+    return Repository(root, code, changes, tuple(Fault(fault, "code") for fault in faults))
 
 
 def refusal(changes: Sequence[str], otherwise: str) -> str:
@@ -134,6 +138,24 @@ def _changes(root: Path) -> tuple[str, ...]:
         is_origin = part[0] in "RC"
         found.append(part.strip())
     return tuple(found[:_MAX_CHANGED])
+
+
+def _hidden(root: Path) -> list[str]:
+    """Return the files that git was told to take for unchanged without a look at them."""
+    listed = _git(root, "ls-files", "-v", "-z").decode("utf-8", "surrogateescape").split("\0")
+    # Lower case: --assume-unchanged. S: --skip-worktree, which a sparse checkout gives to what is
+    # not there at all.
+    marked = [(one[0], one[2:]) for one in listed if one and (one[0].islower() or one[0] == "S")]
+    return [name for mark, name in marked if mark.upper() != "S" or os.path.lexists(root / name)]
+
+
+def _hidden_fault(hidden: Sequence[str]) -> str:
+    more = f" and {len(hidden) - _NAMED} more" if len(hidden) > _NAMED else ""
+    shown = ", ".join(name.encode("utf-8", "replace").decode()[:200] for name in hidden[:_NAMED])
+    return (
+        f"Git is told not to look at {shown}{more}, so that nobody can say whether they are those "
+        "of the commit: git update-index --no-assume-unchanged --no-skip-worktree FILE ends that."
+    )
 
 
 def _diff_sha256(root: Path) -> str:

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from muniment.attest.errors import AttestError
 from muniment.datasets.reference import DatasetReference
+from muniment.lineage_file import Fault
 
 # Names the file, in the environment of the command.
 NOTES_VARIABLE: Final = "MUNIMENT_CAPTURE_NOTES"
@@ -22,7 +23,7 @@ class Notes:
 
     seeds: Mapping[str, str] = field(default_factory=dict)
     datasets: tuple[DatasetReference, ...] = ()
-    faults: tuple[str, ...] = ()
+    faults: tuple[Fault, ...] = ()
 
 
 def note_seeds(file: Path, seeds: Mapping[str, str]) -> None:
@@ -36,7 +37,7 @@ def note_dataset(file: Path, reference: DatasetReference) -> None:
 
 
 def note_fault(file: Path, fault: str) -> None:
-    """Note what the program could not record."""
+    """Note what the program could not record of its data."""
     _note(file, {"fault": fault})
 
 
@@ -57,11 +58,13 @@ def read_notes(file: Path) -> Notes:
                 reference = DatasetReference.from_mapping(said["dataset"])
                 datasets[reference.role, reference.uri or reference.name] = reference
             elif "fault" in said:
-                faults.append(str(said["fault"]))
+                faults.append(Fault(str(said["fault"]), "data"))
             else:
                 seeds.update({str(name): str(seed) for name, seed in said["seeds"].items()})
         except (ValueError, KeyError, TypeError, AttributeError, AttestError):
-            faults.append("Something that the program noted for its record cannot be read.")
+            # It may have been a data set. A seed that is lost is missed anyway.
+            unread = "Something that the program noted for its record cannot be read."
+            faults.append(Fault(unread, "data"))
     return Notes(seeds, tuple(datasets.values()), tuple(dict.fromkeys(faults)))
 
 

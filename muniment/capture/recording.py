@@ -26,12 +26,13 @@ from muniment.capture.notes import NOTES_VARIABLE, note_dataset, note_fault, not
 from muniment.capture.running import RUN_CONTEXT, context_with
 from muniment.capture.tracking import TrackingError
 from muniment.datasets import DatasetReference, refer
+from muniment.lineage_file import Fault
 
 # In a recomputation: JSON, place or address → where it lies now.
 DATASETS_VARIABLE: Final = "MUNIMENT_DATASETS"
 
 _opened: dict[tuple[str, str], DatasetReference] = {}
-_faults: list[str] = []
+_faults: list[Fault] = []
 
 
 class CaptureRefused(AttestError):
@@ -163,8 +164,9 @@ class _Started:
                 seen = self._seen()
                 for run in runs:
                     file = write_lineage(seen, run, tracking, capture_id=self.capture_id)
-                    for fault in (*file.faults, *file.environment.inexact):
-                        _say(fault)
+                    sentences = [fault.sentence for fault in file.faults]
+                    for sentence in (*sentences, *file.environment.inexact):
+                        _say(sentence)
             if not runs:
                 _say("no run was made, so nothing was recorded")
         except TrackingError as error:
@@ -198,7 +200,7 @@ def _note(given: str, role: str, name: str) -> None:
         if outside:
             note_fault(Path(outside), fault)
         else:
-            _faults.append(fault)
+            _faults.append(Fault(fault, "data"))
 
 
 def _keep(reference: DatasetReference) -> None:

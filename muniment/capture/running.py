@@ -31,7 +31,7 @@ from muniment.capture.notes import NOTES_VARIABLE, read_notes
 from muniment.capture.rest_tracking import RestTracking
 from muniment.capture.supervising import CANNOT_RUN, NOT_FOUND, run_command
 from muniment.capture.tracking import FoundRun, Tracking, TrackingError
-from muniment.lineage_file import CapturedEnvironment
+from muniment.lineage_file import CapturedEnvironment, Fault
 
 RUN_CONTEXT: Final = "MLFLOW_RUN_CONTEXT"
 # Of ours, as `docker run` and `git bisect` have it: no status of the command.
@@ -62,7 +62,7 @@ class _Preparation:
     repository: Repository
     command: CommandLine
     watched: Sequence[WatchedDataset]
-    faults: list[str]
+    faults: list[Fault]
     interpreter: Sequence[str]
     notes: Path
     probe: Probe
@@ -181,8 +181,9 @@ def _record(
         for run in runs:
             file = write_lineage(seen, run, ways.of(run), capture_id=prepared.capture_id)
             say(f"recorded what the run {run.run_id} was made of")
-            for fault in dict.fromkeys((*file.faults, *file.environment.inexact)):
-                say(f"  {fault}")
+            sentences = [fault.sentence for fault in file.faults]
+            for sentence in dict.fromkeys((*sentences, *file.environment.inexact)):
+                say(f"  {sentence}")
             if not any(one.role == "training" for one in file.datasets):
                 say("  No data set is named as training data: --data training=PATH names one.")
         if not runs:
@@ -210,8 +211,11 @@ def _seen(prepared: _Preparation, folder: Path) -> Seen:
     if said is None:
         environment = SeenEnvironment(CapturedEnvironment())
         faults.append(
-            "The environment is not recorded: the command's Python is not known, or does not "
-            "answer. Name it first: muniment run -- /path/to/python train.py"
+            Fault(
+                "The environment is not recorded: the command's Python is not known, or does not "
+                "answer. Name it first: muniment run -- /path/to/python train.py",
+                "environment",
+            )
         )
     else:
         environment = describe_environment(said, folder=folder, root=root)

@@ -42,7 +42,13 @@ class LineagePanel:
 def _faults(capture: object) -> tuple[str, ...]:
     """Return what whoever recorded the run could not record, in their words."""
     faults = capture.get("faults") if isinstance(capture, Mapping) else None
-    return tuple(map(str, faults)) if isinstance(faults, list) else ()
+    if not isinstance(faults, list):
+        return ()
+    # One that names no leg is a sentence and no more.
+    return tuple(
+        f"{fault.get('leg')}: {fault.get('sentence')}" if isinstance(fault, Mapping) else str(fault)
+        for fault in faults
+    )
 
 
 def lineage_panel(record: LineageRecord | None) -> LineagePanel:

@@ -140,7 +140,7 @@ def test_under_the_command_a_program_hands_on_what_it_knows(project: Project) ->
     assert file.mode == "run"
     assert file.seeds == {"numpy": "7"}
     assert [(one.role, one.name) for one in file.datasets] == [("evaluation", "held out")]
-    assert any("no-such.csv is not recorded" in fault for fault in file.faults)
+    assert any("no-such.csv is not recorded" in fault.sentence for fault in file.faults)
 
 
 def test_data_set_named_twice_is_recorded_once(project: Project) -> None:
@@ -159,7 +159,7 @@ def test_what_a_program_noted_wrongly_is_a_fault(project: Project) -> None:
     ended = project.run("--", PYTHON, "noting.py")
     file = project.lineage(ended.run_id)
     assert file.datasets == ()
-    assert any("cannot be read" in fault for fault in file.faults)
+    assert any("cannot be read" in fault.sentence for fault in file.faults)
 
 
 def test_in_a_recomputation_the_data_set_that_was_found_again_is_opened(

@@ -77,7 +77,7 @@ def test_secrets_in_the_command_are_left_out_and_that_is_said(project: Project) 
     content = project.artifact(ended.run_id, "muniment/lineage.json")
     assert b"s3cr3t" not in content
     assert "s3cr3t" not in str(project.tags(ended.run_id))
-    assert any("secret" in fault for fault in project.lineage(ended.run_id).faults)
+    assert any("secret" in fault.sentence for fault in project.lineage(ended.run_id).faults)
 
 
 def test_chosen_variables_are_recorded_and_no_others(project: Project) -> None:
@@ -93,7 +93,7 @@ def test_chosen_variables_are_recorded_and_no_others(project: Project) -> None:
         "OMP_NUM_THREADS": "1",
     }
     assert not {"LOANS_TOKEN", "LOANS_OTHER", "HOME", "PATH"} & set(file.command.environment)
-    assert any("LOANS_TOKEN" in fault for fault in file.faults)
+    assert any("LOANS_TOKEN" in fault.sentence for fault in file.faults)
 
 
 def test_repository_without_a_remote_is_said_to_have_none(project: Project) -> None:
@@ -102,13 +102,30 @@ def test_repository_without_a_remote_is_said_to_have_none(project: Project) -> N
     file = project.lineage(ended.run_id)
     assert file.code.remote == ""
     assert len(file.code.commit) == 40
-    assert any("no remote" in fault for fault in file.faults)
+    assert any("no remote" in fault.sentence for fault in file.faults)
 
 
 def test_commit_that_nobody_can_fetch_is_said_to_be_unpushed(project: Project) -> None:
     project.commit(push=False)
     ended = project.run("--", PYTHON, "train.py")
-    assert any("push it" in fault for fault in project.lineage(ended.run_id).faults)
+    assert any("push it" in fault.sentence for fault in project.lineage(ended.run_id).faults)
+
+
+def test_files_that_git_was_told_not_to_look_at_are_named(project: Project) -> None:
+    project.write(features__py="DEPTH = 3\n", absent__py="", other__py="")
+    project.commit()
+    project.git("update-index", "--assume-unchanged", "train.py")
+    project.git("update-index", "--skip-worktree", "features.py", "absent.py")
+    project.write(train__py=QUICK + "print(run_id)\n", features__py="DEPTH = 30\n")
+    # As a sparse checkout leaves it: what is not there trained nothing.
+    (project.folder / "absent.py").unlink()
+    ended = project.run("--", PYTHON, "train.py")
+    file = project.lineage(ended.run_id)
+    assert file.code.is_dirty is False
+    [fault] = file.faults
+    assert fault.leg == "code"
+    assert fault.sentence.startswith("Git is told not to look at features.py, train.py, so that")
+    assert "not to look at features.py, train.py" in ended.said
 
 
 def test_credentials_of_the_remote_are_not_recorded(project: Project) -> None:
@@ -215,7 +232,7 @@ def test_environment_of_a_program_that_is_no_python_is_said_to_be_unknown(
     assert ended.status == 0
     file = project.lineage(ended.run_id)
     assert file.environment.lock_sha256 == ""
-    assert any("The environment is not recorded" in fault for fault in file.faults)
+    assert any("The environment is not recorded" in fault.sentence for fault in file.faults)
 
 
 def test_program_behind_a_launcher_is_recorded_without_it(project: Project) -> None:

@@ -118,7 +118,7 @@ def test_training_works_where_git_is_not(project: Project, without_git: str) -> 
     assert ended.status == 0
     file = project.lineage(ended.run_id)
     assert file.code.commit == ""
-    assert any("git is not installed" in fault for fault in file.faults)
+    assert any("git is not installed" in fault.sentence for fault in file.faults)
     assert "git is not installed" in ended.said
 
 
@@ -132,7 +132,7 @@ def test_training_works_outside_of_a_repository(project: Project, tmp_path: Path
     assert ended.status == 0
     file = elsewhere.lineage(ended.run_id)
     assert (file.code.commit, file.code.remote, file.code.is_dirty) == ("", "", None)
-    assert "not a git repository" in " ".join(file.faults)
+    assert "not a git repository" in " ".join(fault.sentence for fault in file.faults)
 
 
 def test_training_works_where_data_cannot_be_read(project: Project) -> None:
@@ -141,7 +141,9 @@ def test_training_works_where_data_cannot_be_read(project: Project) -> None:
         assert ended.status == 0
         file = project.lineage(ended.run_id)
         assert file.datasets == ()
-        assert any(f"The data set {what} is not recorded" in fault for fault in file.faults)
+        assert any(
+            f"The data set {what} is not recorded" in fault.sentence for fault in file.faults
+        )
 
 
 def test_training_works_where_the_run_context_is_no_json(project: Project) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from muniment.capture.command import describe_command
 from muniment.capture.launchers import interpreter_of, split_launcher
+from muniment.lineage_file import Fault
 
 ROOT = Path("/work/loans")
 
@@ -103,7 +104,9 @@ def test_search_path_is_a_root_of_imports_where_a_commit_has_it() -> None:
     )
     assert found.command.import_roots == ("src",)
     assert found.command.folder == "models"
-    assert found.faults == ("PYTHONPATH names /usr/lib/elsewhere, which is in no commit.",)
+    assert found.faults == (
+        Fault("PYTHONPATH names /usr/lib/elsewhere, which is in no commit.", "code"),
+    )
 
 
 @pytest.mark.parametrize(

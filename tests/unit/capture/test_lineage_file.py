@@ -13,6 +13,7 @@ from muniment.lineage_file import (
     CapturedEnvironment,
     Code,
     Command,
+    Fault,
     LineageFile,
     LineageFileInvalid,
     Package,
@@ -41,12 +42,19 @@ FILE = LineageFile(
         ),
     ),
     outputs={"model/MLmodel": "d" * 64},
-    faults=("No remote is named.",),
+    faults=(Fault("The outputs were not hashed."), Fault("No remote is named.", "code")),
 )
 
 
 def test_what_is_written_is_read_again() -> None:
     assert parse_lineage_file(FILE.to_bytes()) == FILE
+
+
+def test_faults_that_were_written_before_they_named_a_leg_are_read_as_they_are() -> None:
+    mapping = {**FILE.as_mapping(), "faults": ["No remote is named."]}
+    file = parse_lineage_file(json.dumps(mapping).encode())
+    assert file.faults == (Fault("No remote is named."),)
+    assert file.as_mapping() == mapping
 
 
 def test_a_file_that_recorded_little_is_read_again() -> None:
@@ -72,6 +80,9 @@ def test_a_file_that_recorded_little_is_read_again() -> None:
         (("datasets", 0, "size_bytes"), -1, "$.datasets[0].size_bytes"),
         (("datasets", 0, "size_bytes"), True, "$.datasets[0].size_bytes"),
         (("outputs",), {"a": 1}, "$.outputs.a"),
+        (("faults", 0), 7, "$.faults[0]"),
+        (("faults", 1, "leg"), "weather", "$.faults[1].leg"),
+        (("faults", 1, "surprise"), "x", "$.faults[1]"),
     ],
 )
 def test_what_is_malformed_is_named(path: tuple[Any, ...], value: object, named: str) -> None:

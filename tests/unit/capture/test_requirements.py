@@ -9,6 +9,7 @@ import pytest
 
 from muniment.capture.environment import describe_environment
 from muniment.capture.requirements import fault_of, inexact_requirements
+from muniment.lineage_file import Fault
 
 
 @pytest.mark.parametrize(
@@ -119,7 +120,7 @@ def test_hashes_are_those_of_the_nearest_lock_for_this_very_version(tmp_path: Pa
     )
     seen = describe_environment(said({"name": "a"}, {"name": "b"}), folder=folder, root=tmp_path)
     assert seen.lock == b"a==1.0 --hash=sha256:22 --hash=sha256:11\nb==1.0\n"
-    assert seen.faults == ("Installed, but not in uv.lock: b 1.0.",)
+    assert seen.faults == (Fault("Installed, but not in uv.lock: b 1.0.", "environment"),)
     assert len(seen.environment.uv_lock_sha256) == 64
     # One above the repository is somebody else's.
     assert describe_environment(said({"name": "a"}), folder=folder, root=folder).uv_lock == b""

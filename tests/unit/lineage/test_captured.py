@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from lineage.domain.captured import KeptFile, capture_of, keep_file
 from lineage.domain.grading import Origins, grade_legs
-from lineage.domain.leg import Grade, Leg
+from lineage.domain.leg import LEG_NAMES, Grade, Leg
 from lineage.domain.provenance import build_predicate, dependencies_of
 from muniment.attest.digest import Digest
 from muniment.attest.predicates import SLSA_PROVENANCE
@@ -23,6 +23,7 @@ from muniment.lineage_file import (
     CapturedEnvironment,
     Code,
     Command,
+    Fault,
     LineageFile,
     Package,
     read_mapping,
@@ -68,6 +69,27 @@ def grades(file: LineageFile, **changes: Any) -> dict[str, Grade]:
 
 def test_whole_file_is_graded_as_whole() -> None:
     assert grades(FILE) == WHOLE
+
+
+@pytest.mark.parametrize("leg", LEG_NAMES)
+def test_what_the_recorder_could_not_record_makes_its_leg_weak_and_no_other(leg: str) -> None:
+    fault = Fault("The reason in the recorder's words.", leg)
+    found = legs(replace(FILE, faults=(fault,)), reread={("training", "loans"): ""})
+    assert (found[leg].grade, found[leg].reason) == (Grade.WEAK, fault.sentence)
+    whole = legs(FILE, reread={("training", "loans"): ""})
+    assert found[leg].digest == whole[leg].digest
+    assert all(found[other] == whole[other] for other in LEG_NAMES if other != leg)
+
+
+def test_fault_that_names_no_leg_leaves_the_grades_as_they_were() -> None:
+    assert grades(replace(FILE, faults=(Fault("The outputs were not hashed."),))) == WHOLE
+
+
+def test_fault_of_a_leg_that_is_missing_makes_it_no_better() -> None:
+    file = replace(FILE, code=Code(), faults=(Fault("Git is not installed.", "code"),))
+    leg = legs(file)["code"]
+    assert leg.grade is Grade.MISSING
+    assert leg.reason.endswith("Git is not installed.")
 
 
 @pytest.mark.parametrize(
@@ -334,6 +356,7 @@ TAKEN = {
     loose=st.booleans(),
     has_evaluation=st.booleans(),
     reread=st.sampled_from(["", "It has another digest.", None]),
+    faulty=st.sampled_from(["", *LEG_NAMES]),
 )
 def test_taking_something_away_from_a_file_never_raises_a_grade(
     taken: str,
@@ -344,6 +367,7 @@ def test_taking_something_away_from_a_file_never_raises_a_grade(
     loose: bool,
     has_evaluation: bool,
     reread: str | None,
+    faulty: str,
 ) -> None:
     training = replace(TRAINING, weak_reason="It can change." if loose else "")
     evaluation = (replace(TRAINING, role="evaluation", name="other"),) if has_evaluation else ()
@@ -354,6 +378,7 @@ def test_taking_something_away_from_a_file_never_raises_a_grade(
         seeds=FILE.seeds if has_seed else {},
         environment=replace(FILE.environment, inexact=("pandas>=2",) if inexact else ()),
         datasets=(training, *evaluation),
+        faults=(Fault("It could not be recorded.", faulty),),
     )
     known = {} if reread is None else {("training", "loans"): reread}
     bare = run(tags={}, params={"C": "1.0"})
