@@ -50,7 +50,8 @@ def main() -> None:
             (
                 f"Written by `make bench` on {datetime.now(UTC):%Y-%m-%d}: {os.cpu_count()} cores, "
                 f"Python {platform.python_version()}, {platform.system()} {platform.machine()}. "
-                "What a peer is stands at the head of its module. `ratio` is ours over the peer."
+                "What a peer is stands at the head of its module. `ratio` is ours over the peer, "
+                "unless the module says otherwise."
             ),
             "",
             "| benchmark | workload | ours | peer | unit | ratio |",

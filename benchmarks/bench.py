@@ -28,6 +28,7 @@ def result(*, workload: str, ours: float, peer: float, unit: str, **more: object
 
     Args:
         ours: measured in `unit`, as `peer` is.
+        more: further figures; a `ratio` among them takes the place of ours over the peer.
     """
     print(
         json.dumps(
