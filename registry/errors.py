@@ -134,6 +134,13 @@ class SourceInUse(RegistryError):
     status = HTTPStatus.CONFLICT
 
 
+class NothingToReplay(RegistryError):
+    """No recorded decision is there to be come to again."""
+
+    code = "nothing_to_replay"
+    status = HTTPStatus.NOT_FOUND
+
+
 class UnknownPolicy(RegistryError):
     """No such policy is published."""
 

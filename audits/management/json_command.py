@@ -35,6 +35,10 @@ class JsonCommand(ABC, BaseCommand):
         """Say the same to people, a line each."""
         return (f"{name}: {value}" for name, value in said.items())
 
+    def failed(self, said: Mapping[str, Any]) -> bool:
+        """Tell whether what was found makes the exit status 1, as a check for CI."""
+        return False
+
     def handle(self, *args: Any, **options: Any) -> None:
         is_json = options.pop("json")
         refusals: tuple[type[Exception], ...] = (CommandError, *self.refusals)
@@ -47,6 +51,8 @@ class JsonCommand(ABC, BaseCommand):
             sys.exit(1)
         if is_json:
             self.stdout.write(json.dumps(said))
-            return
-        for line in self.words(said):
-            self.stdout.write(line)
+        else:
+            for line in self.words(said):
+                self.stdout.write(line)
+        if self.failed(said):
+            sys.exit(1)

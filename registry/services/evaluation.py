@@ -23,6 +23,7 @@ from registry.domain.evidence import (
     comparison_holder,
     supersede,
 )
+from registry.domain.policy import Policy as PolicyDocument
 from registry.domain.words import EvidenceKind, Grade, Leg
 from registry.models import (
     AliasChange,
@@ -59,8 +60,18 @@ class Evaluation:
     promotion: Promotion | None
 
 
-def evaluate_version(*, version: ModelVersion, alias: str, as_of: datetime) -> Evaluation:
-    """Evaluate the bound policy for a version and an alias at a moment; writes nothing."""
+def evaluate_version(
+    *,
+    version: ModelVersion,
+    alias: str,
+    as_of: datetime,
+    instead: PolicyDocument | None = None,
+) -> Evaluation:
+    """Evaluate the bound policy for a version and an alias at a moment; writes nothing.
+
+    Args:
+        instead: judge by this policy, whatever is bound.
+    """
     alias = alias.lower()
     promotion = (
         Promotion.objects.filter(version=version, alias=alias)
@@ -73,7 +84,7 @@ def evaluate_version(*, version: ModelVersion, alias: str, as_of: datetime) -> E
         .filter(registered_model=version.registered_model_id)
         .first()
     )
-    policy = None if binding is None else document_of(binding.policy)
+    policy = instead or (None if binding is None else document_of(binding.policy))
     asks_for_recomputation = policy is None or RECOMPUTATION in policy.evidence_kinds
     view = load_view(version=version, alias=alias, asks_for_recomputation=asks_for_recomputation)
     decision = None
@@ -102,7 +113,7 @@ def load_view(
     items: dict[str, list[EvidenceItem]] = {uri: [] for uri in uris}
     evidence = Evidence.objects.filter(version_uri__in=uris).select_related("entry")
     for row in evidence.order_by("entry_id"):
-        items[row.version_uri].append(_item(row))
+        items[row.version_uri].append(evidence_item(row))
     records: dict[str, LineageRecord] = {}
     for record in (
         LineageRecord.objects.filter(version_uri__in=uris)
@@ -168,7 +179,8 @@ def _is_recomputed_now(version: ModelVersion) -> bool:
     return Recomputation.objects.filter(version_uri=version.uri, status__in=OPEN_STATUSES).exists()
 
 
-def _item(row: Evidence) -> EvidenceItem:
+def evidence_item(row: Evidence) -> EvidenceItem:
+    """Return recorded evidence as the value that gates read."""
     return EvidenceItem(
         kind=row.kind,
         origin=row.origin,

@@ -59,6 +59,11 @@ LOOKS: Mapping[str, Look] = {
     "replaced": Look("plain", "star", "Promoted, replaced since"),
     "failed": Look("bad", "alert", "Failed"),
     "withdrawn": Look("plain", "minus", "Withdrawn"),
+    # replays
+    "replay_stands": Look("ok", "check", "Would stand"),
+    "replay_refused": Look("bad", "stop", "Would be refused"),
+    "replay_unsigned": Look("wait", "people", "Needs signatures"),
+    "replay_waiting": Look("wait", "clock", "Waits for evidence"),
     # rollback grants
     "rollback_requested": Look("wait", "people", "Waits for signatures"),
     "rollback_approved": Look("ok", "check", "Signed, not handed out yet"),

@@ -10,6 +10,9 @@ from django.urls import reverse
 
 from audits.models import Evidence
 from audits.selectors import origin_of
+from registry.domain.remedies import Remedy, remedy_of
+from registry.domain.words import GateKind, GateOutcome
+from registry.models import ModelVersion
 
 # What stands in the way is read first; a waiver never hides among the satisfied.
 _ORDER = ("unsatisfied", "insufficient", "pending", "waived", "satisfied", "not_applicable")
@@ -29,18 +32,31 @@ class GateRow:
     blocks: bool
     origin: str
     evidence_url: str
+    remedy: Remedy | None
 
 
 def gate_rows(
-    gates: Sequence[Mapping[str, Any]], evidence: Sequence[Evidence], lineage_url: str = ""
+    gates: Sequence[Mapping[str, Any]],
+    evidence: Sequence[Evidence],
+    lineage_url: str = "",
+    version: ModelVersion | None = None,
 ) -> list[GateRow]:
-    """Lay out the gates of a decision's JSON, with links to the evidence that they read."""
+    """Lay out the gates of a decision's JSON, with links to the evidence that they read.
+
+    Args:
+        version: whose gates they are, where something can still be done about them.
+    """
     known = {item.entry.sha256: item for item in evidence}
-    rows = [_row(gate, known, lineage_url) for gate in gates]
+    rows = [_row(gate, known, lineage_url, version) for gate in gates]
     return sorted(rows, key=lambda row: _rank(row.outcome))
 
 
-def _row(gate: Mapping[str, Any], known: Mapping[str, Evidence], lineage_url: str) -> GateRow:
+def _row(
+    gate: Mapping[str, Any],
+    known: Mapping[str, Evidence],
+    lineage_url: str,
+    version: ModelVersion | None,
+) -> GateRow:
     digest = str(gate.get("evidence_digest") or "").removeprefix("sha256:")
     item = known.get(digest)
     url = reverse("audits:evidence", args=[item.pk]) if item else ""
@@ -57,7 +73,19 @@ def _row(gate: Mapping[str, Any], known: Mapping[str, Evidence], lineage_url: st
         blocks=outcome in _BLOCKING,
         origin=origin_of(item) if item else "",
         evidence_url=url,
+        remedy=_remedy(gate, outcome, version) if version is not None else None,
     )
+
+
+def _remedy(gate: Mapping[str, Any], outcome: str, version: ModelVersion) -> Remedy | None:
+    try:
+        kind, came_to = GateKind(str(gate.get("kind"))), GateOutcome(outcome)
+    except ValueError:  # recorded by another release
+        return None
+    remedy = remedy_of(kind, came_to, was_read=bool(gate.get("evidence_digest")))
+    if remedy is None:
+        return None
+    return remedy.about(version.registered_model.name, version.version)
 
 
 def _rank(outcome: str) -> int:

@@ -46,7 +46,13 @@ def review_context(promotion: Promotion, actor: Actor, now: datetime) -> dict[st
     known = version.registered_model
     version_url = reverse("registry:version", args=[known.name, version.version])
     version_url += known.source_query
-    gates = gate_rows(content.get("gates", []), evidence, f"{version_url}#lineage")
+    can_change = PromotionStatus(promotion.status) in DECIDABLE_STATUSES
+    gates = gate_rows(
+        content.get("gates", []),
+        evidence,
+        f"{version_url}#lineage",
+        version if can_change else None,
+    )
     return {
         "promotion": promotion,
         "version": version,

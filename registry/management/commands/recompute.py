@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import sys
 import time
 from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Iterable, Mapping
@@ -76,11 +75,10 @@ class Command(JsonCommand):
             return {"recomputation": str(ordered.pk), "status": ordered.status}
         return _said(self._awaited(ordered.pk))
 
-    def handle(self, *args: Any, **options: Any) -> None:
-        self._is_reproduced = not options["wait"]
-        super().handle(*args, **options)
-        if not self._is_reproduced:
-            sys.exit(1)
+    def failed(self, said: Mapping[str, Any]) -> bool:
+        if "verdict" not in said:
+            return False  # not waited for
+        return said["verdict"] is None or not Verdict(said["verdict"]).is_reproduced
 
     def words(self, said: Mapping[str, Any]) -> Iterable[str]:
         if "verdict" not in said:
@@ -102,9 +100,6 @@ class Command(JsonCommand):
                 self.stderr.write(f"[{time.monotonic() - started:5.0f} s] {stands}")
                 told = stands
             if found.status not in OPEN_STATUSES:
-                evidence = found.evidence
-                verdict = evidence.measurements.get("verdict") if evidence else None
-                self._is_reproduced = verdict is not None and Verdict(verdict).is_reproduced
                 return found
             time.sleep(POLL_SECONDS)
 

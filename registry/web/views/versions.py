@@ -70,7 +70,9 @@ def version(request: HttpRequest, name: str, number: int) -> HttpResponse:
         "alias": alias,
         "binding": evaluation.binding,
         "verdict": decision.verdict.value if decision is not None else "deny",
-        "gates": gate_rows([gate.to_mapping() for gate in decision.gates], evidence, "#lineage")
+        "gates": gate_rows(
+            [gate.to_mapping() for gate in decision.gates], evidence, "#lineage", found
+        )
         if decision is not None
         else [],
         "approvals": decision.approvals if decision is not None else None,

@@ -1,0 +1,79 @@
+"""What clears a gate that stands in the way: who can do it, and where."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass, replace
+from typing import Final
+
+from registry.domain.words import GateKind, GateOutcome
+
+
+@dataclass(frozen=True, slots=True)
+class Remedy:
+    """Who can clear a gate, what they do, and by which command.
+
+    `command` has `MODEL` and `VERSION` in place of the version's own; empty where there is none.
+    """
+
+    who: str
+    what: str
+    command: str = ""
+
+    def about(self, model: str, version: int) -> Remedy:
+        """Give the remedy with the command for that version."""
+        # The version first: a model may be called VERSION.
+        command = self.command.replace("VERSION", str(version))
+        return replace(self, command=command.replace("MODEL", shlex.quote(model)))
+
+
+_TRAIN: Final = "muniment run -- python train.py"
+
+# By kind: what there is to do while no evidence can be read, and what where it was measured and
+# is not good enough.
+_UNREAD: Final = {
+    GateKind.LINEAGE_COMPLETE: Remedy(
+        "whoever trains",
+        "Train under the recorder, from a committed and pushed tree, and register that run.",
+        _TRAIN,
+    ),
+    GateKind.BIAS: Remedy(
+        "whoever trains",
+        "Log predictions.parquet to the run; the audit follows when the promotion is requested.",
+    ),
+    GateKind.METRIC_FLOOR: Remedy(
+        "whoever trains",
+        "Log predictions.parquet to the run; it is measured when the promotion is requested.",
+    ),
+    GateKind.NOT_WORSE_THAN_CHAMPION: Remedy(
+        "whoever trains",
+        "Log predictions.parquet for the rows that the champion was measured on.",
+    ),
+    GateKind.RECOMPUTATION: Remedy(
+        "an engineer, a reviewer or an admin",
+        "Have the version trained again from its lineage record.",
+        "manage.py recompute MODEL VERSION --wait",
+    ),
+}
+_FOUND: Final = {
+    GateKind.LINEAGE_COMPLETE: _UNREAD[GateKind.LINEAGE_COMPLETE],
+    GateKind.RECOMPUTATION: Remedy(
+        "whoever trains",
+        "Make the training come out the same: pin what differs, set seeds, register a new version.",
+        "manage.py recompute MODEL VERSION --wait",
+    ),
+}
+_OTHER_VERSION: Final = Remedy(
+    "whoever trains", "Register a version that meets the bound: these numbers were measured."
+)
+
+
+def remedy_of(kind: GateKind, outcome: GateOutcome, *, was_read: bool) -> Remedy | None:
+    """Say who clears a gate and how; None where it stands in nobody's way, or a job is at it.
+
+    Args:
+        was_read: whether evidence was found and could be judged.
+    """
+    if not outcome.blocks:
+        return None
+    return _FOUND.get(kind, _OTHER_VERSION) if was_read else _UNREAD[kind]
