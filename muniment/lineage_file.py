@@ -25,6 +25,12 @@ UV_LOCK_PATH: Final = "muniment/uv.lock"
 LINEAGE_SHA256_TAG: Final = "muniment.lineage.sha256"
 CAPTURE_TAG: Final = "muniment.capture"  # the same for all runs of one recorded command
 MAX_BYTES: Final = 8 * 1024 * 1024
+# It seeds the order of sets, and nothing that is fitted.
+HASH_SEED: Final = "PYTHONHASHSEED"
+SET_A_SEED: Final = (
+    "Seed the training, and log the seed as the parameter seed, pass it as --seed N, or name it "
+    'with muniment.capture.record(seeds={"numpy": N}).'
+)
 LEGS: Final = ("code", "data", "environment", "configuration")
 
 
@@ -187,6 +193,11 @@ class LineageFile:
     def to_bytes(self) -> bytes:
         """Return the bytes that are written into the run."""
         return canonical_json(self.as_mapping())
+
+
+def is_seed(name: str, value: str) -> bool:
+    """Say whether something that is fitted was seeded by this."""
+    return name != HASH_SEED and value.strip().lower() not in ("", "none", "null")
 
 
 def parse_lineage_file(content: bytes) -> LineageFile:

@@ -21,12 +21,14 @@ from muniment.attest.digest import Digest
 from muniment.attest.statement import format_time
 from muniment.datasets.reference import DatasetReference
 from muniment.lineage_file import (
+    HASH_SEED,
     CapturedEnvironment,
     Code,
     Command,
     LineageFile,
     LineageFileInvalid,
     Package,
+    is_seed,
     parse_lineage_file,
 )
 
@@ -39,8 +41,6 @@ DATASET_NAME_TAG: Final = "muniment.dataset.name"
 LOCK_SHA256_TAG: Final = "muniment.environment.lock_sha256"
 ENTRY_POINT_TAGS: Final = ("muniment.entry_point", "mlflow.project.entryPoint")
 SEED_PARAMS: Final = ("seed", "random_seed", "random_state")
-# It seeds the order of sets, and nothing that is fitted.
-HASH_SEED: Final = "PYTHONHASHSEED"
 MAX_SEEDS: Final = 20
 CAPTURE_PATIENCE: Final = timedelta(days=2)
 ENDED_PATIENCE: Final = timedelta(minutes=5)
@@ -173,16 +173,18 @@ def entry_point_of(run: Run, file: LineageFile | None = None) -> str | None:
 
 
 def seeds_of(run: Run, file: LineageFile | None = None) -> dict[str, str]:
-    """Return what was seeded, by its parameters and its command → the seed."""
+    """Return what was seeded, by its parameters and its command → the seed.
+
+    The order of sets comes last, where it was seeded: that is no seed of what is fitted.
+    """
     found = {name: run.params.get(name, "") for name in SEED_PARAMS}
     if file is not None:
-        # Last of all: it is no seed of what is fitted.
         ordered = sorted(file.seeds.items(), key=lambda item: item[0] == HASH_SEED)
         found.update(dict(ordered[:MAX_SEEDS]))
     return {
         bounded(name, 200): bounded(value, 200)
         for name, value in found.items()
-        if value.strip().lower() not in ("", "none", "null")
+        if is_seed(name, value) or (name == HASH_SEED and value)
     }
 
 

@@ -14,7 +14,6 @@ from lineage.domain.captured import (
     COMMIT_TAG,
     DATASET_SHA256_TAG,
     DIRTY_TAG,
-    HASH_SEED,
     LOCK_SHA256_TAG,
     NO_FILE,
     KeptFile,
@@ -33,7 +32,7 @@ from lineage.domain.link import Link, LinkKind
 from lineage.domain.redaction import bounded, without_credentials
 from lineage.domain.rows import Run
 from muniment.datasets.reference import DatasetReference
-from muniment.lineage_file import LineageFile
+from muniment.lineage_file import SET_A_SEED, LineageFile, is_seed
 
 _MAX_REASON: Final = 600
 # Of a long list the first few are named in a reason.
@@ -243,13 +242,11 @@ def _environment_faults(file: LineageFile, lock: LockFile) -> list[str]:
 
 
 def _configuration(run: Run, file: LineageFile | None) -> Leg:
-    entry_point, seeds = entry_point_of(run, file), seeds_of(run, file)
-    seeds.pop(HASH_SEED, None)
+    entry_point = entry_point_of(run, file)
+    seeds = {name: seed for name, seed in seeds_of(run, file).items() if is_seed(name, seed)}
     faults = []
     if not run.params:
         faults.append("no parameter is recorded")
-    elif not seeds:
-        faults.append("no seed is recorded" if file is None else "the seed is missing")
     if entry_point is None:
         faults.append("no entry point is recorded")
     what = {
@@ -257,6 +254,10 @@ def _configuration(run: Run, file: LineageFile | None) -> Leg:
         **({} if not seeds else {"seed": ", ".join(seeds.values())}),
         **({} if not run.params else {"parameters": str(len(run.params))}),
     }
+    if not seeds:
+        # Without it nothing says which of all possible trainings this was.
+        reason = f"The run is there, but {_joined(['no seed is recorded', *faults])}. {SET_A_SEED}"
+        return Leg("configuration", Grade.MISSING, reason, None, what)
     if faults:
         reason = f"The run is there, but {_joined(faults)}."
         return Leg("configuration", Grade.WEAK, reason, None, what)

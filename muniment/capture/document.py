@@ -22,10 +22,12 @@ from muniment.lineage_file import (
     LINEAGE_PATH,
     LINEAGE_SHA256_TAG,
     LOCK_PATH,
+    SET_A_SEED,
     UV_LOCK_PATH,
     Code,
     Fault,
     LineageFile,
+    is_seed,
 )
 
 COMMIT_TAG: Final = "mlflow.source.git.commit"
@@ -84,6 +86,14 @@ def dataset_tags(datasets: Sequence[DatasetReference]) -> dict[str, str]:
             }
             return {name: value[:_MAX_TAG] for name, value in tags.items() if value}
     return {}
+
+
+def hints_of(file: LineageFile) -> tuple[str, ...]:
+    """Return what whoever trained is to be told of their record, one sentence each."""
+    said = [fault.sentence for fault in file.faults]
+    if not any(is_seed(name, seed) for name, seed in file.seeds.items()):
+        said.append(f"No seed is recorded. {SET_A_SEED}")
+    return tuple(dict.fromkeys((*said, *file.environment.inexact)))
 
 
 def write_lineage(seen: Seen, run: FoundRun, tracking: Tracking, *, capture_id: str) -> LineageFile:

@@ -18,7 +18,7 @@ from muniment import installed
 from muniment.attest.errors import AttestError
 from muniment.capture.command import CommandLine, describe_command
 from muniment.capture.data import copy_here, local_path
-from muniment.capture.document import Seen, start_tags, write_lineage
+from muniment.capture.document import Seen, hints_of, start_tags, write_lineage
 from muniment.capture.environment import describe_environment
 from muniment.capture.git import Repository, look_at_repository, refusal
 from muniment.capture.local_tracking import OwnTracking
@@ -164,9 +164,8 @@ class _Started:
                 seen = self._seen()
                 for run in runs:
                     file = write_lineage(seen, run, tracking, capture_id=self.capture_id)
-                    sentences = [fault.sentence for fault in file.faults]
-                    for sentence in (*sentences, *file.environment.inexact):
-                        _say(sentence)
+                    for hint in hints_of(file):
+                        _say(hint)
             if not runs:
                 _say("no run was made, so nothing was recorded")
         except TrackingError as error:

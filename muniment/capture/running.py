@@ -18,7 +18,7 @@ from typing import Final
 
 from muniment.capture.command import CommandLine, describe_command
 from muniment.capture.data import WatchedDataset, look_again, not_yet, watch_datasets
-from muniment.capture.document import Seen, dataset_tags, start_tags, write_lineage
+from muniment.capture.document import Seen, dataset_tags, hints_of, start_tags, write_lineage
 from muniment.capture.environment import (
     Probe,
     SeenEnvironment,
@@ -181,9 +181,8 @@ def _record(
         for run in runs:
             file = write_lineage(seen, run, ways.of(run), capture_id=prepared.capture_id)
             say(f"recorded what the run {run.run_id} was made of")
-            sentences = [fault.sentence for fault in file.faults]
-            for sentence in dict.fromkeys((*sentences, *file.environment.inexact)):
-                say(f"  {sentence}")
+            for hint in hints_of(file):
+                say(f"  {hint}")
             if not any(one.role == "training" for one in file.datasets):
                 say("  No data set is named as training data: --data training=PATH names one.")
         if not runs:

@@ -22,6 +22,7 @@ def test_a_recorded_training_says_what_it_was_made_of(project: Project) -> None:
         "--data", f"training={data}", "--", PYTHON, "train.py", "--seed", "7", "--data", str(data)
     )
     assert ended.status == 0, ended.said
+    assert "No seed is recorded" not in ended.said
     file = project.lineage(ended.run_id)
     assert file.mode == "run"
     assert file.code.commit == project.git("rev-parse", "HEAD")
@@ -50,10 +51,13 @@ def test_a_recorded_training_says_what_it_was_made_of(project: Project) -> None:
     assert b"numpy==" in lock
 
 
-def test_tags_that_were_asked_for_stay(project: Project) -> None:
+def test_tags_that_were_asked_for_stay_and_a_seed_that_is_missing_is_said(project: Project) -> None:
     project.environment["MLFLOW_RUN_CONTEXT"] = json.dumps({"team": "credit"})
+    # It seeds the order of sets, and nothing that is fitted.
+    project.environment["PYTHONHASHSEED"] = "0"
     ended = project.run("--", PYTHON, "train.py")
     assert project.tags(ended.run_id)["team"] == "credit"
+    assert "No seed is recorded. Seed the training" in ended.said
 
 
 def test_changes_that_no_commit_holds_are_refused_before_anything_runs(project: Project) -> None:

@@ -209,7 +209,7 @@ def test_run_that_recorded_nothing_is_graded_leg_by_leg(
         "code": "missing",
         "data": "missing",
         "environment": "missing",
-        "configuration": "weak",
+        "configuration": "missing",
     }
 
 

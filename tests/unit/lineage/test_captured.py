@@ -81,6 +81,20 @@ def test_what_the_recorder_could_not_record_makes_its_leg_weak_and_no_other(leg:
     assert all(found[other] == whole[other] for other in LEG_NAMES if other != leg)
 
 
+@pytest.mark.parametrize("seeds", [{}, {"PYTHONHASHSEED": "0"}, {"numpy": "None"}, {"--seed": ""}])
+def test_seed_that_nobody_set_is_missing_and_the_reason_says_how_to(seeds: dict[str, str]) -> None:
+    file = replace(FILE, seeds=seeds)
+    leg = legs(file, run=run(tags={}, params={"C": "1.0"}))["configuration"]
+    assert leg.grade is Grade.MISSING
+    assert "no seed is recorded. Seed the training, and log the seed as" in leg.reason
+    assert leg.what["entry_point"] == "train.py --variant v2"
+
+
+def test_seed_without_a_parameter_is_weak() -> None:
+    leg = legs(FILE, run=run(tags={}, params={}))["configuration"]
+    assert (leg.grade, leg.what["seed"]) == (Grade.WEAK, "7")
+
+
 def test_fault_that_names_no_leg_leaves_the_grades_as_they_were() -> None:
     assert grades(replace(FILE, faults=(Fault("The outputs were not hashed."),))) == WHOLE
 
@@ -99,7 +113,6 @@ def test_fault_of_a_leg_that_is_missing_makes_it_no_better() -> None:
         (replace(FILE, code=replace(FILE.code, is_dirty=None)), "code", "nothing says"),
         (replace(FILE, code=replace(FILE.code, remote="")), "code", "no remote"),
         (replace(FILE, mode="notebook"), "code", "interactive notebook"),
-        (replace(FILE, seeds={"PYTHONHASHSEED": "0"}), "configuration", "seed is missing"),
         (replace(FILE, command=Command()), "configuration", "no entry point"),
         (
             replace(FILE, environment=replace(FILE.environment, inexact=("pandas>=2",))),

@@ -120,19 +120,19 @@ def test_environment_leg_is_verified_by_nothing_less(
 
 
 @pytest.mark.parametrize(
-    ("params", "tags", "said"),
+    ("params", "tags", "grade", "said"),
     [
-        ({"C": "1.0"}, TAGS, "no seed"),
-        ({"seed": " None ", "C": "1.0"}, TAGS, "no seed"),
-        ({}, TAGS, "no parameter"),
-        ({"seed": "0"}, without("muniment.entry_point"), "no entry point"),
+        ({"C": "1.0"}, TAGS, Grade.MISSING, "no seed"),
+        ({"seed": " None ", "C": "1.0"}, TAGS, Grade.MISSING, "no seed"),
+        ({}, TAGS, Grade.MISSING, "no seed is recorded and no parameter is recorded"),
+        ({"seed": "0"}, without("muniment.entry_point"), Grade.WEAK, "no entry point"),
     ],
 )
-def test_configuration_leg_is_weak_without_seed_or_entry_point(
-    params: dict[str, str], tags: dict[str, str], said: str
+def test_configuration_leg_is_missing_without_a_seed_and_weak_without_an_entry_point(
+    params: dict[str, str], tags: dict[str, str], grade: Grade, said: str
 ) -> None:
     leg = legs(run=run(params=params, tags=tags))["configuration"]
-    assert leg.grade is Grade.WEAK
+    assert leg.grade is grade
     assert said in leg.reason
 
 
