@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from registry.models.emergencies import EmergencyApproval
 from registry.models.mirror import (
     AliasChange,
     ModelAlias,
@@ -29,6 +30,7 @@ __all__ = [
     "Approval",
     "Decision",
     "Dismissal",
+    "EmergencyApproval",
     "Grant",
     "ModeRule",
     "ModelAlias",

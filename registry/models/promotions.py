@@ -9,6 +9,7 @@ from django.db import models
 from django.db.models import F, Q
 
 from audits.models import LogEntry
+from registry.domain.emergency import Emergency
 from registry.domain.promotion import OPEN_STATUSES, PromotionStatus
 from registry.models.mirror import ModelVersion, RegisteredModel, Violation
 
@@ -60,6 +61,8 @@ class Promotion(models.Model):
         ModelVersion, on_delete=models.PROTECT, null=True, related_name="+"
     )
     failure = models.TextField(blank=True)
+    # Empty for what the policy decides; else the kind of emergency that moves the alias at once.
+    emergency = models.CharField(max_length=10, blank=True, default="", db_default="")
     requested_at = models.DateTimeField()
     updated_at = models.DateTimeField()
 
@@ -69,6 +72,10 @@ class Promotion(models.Model):
                 fields=["version", "alias"],
                 condition=Q(status__in=sorted(OPEN_STATUSES)),
                 name="one_open_promotion",
+            ),
+            models.CheckConstraint(
+                condition=Q(emergency__in=["", *(kind.value for kind in Emergency)]),
+                name="promotion_emergency",
             ),
         ]
         indexes = [models.Index(F("updated_at").desc(), name="promotion_newest")]

@@ -51,14 +51,15 @@ def decide_promotion(*, promotion_id: UUID, actor: Actor, now: datetime) -> Prom
     """
     promotion = lock_promotion(promotion_id)
     status = PromotionStatus(promotion.status)
-    if status not in DECIDABLE_STATUSES:
+    # No policy decides an emergency: it was signed knowing what the policy says.
+    if status not in DECIDABLE_STATUSES or promotion.emergency:
         return promotion
     evaluation = evaluate_version(version=promotion.version, alias=promotion.alias, as_of=now)
     # A version that MLflow no longer has is not judged at all.
     decision = evaluation.decision if promotion.version.gone_at is None else None
     if decision is None:
         event: PromotionEvent | None = PromotionEvent.DENIED
-        content = _denial(NO_POLICY if promotion.version.gone_at is None else GONE)
+        content = denial(NO_POLICY if promotion.version.gone_at is None else GONE)
     else:
         event = event_for_decision(status, decision)
         content = decision.to_mapping()
@@ -122,7 +123,7 @@ def alias_holder(registered_model: RegisteredModel, alias: str) -> ModelVersion 
     return held.version if held else None
 
 
-def _denial(reason: str) -> dict[str, Any]:
+def denial(reason: str) -> dict[str, Any]:
     """Return what stands in place of a decision where there is nothing to evaluate."""
     return {
         "verdict": "deny",

@@ -27,6 +27,7 @@ from registry.services.decisions import NO_POLICY, decide_open_promotions, decid
 from registry.services.evaluation import evaluate_version
 from registry.services.grants import issue_token
 from registry.services.locking import lock_promotion
+from registry.services.rollbacks import why_never_back
 from registry.services.stating import move_promotion
 
 logger = structlog.get_logger(__name__)
@@ -84,9 +85,14 @@ def approvals_are_sealed(promotion: Promotion) -> bool:
     """Say whether every approval that counts stands under a signed checkpoint."""
     checkpoint = latest_checkpoint()
     tree_size = checkpoint.tree_size if checkpoint else 0
-    standing = promotion.approvals.filter(dismissal__isnull=True)
-    sealed = standing.filter(entry__leaf__leaf_index__lt=tree_size)
-    return sealed.count() == standing.count()
+    signed = (
+        promotion.approvals.filter(dismissal__isnull=True),
+        promotion.emergency_approvals.all(),
+    )
+    return all(
+        standing.filter(entry__leaf__leaf_index__lt=tree_size).count() == standing.count()
+        for standing in signed
+    )
 
 
 def _load(promotion_id: UUID) -> Promotion:
@@ -120,12 +126,21 @@ def _why_no_longer(
     Asked before every attempt: between two of them MLflow may have been away for hours, and an
     artifact store lets files be replaced at any time.
     """
-    evaluation = evaluate_version(version=promotion.version, alias=promotion.alias, as_of=clock())
+    fault = (
+        why_never_back(promotion.version, promotion.alias)
+        if promotion.emergency
+        else _why_not_allowed(promotion, clock())
+    )
+    return fault or verify_artifacts(version=promotion.version, client=client, clock=clock)
+
+
+def _why_not_allowed(promotion: Promotion, now: datetime) -> str:
+    evaluation = evaluate_version(version=promotion.version, alias=promotion.alias, as_of=now)
     if evaluation.decision is None:
         return NO_POLICY
     if not evaluation.decision.allowed:
         return f"The policy no longer allows it: {evaluation.decision.reasons[0]}"
-    return verify_artifacts(version=promotion.version, client=client, clock=clock)
+    return ""
 
 
 def _was_done(promotion: Promotion, client: MlflowClient) -> bool:

@@ -6,6 +6,7 @@ from audits.web import converters as digest_converters  # noqa: F401  # register
 from registry.web import converters as model_converters  # noqa: F401  # registers <model_name:…>
 from registry.web.views import (
     aliases,
+    emergencies,
     inventory,
     models,
     plan,
@@ -97,6 +98,7 @@ urlpatterns = [
     path("aliases/", aliases.all_aliases, name="aliases"),
     path("aliases.csv", aliases.all_aliases_csv, name="aliases-csv"),
     path("models/<model_name:name>/policy", models.bind, name="bind"),
+    path("models/<model_name:name>/emergency", emergencies.roll_back, name="emergency"),
     path("models/<model_name:name>/", models.model, name="model"),
     path("promotions/", promotions.promotions, name="promotions"),
     path("promotions/<uuid:promotion_id>/", promotions.promotion, name="promotion"),

@@ -64,6 +64,7 @@ def addresses(promotion: Promotion) -> dict[str, str]:
         "violations": "/violations/?state=all",
         "violation": f"/violations/{Violation.objects.get().pk}/",
         "policies": "/policies/",
+        "emergency": "/models/boston-mortgage/emergency",
         "replay": "/policies/replay/?policy=credit-decision@1",
         "policy": f"/policies/{policy_hex()}/",
         "report": f"/reports/jobs/{report.pk}/",

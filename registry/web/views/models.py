@@ -39,16 +39,18 @@ def _page(
     versions = list(page.object_list)
     bindings = PolicyBinding.objects.select_related("policy", "bound_by")
     bound = bindings.filter(registered_model=found).first()
+    history = alias_history(found)
     is_admin = Role.ADMIN in person_of(request).roles
     context = {
         "model": found,
         "binding": bound,
         "page_obj": page,
         "versions": version_rows(versions, {row.pk: created_at(row) for row in versions}),
-        "history": alias_history(found),
+        "history": history,
         "violations": attention_of(found),
         "mlflow_url": model_link(found),
         "alias": champion_alias(),
+        "can_go_back": any(move.promotion_id for move in history),
         "can_bind": is_admin and found.gone_at is None,
         "choices": binding_choices() if is_admin else [],
         "bind_error": bind_error,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -153,6 +154,13 @@ class LiveRegistry:
             client=self.client,
             clock=lambda: timezone.now() + later,
         )
+
+    def stored_files(self, number: int = 1) -> Path:
+        """Return where the files of a version lie on the MLflow server's disk."""
+        model_id = self.version(number).source_uri.removeprefix("models:/")
+        place = self.client.get_logged_model(model_id).artifact_uri
+        stored = place.removeprefix("mlflow-artifacts:/")
+        return INSTANCE.stack.home.path / "mlflow/artifacts" / stored
 
     def champion(self, name: str = MODEL) -> int | None:
         """Return what MLflow itself says."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from django.utils import timezone
@@ -20,16 +19,8 @@ from registry.services.evaluation import evaluate_version
 from registry.services.modes import set_mode
 from registry.services.rehashing import due_versions, next_versions
 from registry.services.violations import accept_violation
-from tests.instance import INSTANCE
 from tests.integration.registry.forwarder import Forwarder
 from tests.integration.registry.live import MODEL, LiveRegistry, set_alias_behind_the_back
-
-
-def stored_files(live: LiveRegistry, number: int = 1) -> Path:
-    """Return where the files of a version lie on the MLflow server's disk."""
-    model_id = live.version(number).source_uri.removeprefix("models:/")
-    place = live.client.get_logged_model(model_id).artifact_uri
-    return INSTANCE.stack.home.path / "mlflow/artifacts" / place.removeprefix("mlflow-artifacts:/")
 
 
 def look_again(live: LiveRegistry, number: int = 1) -> str:
@@ -45,7 +36,7 @@ def reviewable(live: LiveRegistry) -> Promotion:
 def test_changed_files_are_a_violation_that_denies_until_they_are_back(
     live: LiveRegistry, reviewable: Promotion, change: str
 ) -> None:
-    folder = stored_files(live)
+    folder = live.stored_files()
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     assert look_again(live) == ""
     if change == "replaced":
@@ -83,7 +74,7 @@ def test_changed_files_are_a_violation_that_denies_until_they_are_back(
 def test_answering_for_changed_files_ends_the_alarm_and_not_the_denial(
     live: LiveRegistry, reviewable: Promotion
 ) -> None:
-    (stored_files(live) / "backdoor.py").write_bytes(b"import os")
+    (live.stored_files() / "backdoor.py").write_bytes(b"import os")
     look_again(live)
     accept_violation(
         violation_id=Violation.objects.get().pk,
@@ -112,7 +103,7 @@ def test_files_of_an_observed_model_are_a_fact_once(live: LiveRegistry) -> None:
         actor=actor_of(live.world.people["admin"]),
         now=timezone.now(),
     )
-    (stored_files(live) / "backdoor.py").write_bytes(b"import os")
+    (live.stored_files() / "backdoor.py").write_bytes(b"import os")
     assert look_again(live)
     assert look_again(live)
     fact = LogEntry.objects.get(event="artifacts.changed")
@@ -139,7 +130,7 @@ def test_champions_are_looked_at_daily_and_others_weekly_and_by_the_task(
     assert due(hours=23) == []
     assert due(hours=25) == [1]
     assert due(days=8) == [1, 2]
-    (stored_files(live, 2) / "backdoor.py").write_bytes(b"import os")
+    (live.stored_files(2) / "backdoor.py").write_bytes(b"import os")
     ModelVersion.objects.filter(version=2).update(hashed_at=now - timedelta(days=8))
     tasks.hash_version_again(live.version(2).uri)
     assert Violation.objects.get().version == live.version(2)
