@@ -26,6 +26,19 @@ class SigningLocked(AccountsError):
     status = HTTPStatus.TOO_MANY_REQUESTS
 
 
+class CredentialRefused(AccountsError):
+    """What was to be enrolled is no credential, or is one already."""
+
+    code = "credential_refused"
+
+
+class CeremonyOver(AccountsError):
+    """What was begun was never begun, was ended already, or is more than five minutes old."""
+
+    code = "ceremony_over"
+    status = HTTPStatus.CONFLICT
+
+
 class TokenLifetimeInvalid(AccountsError):
     """A token must end, and not before it begins."""
 

@@ -11,6 +11,7 @@ from django.db import models
 from django.db.models import Q
 
 from accounts.domain.mail import MAX_SUBJECT, MailStatus
+from accounts.domain.signature import SignatureMethod
 
 
 class Role(models.TextChoices):
@@ -60,13 +61,92 @@ class ApiToken(models.Model):
 
 
 class SignatureAttempt(models.Model):
-    """A failed re-authentication at signing; too many lock signing for a while."""
+    """A failed re-authentication at signing; too many lock signing for a while.
+
+    All of them count together. What was wrong is cleared only by showing just that, else whoever
+    has the password could guess codes for ever.
+    """
 
     user = models.ForeignKey(User, on_delete=models.CASCADE)
     at = models.DateTimeField()
+    method = models.CharField(
+        max_length=10,
+        default=SignatureMethod.PASSWORD.value,
+        db_default=SignatureMethod.PASSWORD.value,
+    )
 
     class Meta:
         indexes = [models.Index(fields=["user", "-at"], name="signature_attempt_recent")]
+
+
+class Credential(models.Model):
+    """What a person signs with beside the password: a passkey, or a device with one-time codes.
+
+    Of a passkey Muniment has the public key alone. The secret that codes are made from is kept
+    encrypted, and never shown again.
+    """
+
+    class Kind(models.TextChoices):
+        PASSKEY = "passkey", "Passkey"
+        TOTP = "totp", "One-time codes"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    person = models.ForeignKey(User, on_delete=models.CASCADE, related_name="credentials")
+    kind = models.CharField(max_length=10, choices=Kind.choices)
+    label = models.CharField(max_length=60)
+    enrolled_at = models.DateTimeField()
+    credential_id = models.BinaryField(null=True, unique=True)
+    public_key_cose = models.BinaryField(null=True)
+    public_key_spki = models.BinaryField(null=True)
+    sign_count = models.BigIntegerField(default=0)
+    transports = ArrayField(models.CharField(max_length=20), default=list)
+    sealed_secret = models.BinaryField(null=True)
+    last_counter = models.BigIntegerField(null=True)  # no code is taken twice
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(
+                    kind="passkey",
+                    credential_id__isnull=False,
+                    public_key_cose__isnull=False,
+                    public_key_spki__isnull=False,
+                    sealed_secret__isnull=True,
+                )
+                | Q(
+                    kind="totp",
+                    credential_id__isnull=True,
+                    public_key_cose__isnull=True,
+                    public_key_spki__isnull=True,
+                    sealed_secret__isnull=False,
+                    last_counter__isnull=False,
+                ),
+                name="credential_whole",
+            ),
+            models.UniqueConstraint(
+                fields=["person"], condition=Q(kind="totp"), name="credential_one_totp"
+            ),
+        ]
+
+
+class Ceremony(models.Model):
+    """Something that a person began in one session and ends there within minutes, once.
+
+    `challenge` is what their passkey is to sign; `draft` what is needed to come to it again.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    person = models.ForeignKey(User, on_delete=models.CASCADE, related_name="ceremonies")
+    session_sha256 = models.CharField(max_length=64)
+    about = models.CharField(max_length=100)
+    challenge = models.CharField(max_length=64, blank=True)
+    draft = models.JSONField(default=dict)
+    begun_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["person", "about"], name="ceremony_one_at_a_time")
+        ]
 
 
 class NoticeKind(models.TextChoices):

@@ -32,6 +32,8 @@ if len(SECRET_KEY) < 32 and not _is_offline:
         "or set MUNIMENT_HOME to a running one's state folder, or set SECRET_KEY."
     )
 
+# Keys of before: what they encrypted and signed is still read, until nothing of it is left.
+SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])
 DEBUG = False
 MUNIMENT_URL = env.str("MUNIMENT_URL", default="http://localhost:8000").rstrip("/")
 _public = urlsplit(MUNIMENT_URL)
@@ -137,6 +139,9 @@ AUTH_PASSWORD_VALIDATORS = [
     },
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
+# What passkeys are enrolled for: this host, or a domain that it is in. An address of numbers is
+# none: browsers refuse it.
+PASSKEY_RP_ID = env.str("MUNIMENT_PASSKEY_RP_ID", default="") or (_public.hostname or "localhost")
 LOGIN_URL = "accounts:sign-in"
 LOGIN_REDIRECT_URL = "registry:inventory"
 LOGOUT_REDIRECT_URL = "accounts:sign-in"
@@ -338,6 +343,7 @@ LOGGING = {
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
     "root": {"handlers": ["stderr"], "level": env.str("LOG_LEVEL", default="INFO")},
     "loggers": {
+        "fido2": {"level": "WARNING"},
         "httpx": {"level": "WARNING"},
         "fontTools": {"level": "WARNING"},
         "weasyprint": {"level": "ERROR"},

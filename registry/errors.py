@@ -60,6 +60,13 @@ class EvidenceChanged(RegistryError):
     status = HTTPStatus.CONFLICT
 
 
+class SignatureTooWeak(RegistryError):
+    """The policy asks for a stronger signature than was given."""
+
+    code = "weak_signature"
+    status = HTTPStatus.FORBIDDEN
+
+
 class ReviewNotAllowed(RegistryError):
     """This person may not review this promotion."""
 

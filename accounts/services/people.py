@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from django.contrib.auth.password_validation import validate_password
 from django.db import transaction
 
-from accounts.errors import ReauthenticationFailed, SigningLocked
-from accounts.models import SignatureAttempt, User
+from accounts.domain.signature import SignatureMethod
+from accounts.models import User
+from accounts.services.attempts import count_attempt
+from accounts.services.one_time_codes import use_code
 from audits.domain.actor import SETUP, Actor
 from audits.domain.log import Event
 from audits.services.log import append_statement, predicate_type
 from muniment.attest.digest import Digest
-
-MAX_WRONG_PASSWORDS = 5
-LOCK_FOR = timedelta(minutes=15)
 
 
 def actor_of(user: User) -> Actor:
@@ -77,31 +76,42 @@ def add_person(
     return user
 
 
-def reauthenticate(*, user: User, password: str, now: datetime) -> None:
+def reauthenticate(*, user: User, password: str, now: datetime, code: str = "") -> SignatureMethod:
     """Ask again who signs (21 CFR 11.200): pass only with the person's own password.
 
     Commits its own count of failures, so that a refusal cannot be rolled back with the signature:
     call it before the transaction of what is signed.
 
+    Args:
+        code: a one-time code of the person's device beside the password; empty for none.
+
+    Returns:
+        What was shown.
+
     Raises:
-        SigningLocked: five wrong passwords within the last 15 minutes.
-        ReauthenticationFailed: the password is wrong.
+        SigningLocked: five failures of any kind within the last 15 minutes.
+        ReauthenticationFailed: the password or the code is wrong, or the code was used before.
+        CredentialRefused: the person's secret cannot be read any more.
     """
-    with transaction.atomic(durable=True):
-        # One guess at a time: many at once would all be let through before any is counted.
-        person = User.objects.select_for_update(no_key=True).get(pk=user.pk)
-        attempts = SignatureAttempt.objects.filter(user=person)
-        is_locked = attempts.filter(at__gt=now - LOCK_FOR).count() >= MAX_WRONG_PASSWORDS
-        is_right = not is_locked and person.is_active and person.check_password(password)
-        if is_right:
-            attempts.delete()
-        elif not is_locked:
-            SignatureAttempt.objects.create(user=person, at=now)
-    if is_locked:
-        raise SigningLocked(
-            "Signing is locked after too many wrong passwords. Try again in 15 minutes."
-        )
-    if not is_right:
-        raise ReauthenticationFailed(
-            "The password is not right, so nothing was signed. Enter your own password again."
-        )
+
+    def look(person: User) -> SignatureMethod | None:
+        if not person.check_password(password):
+            return SignatureMethod.PASSWORD
+        if code and not use_code(person=person, code=code, now=now):
+            return SignatureMethod.TOTP
+        return None
+
+    shown = SignatureMethod.TOTP if code else SignatureMethod.PASSWORD
+    what = "The password or the code is not right" if code else "The password is not right"
+    count_attempt(
+        user=user,
+        look=look,
+        clears=(SignatureMethod.PASSWORD, shown),
+        refusal=f"{what}, so nothing was signed. Enter your own{_again(code)} again.",
+        now=now,
+    )
+    return shown
+
+
+def _again(code: str) -> str:
+    return " password and the next code" if code else " password"

@@ -41,4 +41,6 @@ class Event(StrEnum):
     APPROVAL_DISMISSED = "approval.dismissed"
     REPORT_ISSUED = "report.issued"
     PERSON_ADDED = "person.added"
+    CREDENTIAL_ENROLLED = "credential.enrolled"
+    CREDENTIAL_REMOVED = "credential.removed"
     TOKEN_ISSUED = "token.issued"  # noqa: S105 - an event, not a secret

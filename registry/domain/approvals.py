@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from accounts.domain.signature import SignatureMethod
 from registry.domain.moments import is_aware, rfc3339
 from registry.domain.policy import ApprovalRule
 from registry.domain.separation import why_not_review
@@ -16,7 +17,7 @@ class Approval:
     """One signed review verdict: by whom, in which role, on exactly which evidence.
 
     `person` is a pseudonymous id; `evidence_digest` is what the signature covers; `digest` is
-    that of the signed envelope.
+    that of the signed envelope; `signature` is how the person showed who they are.
     """
 
     person: str
@@ -25,10 +26,11 @@ class Approval:
     evidence_digest: str
     signed_at: datetime
     digest: str
+    signature: str = SignatureMethod.PASSWORD.value
 
     def to_mapping(self) -> dict[str, object]:
-        """Give the approval as JSON-able values."""
-        return {
+        """Give the approval as JSON-able values; `signature` where it is more than a password."""
+        mapping: dict[str, object] = {
             "person": self.person,
             "role": self.role,
             "verdict": self.verdict,
@@ -36,6 +38,9 @@ class Approval:
             "signed_at": rfc3339(self.signed_at),
             "digest": self.digest,
         }
+        if self.signature != SignatureMethod.PASSWORD.value:
+            mapping["signature"] = self.signature
+        return mapping
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +76,10 @@ class Disregarded:
 
 @dataclass(frozen=True, slots=True)
 class ApprovalsResult:
-    """What the signed reviews come to: `given` of `required` people, and who they are."""
+    """What the signed reviews come to: `given` of `required` people, and who they are.
+
+    `signature` is the weakest that the policy counts.
+    """
 
     outcome: ReviewOutcome
     required: int
@@ -80,6 +88,7 @@ class ApprovalsResult:
     refused_by: tuple[str, ...]
     disregarded: tuple[Disregarded, ...]
     reason: str
+    signature: SignatureMethod = SignatureMethod.PASSWORD
 
     @property
     def given(self) -> int:
@@ -92,8 +101,8 @@ class ApprovalsResult:
         return max(0, self.required - self.given)
 
     def to_mapping(self) -> dict[str, object]:
-        """Give the result as JSON-able values."""
-        return {
+        """Give the result as JSON-able values; `signature` where more than a password is asked."""
+        mapping: dict[str, object] = {
             "outcome": self.outcome.value,
             "required": self.required,
             "given": self.given,
@@ -111,6 +120,9 @@ class ApprovalsResult:
             ],
             "reason": self.reason,
         }
+        if self.signature is not SignatureMethod.PASSWORD:
+            mapping["signature"] = self.signature.value
+        return mapping
 
 
 def review(
@@ -159,6 +171,7 @@ def review(
         refused_by=tuple(refused),
         disregarded=tuple(disregarded),
         reason=reason,
+        signature=rule.signature,
     )
 
 
@@ -186,11 +199,24 @@ def _why_not_counted(
     )
     if ineligible is not None:
         return ineligible.code, _NOT_COUNTED[ineligible.code]
+    if not _is_strong_enough(signed.signature, rule.signature):
+        return "weak_signature", f"The policy asks for a signature by {WORDS[rule.signature]}."
     if signed.verdict == ReviewVerdict.APPROVE.value and signed.person in counted:
         return "already_signed", "The same person has approved already."
     return None
 
 
+def _is_strong_enough(signature: str, least: SignatureMethod) -> bool:
+    # What nobody knows is as good as nothing.
+    known = [method for method in SignatureMethod if method.value == signature]
+    return bool(known) and known[0].reaches(least)
+
+
+WORDS = {
+    SignatureMethod.PASSWORD: "password",
+    SignatureMethod.TOTP: "password and one-time code, or by passkey",
+    SignatureMethod.PASSKEY: "passkey",
+}
 # `why_not_review` speaks to the person; a page and a report speak about them.
 _NOT_COUNTED = {
     "role_cannot_review": "It was signed in a role that the policy does not ask for.",

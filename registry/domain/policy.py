@@ -7,6 +7,7 @@ from datetime import date
 from fractions import Fraction
 from typing import TYPE_CHECKING, Final
 
+from accounts.domain.signature import SignatureMethod
 from audits.domain.names import INTERSECTION
 from registry.domain.errors import EmptyPolicy, PolicyProblem
 from registry.domain.words import EvidenceKind, GateKind, Grade, Leg, Origin
@@ -41,12 +42,13 @@ class ApprovalRule:
     """How many approvals, signed in which roles, by people distinct from whom.
 
     `count` people must approve; they are always distinct from each other. `distinct_from` holds
-    `requester` and `trainer` as the policy says.
+    `requester` and `trainer` as the policy says. `signature` is the weakest that counts.
     """
 
     count: int
     roles: tuple[str, ...]
     distinct_from: tuple[str, ...]
+    signature: SignatureMethod = SignatureMethod.PASSWORD
 
 
 @dataclass(frozen=True, slots=True)

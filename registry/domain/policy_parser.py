@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from fractions import Fraction
 from types import MappingProxyType
 
+from accounts.domain.signature import SignatureMethod
 from audits.domain.bias import BiasCriteria, CriteriaError
 from audits.domain.criteria import HIGHEST
 from audits.domain.names import INTERSECTION
@@ -120,6 +121,9 @@ def _approvals(section: Section) -> ApprovalRule:
         count=section.whole("count", least=0, most=10),
         roles=section.names("roles", among=REVIEW_ROLES),
         distinct_from=section.names("distinct_from", among=DISTINCT_FROM),
+        signature=SignatureMethod(
+            section.choice("signature", list(SignatureMethod), default=SignatureMethod.PASSWORD)
+        ),
     )
     section.close()
     return rule

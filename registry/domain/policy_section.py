@@ -126,15 +126,15 @@ class Section:
                 found.append(element)
         return tuple(found)
 
-    def choice(self, key: str, among: Collection[str]) -> str:
-        """Read one of several words."""
+    def choice(self, key: str, among: Collection[str], *, default: str = "") -> str:
+        """Read one of several words; it may be left out where there is a default."""
         expected = f"one of {', '.join(sorted(among))}"
-        found = self._take(key, expected)
+        found = self._take(key, expected, required=not default)
         if found is _MISSING:
-            return ""
+            return default
         if not isinstance(found, str) or found not in among:
             self._note("unknown_value", self.at(key), _found(found), expected)
-            return ""
+            return default
         return found
 
     def whole(self, key: str, *, least: int, most: int) -> int:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, ClassVar
 
+from accounts.domain.signature import SignatureMethod
 from registry.domain.approvals import Approval, ApprovalFacts
 from registry.domain.errors import RegistryDomainError
 from registry.domain.evaluation import DECISION_FORMAT, Decision, evaluate
@@ -126,6 +127,7 @@ def _approval_facts(facts: Mapping[str, Any]) -> ApprovalFacts:
                 evidence_digest=signed["evidence_digest"],
                 signed_at=datetime.fromisoformat(signed["signed_at"]),
                 digest=signed["digest"],
+                signature=signed.get("signature", SignatureMethod.PASSWORD.value),
             )
             for signed in facts["signed"]
         ),

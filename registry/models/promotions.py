@@ -8,6 +8,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 
+from accounts.domain.signature import SignatureMethod
 from audits.models import LogEntry
 from registry.domain.emergency import Emergency
 from registry.domain.promotion import OPEN_STATUSES, PromotionStatus
@@ -121,6 +122,11 @@ class Approval(models.Model):
     person_commitment = models.CharField(max_length=64)
     reason_commitment = models.CharField(max_length=64, blank=True)
     evidence_digest = models.CharField(max_length=64)
+    signature = models.CharField(
+        max_length=10,
+        default=SignatureMethod.PASSWORD.value,
+        db_default=SignatureMethod.PASSWORD.value,
+    )
     signed_at = models.DateTimeField()
     entry = models.OneToOneField(LogEntry, on_delete=models.PROTECT, related_name="approval")
 
@@ -137,6 +143,10 @@ class Approval(models.Model):
             models.CheckConstraint(
                 condition=Q(verdict__in=["approve", "refuse"]), name="approval_verdict"
             ),
+            models.CheckConstraint(
+                condition=Q(signature__in=[method.value for method in SignatureMethod]),
+                name="approval_signature",
+            ),
             models.UniqueConstraint(
                 fields=["promotion", "person", "evidence_digest"], name="approval_once"
             ),
@@ -144,7 +154,8 @@ class Approval(models.Model):
 
     def statement_fields(self) -> dict[str, object]:
         """Return what the log says of this signature."""
-        return {
+        more = {} if self.signature == SignatureMethod.PASSWORD else {"signature": self.signature}
+        return more | {
             "promotion_id": str(self.promotion_id),
             "alias": self.promotion.alias,
             "version_uri": self.promotion.version.uri,

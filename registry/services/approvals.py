@@ -3,39 +3,40 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.db import transaction
 
-from accounts.models import User
+from accounts.domain.signature import SignatureMethod
+from accounts.models import Ceremony, Credential, User
+from accounts.services.ceremonies import begin_ceremony, end_ceremony, find_ceremony
+from accounts.services.passkeys import check_assertion, request_options
 from accounts.services.people import reauthenticate
 from audits.domain.actor import Actor
-from audits.domain.log import Event
-from audits.services.disclosures import commit_person, commit_text
 from audits.services.log import append_statement, predicate_type
-from muniment.attest.digest import Digest
+from registry.domain.approvals import WORDS
 from registry.domain.promotion import PromotionStatus
 from registry.domain.separation import Ineligibility, why_not_review
-from registry.domain.words import ReviewVerdict
 from registry.errors import (
     EvidenceChanged,
-    InvalidRequest,
     PromotionClosed,
     ReviewNotAllowed,
+    SignatureTooWeak,
 )
 from registry.models import Approval, Promotion
 from registry.services.decisions import decide_promotion
 from registry.services.evaluation import Evaluation, evaluate_version
 from registry.services.locking import lock_promotion
 from registry.services.policies import document_of
-from registry.services.text import require_plain_text
-
-MEANINGS = {
-    ReviewVerdict.APPROVE: "I have reviewed this evidence and approve the promotion.",
-    ReviewVerdict.REFUSE: "I have reviewed this evidence and refuse the promotion.",
-}
-MAX_REASON = 4000
-MAX_MEANING = 200
+from registry.services.review_draft import (
+    Fixed,
+    PasskeyAnswer,
+    ReviewDraft,
+    draft_review,
+    keep_disclosures,
+    read_words,
+)
 
 
 def sign_review(
@@ -45,7 +46,9 @@ def sign_review(
     reason: str,
     meaning: str,
     evidence_digest: str,
-    password: str,
+    password: str = "",
+    code: str = "",
+    passkey: PasskeyAnswer | None = None,
     actor: Actor,
     now: datetime,
 ) -> Promotion:
@@ -58,55 +61,107 @@ def sign_review(
         evidence_digest: the digest that the reviewer's page carried.
         meaning: what the signer adds to the sentence of the verdict, kept with the reason; may be
             empty or that sentence.
+        code: a one-time code beside the password; empty for none.
+        passkey: what a passkey signed of what `prepare_review` made of these same words, in place
+            of the password, which was asked for there.
 
     Raises:
         RoleRequired, ReviewNotAllowed: this person may not review this promotion.
-        ReauthenticationFailed, SigningLocked: the password is wrong; nothing was signed.
+        ReauthenticationFailed, SigningLocked: the password, the code or the passkey is wrong;
+            nothing was signed.
+        CeremonyOver: nothing was prepared in this session within five minutes.
+        SignatureTooWeak: the policy asks for more than was shown; nothing was signed.
         EvidenceChanged: the evidence is no longer what was shown; nothing was signed.
         PromotionClosed: it is not in review.
         InvalidRequest: an unknown verdict, a text that is too long, or a refusal without a reason.
     """
     actor.require_role("review a promotion", "reviewer")
-    signed_verdict = _verdict(verdict)
-    meaning, reason = meaning.strip(), reason.strip()
-    require_plain_text("meaning of your signature", meaning, MAX_MEANING)
-    if signed_verdict is ReviewVerdict.REFUSE and not reason:
-        raise InvalidRequest("Give the reason for which you refuse.")
-    require_plain_text("reason", reason, MAX_REASON)
-    # The log holds the sentence of the verdict; what people add in their own words is free text,
-    # which it holds a hash of (design: no personal data in a leaf).
-    sentence = MEANINGS[signed_verdict]
-    reason = "\n\n".join(part for part in (reason, meaning.removeprefix(sentence).strip()) if part)
+    words = read_words(verdict=verdict, reason=reason, meaning=meaning)
     person = User.objects.get(pk=actor.id)
-    # Before the transaction: a wrong password is counted even though nothing is signed.
-    reauthenticate(user=person, password=password, now=now)
+    ceremony: Ceremony | None = None
+    signed: tuple[Credential, Any] | None = None
+    # Before the transaction: what is wrong is counted even though nothing is signed.
+    if passkey is None:
+        shown = reauthenticate(user=person, password=password, code=code, now=now)
+    else:
+        ceremony = find_ceremony(
+            person=person, session=passkey.session, about=str(promotion_id), now=now
+        )
+        challenge = bytes.fromhex(ceremony.challenge)
+        signed = check_assertion(person=person, challenge=challenge, answer=passkey.answer, now=now)
+        shown = SignatureMethod.PASSKEY
     with transaction.atomic(durable=True):
         promotion = lock_promotion(promotion_id)
-        if promotion.status != PromotionStatus.IN_REVIEW:
-            raise PromotionClosed(
-                f"This promotion is not in review: it is {promotion.status.replace('_', ' ')}."
-            )
-        evaluation = evaluate_version(version=promotion.version, alias=promotion.alias, as_of=now)
-        refusal = why_not(evaluation, actor)
-        if refusal is not None:
-            raise ReviewNotAllowed(refusal.reason)
-        decision = evaluation.decision
-        if decision is None or decision.evidence_digest != evidence_digest:
-            raise EvidenceChanged(
-                "The evidence has changed since this page was shown, so nothing was signed. "
-                "Read the promotion again and decide on what it shows now."
-            )
-        _sign(
+        evaluation = _require_reviewable(promotion, evidence_digest, actor, now)
+        _require_strong_enough(evaluation, shown)
+        draft = draft_review(
             promotion=promotion,
             person=person,
-            verdict=signed_verdict,
-            meaning=sentence,
-            reason=reason,
+            words=words,
             evaluation=evaluation,
+            signature=shown,
+            fixed=Fixed.of(ceremony) if ceremony else Fixed.now(now),
             actor=actor,
+        )
+        assertion = None
+        if ceremony is not None and signed is not None:
+            assertion = _require_signed(draft, ceremony, *signed)
+        _sign(draft, assertion, actor=actor)
+        return decide_promotion(promotion_id=promotion.pk, actor=actor, now=now)
+
+
+def prepare_review(
+    *,
+    promotion_id: UUID,
+    verdict: str,
+    reason: str,
+    meaning: str,
+    evidence_digest: str,
+    password: str,
+    session: str,
+    actor: Actor,
+    now: datetime,
+) -> dict[str, Any]:
+    """Make the statement that a passkey is to sign, after the password; sign nothing.
+
+    Its time is now, and it can be signed for five minutes, in the same session, in exactly these
+    words.
+
+    Returns:
+        What the browser is asked (`navigator.credentials.get`), as JSON.
+
+    Raises:
+        As `sign_review`, and ReviewNotAllowed where the person has no passkey.
+    """
+    actor.require_role("review a promotion", "reviewer")
+    words = read_words(verdict=verdict, reason=reason, meaning=meaning)
+    person = User.objects.get(pk=actor.id)
+    reauthenticate(user=person, password=password, now=now)
+    if not person.credentials.filter(kind=Credential.Kind.PASSKEY).exists():
+        raise ReviewNotAllowed("You have no passkey. Enrol one under “Your credentials” first.")
+    with transaction.atomic(durable=True):
+        promotion = lock_promotion(promotion_id)
+        evaluation = _require_reviewable(promotion, evidence_digest, actor, now)
+        decided = promotion.decisions.select_related("entry").order_by("-entry_id").first()
+        fixed = Fixed.now(now, decision_digest=decided.entry.sha256 if decided else "")
+        draft = draft_review(
+            promotion=promotion,
+            person=person,
+            words=words,
+            evaluation=evaluation,
+            signature=SignatureMethod.PASSKEY,
+            fixed=fixed,
+            actor=actor,
+        )
+        begin_ceremony(
+            person=person,
+            session=session,
+            about=str(promotion_id),
+            challenge=draft.challenge,
+            draft=fixed.to_mapping(),
             now=now,
         )
-        return decide_promotion(promotion_id=promotion.pk, actor=actor, now=now)
+    return request_options(person=person, challenge=draft.challenge)
 
 
 def why_not(evaluation: Evaluation, actor: Actor) -> Ineligibility | None:
@@ -124,52 +179,63 @@ def why_not(evaluation: Evaluation, actor: Actor) -> Ineligibility | None:
     )
 
 
-def _verdict(verdict: str) -> ReviewVerdict:
-    try:
-        return ReviewVerdict(verdict)
-    except ValueError as error:
-        raise InvalidRequest("Choose whether you approve or refuse.") from error
+def _require_reviewable(
+    promotion: Promotion, evidence_digest: str, actor: Actor, now: datetime
+) -> Evaluation:
+    if promotion.status != PromotionStatus.IN_REVIEW:
+        raise PromotionClosed(
+            f"This promotion is not in review: it is {promotion.status.replace('_', ' ')}."
+        )
+    evaluation = evaluate_version(version=promotion.version, alias=promotion.alias, as_of=now)
+    refusal = why_not(evaluation, actor)
+    if refusal is not None:
+        raise ReviewNotAllowed(refusal.reason)
+    decision = evaluation.decision
+    if decision is None or decision.evidence_digest != evidence_digest:
+        raise EvidenceChanged(
+            "The evidence has changed since this page was shown, so nothing was signed. "
+            "Read the promotion again and decide on what it shows now."
+        )
+    return evaluation
 
 
-def _sign(
-    *,
-    promotion: Promotion,
-    person: User,
-    verdict: ReviewVerdict,
-    meaning: str,
-    reason: str,
-    evaluation: Evaluation,
-    actor: Actor,
-    now: datetime,
-) -> Approval:
-    policy = document_of(evaluation.binding.policy)  # type: ignore[union-attr] # decided above
-    role = next(role for role in policy.approvals.roles if role in actor.roles)
-    approval = Approval(
-        promotion=promotion,
-        person=person,
-        requester=promotion.requester,
-        trainer=promotion.trainer,
-        role=role,
-        verdict=verdict.value,
-        meaning=meaning,
-        person_commitment=commit_person(
-            person_id=person.pk, printed_name=person.printed_name, role=role
-        ),
-        reason_commitment=commit_text(person_id=person.pk, text=reason) if reason else "",
-        evidence_digest=evaluation.decision.evidence_digest,  # type: ignore[union-attr]
-        signed_at=now,
-    )
+def _require_strong_enough(evaluation: Evaluation, shown: SignatureMethod) -> None:
+    least = document_of(evaluation.binding.policy).approvals.signature  # type: ignore[union-attr] # decided
+    if not shown.reaches(least):
+        raise SignatureTooWeak(
+            f"The policy asks for a signature by {WORDS[least]}, so nothing was signed. What you "
+            "sign with is enrolled under “Your credentials”."
+        )
+
+
+def _require_signed(
+    draft: ReviewDraft, ceremony: Ceremony, credential: Credential, assertion: dict[str, str]
+) -> dict[str, str]:
+    """Accept the assertion for this statement alone; the ceremony ends with it."""
+    if draft.challenge.hex() != ceremony.challenge:
+        raise EvidenceChanged(
+            "What your passkey signed is not what would be recorded now, so nothing was signed. "
+            "Read the promotion again and sign what it shows now."
+        )
+    # A removal that comes first has won; one that comes later stands later in the log.
+    if not Credential.objects.select_for_update(no_key=True).filter(pk=credential.pk).exists():
+        raise EvidenceChanged("This passkey was removed, so nothing was signed.")
+    end_ceremony(ceremony)
+    return assertion
+
+
+def _sign(draft: ReviewDraft, assertion: dict[str, str] | None, *, actor: Actor) -> Approval:
+    approval = draft.approval
+    keep_disclosures(draft)
     approval.entry = append_statement(
-        event=(
-            Event.APPROVAL_GIVEN if verdict is ReviewVerdict.APPROVE else Event.APPROVAL_REFUSED
-        ),
+        event=draft.event,
         predicate_type=predicate_type("approval"),
-        subject_name=promotion.version.uri,
-        subject_digest=Digest.parse(evaluation.view.subject_digest),
-        predicate=approval.statement_fields(),
-        stream=promotion.version.registered_model.uri,
+        subject_name=draft.subject.name,
+        subject_digest=draft.subject.digest,
+        predicate=draft.predicate | ({"passkey": assertion} if assertion else {}),
+        stream=approval.promotion.version.registered_model.uri,
         actor=actor,
-        now=now,
+        now=approval.signed_at,
     )
     approval.save(force_insert=True)
     return approval

@@ -221,6 +221,7 @@ def _approval_facts(promotion: Promotion | None) -> ApprovalFacts:
                 evidence_digest=row.evidence_digest,
                 signed_at=row.signed_at,
                 digest=row.entry.sha256,
+                signature=row.signature,
             )
             for row in promotion.approvals.select_related("entry").order_by("entry_id")
         ),

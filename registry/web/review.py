@@ -21,9 +21,10 @@ from registry.selectors.promotions import (
 from registry.selectors.recomputations import open_recomputation
 from registry.selectors.rollbacks import could_go_back_from
 from registry.selectors.versions import lineage_of, version_by_uri
-from registry.services.approvals import MEANINGS, why_not
+from registry.services.approvals import why_not
 from registry.services.decisions import NO_POLICY
 from registry.services.evaluation import Evaluation, evaluate_version
+from registry.services.review_draft import MEANINGS
 from registry.web.differences import DifferenceGroup, differences
 from registry.web.gates import gate_rows
 from registry.web.lineage_words import lineage_panel

@@ -16,9 +16,9 @@ from accounts.errors import ReauthenticationFailed
 from registry.errors import InvalidRequest
 from registry.models import Promotion
 from registry.selectors.promotions import PromotionFilter, list_promotions, state_counts
-from registry.services.approvals import MEANINGS as SIGNED_MEANINGS
 from registry.services.approvals import sign_review
 from registry.services.promotions import withdraw_promotion
+from registry.services.review_draft import MEANINGS as SIGNED_MEANINGS
 from registry.web.people import actor_from, person_of
 from registry.web.review import MOVING, review_context
 

@@ -9,7 +9,8 @@ from django.db import transaction
 
 from accounts.errors import ReauthenticationFailed, SigningLocked
 from accounts.models import SignatureAttempt, User
-from accounts.services.people import LOCK_FOR, MAX_WRONG_PASSWORDS, reauthenticate
+from accounts.services.attempts import LOCK_FOR, MAX_WRONG
+from accounts.services.people import reauthenticate
 from tests.integration.accounts.conftest import NOW, PASSWORD, AddPerson
 
 
@@ -21,7 +22,7 @@ def fail(user: User, times: int, *, at: timedelta = timedelta()) -> None:
 
 def test_five_wrong_ones_lock_until_the_first_is_a_quarter_of_an_hour_old(add: AddPerson) -> None:
     rita = add()
-    fail(rita, MAX_WRONG_PASSWORDS)
+    fail(rita, MAX_WRONG)
     for password in ("guess", PASSWORD):
         with pytest.raises(SigningLocked):
             reauthenticate(user=rita, password=password, now=NOW)
@@ -33,7 +34,7 @@ def test_five_wrong_ones_lock_until_the_first_is_a_quarter_of_an_hour_old(add: A
 
 def test_attempts_while_locked_do_not_lock_for_longer(add: AddPerson) -> None:
     rita = add()
-    fail(rita, MAX_WRONG_PASSWORDS)
+    fail(rita, MAX_WRONG)
     with pytest.raises(SigningLocked):
         reauthenticate(user=rita, password="guess", now=NOW + timedelta(minutes=14))
     reauthenticate(user=rita, password=PASSWORD, now=NOW + LOCK_FOR)
@@ -42,12 +43,12 @@ def test_attempts_while_locked_do_not_lock_for_longer(add: AddPerson) -> None:
 def test_old_failures_do_not_add_up(add: AddPerson) -> None:
     rita = add()
     for quarter in range(3):
-        fail(rita, MAX_WRONG_PASSWORDS - 1, at=quarter * LOCK_FOR)
+        fail(rita, MAX_WRONG - 1, at=quarter * LOCK_FOR)
 
 
 def test_one_persons_failures_are_nobody_elses(add: AddPerson) -> None:
     rita, remy = add("rita"), add("remy")
-    fail(rita, MAX_WRONG_PASSWORDS)
+    fail(rita, MAX_WRONG)
     reauthenticate(user=remy, password=PASSWORD, now=NOW)
     with pytest.raises(SigningLocked):
         reauthenticate(user=rita, password=PASSWORD, now=NOW)

@@ -6,11 +6,17 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from django.conf import settings
 from django.db import connections
 
+from accounts.services.credentials import begin_passkey, enroll_passkey
 from accounts.services.people import actor_of
 from registry.models import Promotion
-from registry.services.approvals import sign_review
+from registry.services.approvals import prepare_review, sign_review
+from registry.services.bindings import bind_policy
+from registry.services.policies import publish_policy
+from registry.services.review_draft import PasskeyAnswer
+from tests.authenticator import SoftKey
 from tests.integration.web.world import PASSWORD, World
 
 
@@ -50,3 +56,60 @@ def at_once(*calls: Callable[[], object]) -> list[BaseException | None]:
         thread.join(30)
     assert not any(thread.is_alive() for thread in threads)
     return raised
+
+
+def ask_for(world: World, method: str) -> None:
+    """Publish the world's policy again, asking for signatures by that method, and bind it."""
+    assert world.policy is not None
+    before = bytes(world.policy.document).decode()
+    document = before.replace("\nversion: 1\n", "\nversion: 2\n").replace(
+        "\n  roles: [reviewer]\n", f"\n  roles: [reviewer]\n  signature: {method}\n"
+    )
+    admin = actor_of(world.people["admin"])
+    world.policy = publish_policy(document=document.encode(), actor=admin, now=world.tick())
+    bind_policy(
+        registered_model=world.model(),
+        policy=world.policy,
+        risk_tier="high",
+        actor=admin,
+        now=world.tick(),
+    )
+
+
+def enrol(world: World, who: str, key: SoftKey) -> SoftKey:
+    """Enrol a passkey of a person's, as the page does."""
+    person = world.people[who]
+    options = begin_passkey(
+        person=person, password=PASSWORD, label="Blue key", session=who, now=world.tick()
+    )
+    key.origin = settings.MUNIMENT_URL
+    answer = key.create(options)
+    enroll_passkey(
+        person=person, session=who, answer=answer, actor=actor_of(person), now=world.tick()
+    )
+    return key
+
+
+def prepare(world: World, promotion: Promotion, who: str, **changed: Any) -> dict[str, Any]:
+    """Prepare an approval for a passkey; the session is named after the person."""
+    values: dict[str, Any] = {
+        "promotion_id": promotion.pk,
+        "verdict": "approve",
+        "reason": "",
+        "meaning": "I approve.",
+        "evidence_digest": world.evidence_digest(promotion),
+        "password": PASSWORD,
+        "session": who,
+        "actor": actor_of(world.people[who]),
+        "now": world.tick(),
+    }
+    return prepare_review(**(values | changed))
+
+
+def sign_by_passkey(
+    world: World, promotion: Promotion, who: str, key: SoftKey, **changed: Any
+) -> Promotion:
+    """Prepare and sign as a reviewer with a passkey does."""
+    answer = key.get(prepare(world, promotion, who))
+    values = {"password": "", "passkey": PasskeyAnswer(session=who, answer=answer)}
+    return sign(world, promotion, who, **(values | changed))

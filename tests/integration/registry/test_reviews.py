@@ -15,8 +15,8 @@ from audits.selectors import decoded_statement
 from registry.domain.words import ReviewVerdict
 from registry.errors import EvidenceChanged, InvalidRequest, PromotionClosed
 from registry.models import Approval, Grant
-from registry.services.approvals import MEANINGS
 from registry.services.decisions import decide_promotion
+from registry.services.review_draft import MEANINGS
 from tests.integration.registry.signing import at_once, sign
 from tests.integration.web.world import PASSWORD, V2_RACE, World, audit
 
