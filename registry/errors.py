@@ -204,6 +204,13 @@ class WithdrawalNotPossible(RegistryError):
     status = HTTPStatus.CONFLICT
 
 
+class WaiverNotPossible(RegistryError):
+    """The gate cannot be waived, or the waiver cannot be taken back, as it stands."""
+
+    code = "waiver_not_possible"
+    status = HTTPStatus.CONFLICT
+
+
 class TraceNotUnderstood(RegistryError):
     """What is to be traced names no artifact, or too many."""
 

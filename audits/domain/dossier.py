@@ -38,6 +38,7 @@ __all__ = [
     "Promotion",
     "RegistryEvent",
     "StatusChange",
+    "Waiver",
 ]
 
 Verdict = Literal["allow", "deny", "pending"]
@@ -245,6 +246,21 @@ class Approval:
 
 
 @dataclass(frozen=True, slots=True)
+class Waiver:
+    """A signed exception to one gate. `revoked_at` is None where nobody took it back."""
+
+    gate: str
+    policy_digest: str
+    printed_name: str
+    role: str
+    granted_at: datetime
+    until: datetime
+    reason: str | None
+    revoked_at: datetime | None = None
+    leaf_index: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class RegistryEvent:
     """One fact of the model's stream, in words. `violation`: no grant explains the change."""
 
@@ -316,6 +332,7 @@ class Dossier:
     requested_by: str
     # When the registry store that refuses changes was heard from there; None: not lately.
     gatekeeper_seen_at: datetime | None = None
+    waivers: tuple[Waiver, ...] = ()
 
     def to_mapping(self) -> dict[str, Json]:
         """Return the dossier as plain JSON values, every field present, times as RFC 3339 UTC.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from audits.domain.dossier import Approval, Dossier, Evidence, Promotion
+from audits.domain.dossier import Approval, Dossier, Evidence, Promotion, Waiver
 from audits.report.text import (
     decimal,
     instant,
@@ -188,6 +188,21 @@ def reviews(dossier: Dossier) -> dict[str, Any]:
         # The newest ones survive a cut: they are those that stand.
         "approvals": [_approval(one) for one in approvals[-MAX_CARDS:]],
         "more_approvals": rest(len(approvals), MAX_CARDS),
+        "waivers": [_waiver(one) for one in dossier.waivers[-MAX_CARDS:]],
+        "more_waivers": rest(len(dossier.waivers), MAX_CARDS),
+    }
+
+
+def _waiver(one: Waiver) -> dict[str, Any]:
+    return {
+        "gate": printable(one.gate, 100),
+        "name": printable(one.printed_name, 160),
+        "role": printable(one.role, 80),
+        "granted_at": instant(one.granted_at),
+        "until": instant(one.until),
+        "revoked_at": instant(one.revoked_at) if one.revoked_at else "",
+        "reason": printable(one.reason or "", 1000),
+        "leaf_index": leaf(one.leaf_index),
     }
 
 

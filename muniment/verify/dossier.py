@@ -14,6 +14,7 @@ from muniment.verify.dossier_evidence import require_champion, require_evidence
 from muniment.verify.dossier_history import require_history, require_promotions
 from muniment.verify.dossier_lineage import require_lineage
 from muniment.verify.dossier_reviews import require_reviews
+from muniment.verify.dossier_waivers import require_waivers
 from muniment.verify.evidence import ReportEvidence
 from muniment.verify.log import EnrolledKeys
 from muniment.verify.record import Record
@@ -40,7 +41,7 @@ _KNOWN: Final = frozenset(
         # Compared.
         *("model_name", "version", "version_uri", "stream", "created_at", "risk_tier"),
         *("intended_use", "aliases", "alias_history", "policy", "decision", "lineage"),
-        *("evidence", "champion", "promotions", "approvals", "events", "log"),
+        *("evidence", "champion", "promotions", "approvals", "events", "log", "waivers"),
         # Named in UNSIGNED.
         *("source", "gatekeeper_seen_at", "owner", "generated_at", "generator", "requested_by"),
     )
@@ -95,6 +96,7 @@ def require_agreement(
     limits = [UNSIGNED, *require_lineage(dossier.get("lineage"), record)]
     findings = require_evidence(read_objects(dossier, "evidence"), record)
     reviews = require_reviews(read_objects(dossier, "approvals"), record)
+    require_waivers(dossier, record)
     promotions = require_promotions(read_objects(dossier, "promotions"), record)
     events = require_history(dossier, record)
     ruling = require_decision(dossier.get("decision"), record)

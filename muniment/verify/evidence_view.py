@@ -4,7 +4,8 @@ It is what reviewers sign and what a decision judged. The rules are those of
 ``https://muniment.dev/evidence-view/v1``: the newest item of a kind counts, except that what was
 reported never supersedes what was computed about the same bytes; a version is compared with the
 last other holder of the alias. Violations that nothing undid are part of it, and so are withdrawn
-datasets that the version was made from. Evidence of a kind that no gate reads is not.
+datasets that the version was made from, and the waivers of its gates. Evidence of a kind that no
+gate reads is not.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ def evidence_digest(
     kinds = {_READS[kind] for kind in gate_kinds if kind in _READS}
     champion, ever_held = comparison_holder(record, alias)
     lineage = record.lineage_of(record.version_uri)
-    shown = {
+    shown: dict[str, Any] = {
         "format": FORMAT,
         "policy": policy_digest,
         "version_uri": record.version_uri,
@@ -66,6 +67,8 @@ def evidence_digest(
     }
     if violations := standing_violations(record):
         shown["violations"] = violations
+    if waivers := standing_waivers(record, policy_digest):
+        shown["waivers"] = waivers
     return hashlib.sha256(canonical_json(shown)).hexdigest()
 
 
@@ -122,6 +125,17 @@ def standing_violations(record: Record) -> list[dict[str, str]]:
             (withdrawn if event == WITHDRAWN else standing)[entry.sha256] = event
     standing |= withdrawn
     return [{"digest": digest, "event": standing[digest]} for digest in sorted(standing)]
+
+
+def standing_waivers(record: Record, policy_digest: str) -> list[str]:
+    """Return the digests of the waivers under a policy that nobody took back; ended ones too."""
+    revoked = record.revoked
+    return sorted(
+        entry.sha256
+        for entry in record.waivers
+        if entry.sha256 not in revoked
+        and object_in(entry.statement.predicate, "detail").get("policy") == policy_digest
+    )
 
 
 def legs_of(lineage: StreamEntry) -> Mapping[str, Any]:

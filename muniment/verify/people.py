@@ -10,6 +10,8 @@ from muniment.attest.errors import AttestError
 from muniment.attest.predicates import APPROVAL
 from muniment.verify.errors import ReportError
 from muniment.verify.evidence import Disclosure, PersonDisclosure
+from muniment.verify.record import WAIVED
+from muniment.verify.shown import object_in
 from muniment.verify.stream import StreamEntry
 
 
@@ -90,6 +92,10 @@ def _commitments(entries: Iterable[StreamEntry]) -> tuple[set[str], dict[str, st
             texts.add(reason)
         if entry.statement.predicate_type == APPROVAL:
             people[str(predicate["person"]["commitment"])] = str(predicate["role"])
+        elif predicate.get("event") == WAIVED:
+            detail = object_in(predicate, "detail")
+            texts.add(str(detail.get("reason_commitment")))
+            people[str(object_in(detail, "person").get("commitment"))] = str(detail.get("role"))
     return committed, people, texts
 
 

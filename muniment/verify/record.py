@@ -19,6 +19,7 @@ from muniment.verify.shown import object_in
 from muniment.verify.stream import StreamEntry
 
 DISMISSED = "approval.dismissed"
+WAIVED, UNWAIVED = "waiver.granted", "waiver.revoked"
 # One statement for a model that was there before Muniment, with its versions and aliases.
 ADOPTED = "model.adopted"
 
@@ -117,6 +118,24 @@ class Record:
             for entry in self._typed(APPROVAL)
             if entry.statement.predicate["event"] == DISMISSED
         )
+
+    @property
+    def waivers(self) -> list[StreamEntry]:
+        """The waivers of gates for the version, in order; those that were taken back too."""
+        return [
+            entry
+            for entry in self._typed(REGISTRY_EVENT)
+            if entry.statement.predicate["event"] == WAIVED
+        ]
+
+    @property
+    def revoked(self) -> Mapping[str, StreamEntry]:
+        """The statements that took a waiver of the version back, by the waiver's digest."""
+        return {
+            str(object_in(entry.statement.predicate, "detail").get("waiver")): entry
+            for entry in self._typed(REGISTRY_EVENT)
+            if entry.statement.predicate["event"] == UNWAIVED
+        }
 
     @property
     def promotion_moves(self) -> list[StreamEntry]:

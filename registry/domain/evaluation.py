@@ -5,7 +5,7 @@ Pure, total, deterministic and monotone, so that an auditor can replay it withou
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import NoReturn
@@ -16,7 +16,7 @@ from registry.domain.gate_result import GateResult, plain_text
 from registry.domain.gates import judge_gate
 from registry.domain.moments import is_aware, rfc3339
 from registry.domain.policy import Gate, Policy, PolicyRef
-from registry.domain.waivers import Waiver, active_waiver
+from registry.domain.waivers import Waiver, active_waiver, shown_waivers
 from registry.domain.words import GateOutcome, ReviewOutcome, Verdict
 
 DECISION_FORMAT = "https://muniment.dev/decision/v1"
@@ -93,7 +93,8 @@ def evaluate(
     violation denies whatever the gates say, and no waiver covers it.
 
     Never raises for any evidence or approval. Monotone: taking away evidence, a job, an approval
-    or a waiver never turns deny or pending into allow, nor deny by a measured failure into
+    or a waiver never turns deny or pending into allow (approvals of the whole do not cover the
+    rest), nor deny by a measured failure into
     anything better than pending.
 
     Raises:
@@ -102,8 +103,20 @@ def evaluate(
     """
     if not is_aware(as_of):
         raise ValueError("as_of needs a timezone")
-    digest = evidence_digest(policy.digest, evidence.alias, evidence, policy.evidence_kinds)
-    results = tuple(_result(policy, gate, evidence, waivers, as_of) for gate in policy.gates)
+    digest = evidence_digest(
+        policy.digest,
+        evidence.alias,
+        evidence,
+        policy.evidence_kinds,
+        waivers=shown_waivers(
+            waivers, version_uri=evidence.version_uri, policy_digest=policy.digest
+        ),
+    )
+    # Nobody waives a gate for what they asked for or made.
+    involved = {approvals.requester, approvals.trainer}
+    results = tuple(
+        _result(policy, gate, evidence, waivers, involved, as_of) for gate in policy.gates
+    )
     reviewed = review(policy.approvals, approvals, evidence_digest=digest, as_of=as_of)
     standing = _why_policy_does_not_apply(policy, evidence, as_of)
     standing += [violation.reason for violation in evidence.violations]
@@ -142,12 +155,20 @@ def _result(
     gate: Gate,
     evidence: EvidenceView,
     waivers: Sequence[Waiver],
+    involved: Collection[str | None],
     as_of: datetime,
 ) -> GateResult:
     result = judge_gate(policy, gate, evidence, as_of=as_of)
     if not result.outcome.blocks:
         return result
-    waiver = active_waiver(waivers, gate, version_uri=evidence.version_uri, as_of=as_of)
+    waiver = active_waiver(
+        waivers,
+        gate,
+        version_uri=evidence.version_uri,
+        policy_digest=policy.digest,
+        not_by=involved,
+        as_of=as_of,
+    )
     if waiver is None:
         return result
     return result.waived_until(waiver.until, waiver.digest)

@@ -204,13 +204,18 @@ def comparison_holder(history: Sequence[str | None], version_uri: str) -> tuple[
 
 
 def evidence_digest(
-    policy_digest: str, alias: str, view: EvidenceView, kinds: Collection[str]
+    policy_digest: str,
+    alias: str,
+    view: EvidenceView,
+    kinds: Collection[str],
+    *,
+    waivers: Sequence[str] = (),
 ) -> str:
     """Digest exactly the evidence that is judged for an alias under a policy; 64 hex digits.
 
     Covers the policy's bytes, the alias (letter case ignored), the version, its artifacts, the
-    lineage record, every item that counts of the kinds that the policy's gates read, and the
-    champion compared with. Jobs under way and the
+    lineage record, every item that counts of the kinds that the policy's gates read, the
+    champion compared with, and the waivers (their digests, in order). Jobs under way and the
     time of asking are left out: they change what is decided now, not what was shown. What is
     superseded is left out too: nobody dismisses a signature by reporting what does not count.
     """
@@ -223,6 +228,8 @@ def evidence_digest(
     del shown["under_way"]
     if shown["champion"] is not None:
         del shown["champion"]["under_way"]
+    if waivers:
+        shown["waivers"] = list(waivers)
     return hashlib.sha256(canonical_json(shown)).hexdigest()
 
 

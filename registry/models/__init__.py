@@ -23,6 +23,7 @@ from registry.models.promotions import (
     Promotion,
 )
 from registry.models.rollbacks import RollbackApproval, RollbackGrant
+from registry.models.waivers import GateWaiver, WaiverRevocation
 from registry.models.withdrawals import Withdrawal, WithdrawalApproval, WithdrawnVersion
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "Decision",
     "Dismissal",
     "EmergencyApproval",
+    "GateWaiver",
     "Grant",
     "ModeRule",
     "ModelAlias",
@@ -43,6 +45,7 @@ __all__ = [
     "RollbackApproval",
     "RollbackGrant",
     "Violation",
+    "WaiverRevocation",
     "WebhookDelivery",
     "Withdrawal",
     "WithdrawalApproval",

@@ -27,6 +27,7 @@ from registry.services.dossier_history import (
     approvals_of,
     events_of,
     promotions_of,
+    waivers_of,
 )
 from registry.services.evaluation import Evaluation, evaluate_version
 from registry.services.policies import document_of
@@ -75,6 +76,7 @@ def build_dossier(
         champion=_champion(evaluation),
         promotions=promotions_of(version, leaves, names),
         approvals=approvals_of(version, leaves),
+        waivers=waivers_of(version, leaves),
         events=events_of(version, leaves, names),
         log=_log(checkpoint, known.uri, leaves),
         generated_at=now,

@@ -13,6 +13,7 @@ from audits.selectors import decoded_statement, stream_entries
 from registry.models import (
     AliasChange,
     Approval,
+    GateWaiver,
     ModelVersion,
     Promotion,
 )
@@ -127,6 +128,36 @@ def approvals_of(version: ModelVersion, leaves: Leaves) -> tuple[said.Approval, 
                 promotion_id=str(row.promotion_id),
                 valid=dismissal is None,
                 dismissal=dismissal.reason if dismissal else None,
+                leaf_index=leaves.get(row.entry_id),
+            )
+        )
+    return tuple(result)
+
+
+def waivers_of(version: ModelVersion, leaves: Leaves) -> tuple[said.Waiver, ...]:
+    """Return every waiver of a gate of this version, those that have ended too."""
+    rows = list(
+        GateWaiver.objects.filter(version=version)
+        .select_related("revocation", "entry")
+        .order_by("entry_id")
+    )
+    details = [decoded_statement(row.entry).predicate["detail"] for row in rows]
+    people = [detail["person"]["commitment"] for detail in details]
+    opened = Disclosure.objects.in_bulk([*people, *(row.reason_commitment for row in rows)])
+    result = []
+    for row, commitment in zip(rows, people, strict=True):
+        person, reason = opened.get(commitment), opened.get(row.reason_commitment)
+        revocation = getattr(row, "revocation", None)
+        result.append(
+            said.Waiver(
+                gate=row.gate_id,
+                policy_digest=row.policy_id,
+                printed_name=person.printed_name if person else "(erased)",
+                role=row.role,
+                granted_at=row.granted_at,
+                until=row.until,
+                reason=reason.text if reason else None,
+                revoked_at=revocation.at if revocation else None,
                 leaf_index=leaves.get(row.entry_id),
             )
         )

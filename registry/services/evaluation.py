@@ -33,6 +33,7 @@ from registry.models import (
 )
 from registry.services.policies import document_of
 from registry.services.violations import standing_against, withdrawn_against
+from registry.services.waiver_facts import load_waivers
 
 RECOMPUTATION = EvidenceKind.RECOMPUTATION.value
 # Which evidence each kind of job is about to produce.
@@ -90,7 +91,8 @@ def evaluate_version(
     view = load_view(version=version, alias=alias, asks_for_recomputation=asks_for_recomputation)
     decision = None
     if policy is not None:
-        decision = evaluate(policy, view, _approval_facts(promotion), (), as_of)
+        waivers = load_waivers(version=version, policy=policy)
+        decision = evaluate(policy, view, _approval_facts(promotion), waivers, as_of)
     return Evaluation(
         version=version,
         alias=alias,

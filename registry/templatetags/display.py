@@ -36,6 +36,8 @@ LOOKS: Mapping[str, Look] = {
     "unsatisfied": Look("bad", "cross", "Unsatisfied"),
     "insufficient": Look("warn", "question", "Insufficient"),
     "waived": Look("waived", "pen", "Waived, not passed"),
+    "waiver_ended": Look("plain", "clock", "Ended"),
+    "waiver_revoked": Look("plain", "minus", "Taken back"),
     "not_applicable": Look("plain", "minus", "Not applicable"),
     # evidence
     "pass": Look("ok", "check", "Pass"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.urls import reverse
@@ -12,7 +12,8 @@ from audits.models import Evidence
 from audits.selectors import origin_of
 from registry.domain.remedies import Remedy, remedy_of
 from registry.domain.words import GateKind, GateOutcome
-from registry.models import ModelVersion
+from registry.models import ModelVersion, PolicyBinding
+from registry.services.policies import document_of
 
 # What stands in the way is read first; a waiver never hides among the satisfied.
 _ORDER = ("unsatisfied", "insufficient", "pending", "waived", "satisfied", "not_applicable")
@@ -33,6 +34,7 @@ class GateRow:
     origin: str
     evidence_url: str
     remedy: Remedy | None
+    waivers_url: str
 
 
 def gate_rows(
@@ -40,15 +42,40 @@ def gate_rows(
     evidence: Sequence[Evidence],
     lineage_url: str = "",
     version: ModelVersion | None = None,
+    binding: PolicyBinding | None = None,
 ) -> list[GateRow]:
     """Lay out the gates of a decision's JSON, with links to the evidence that they read.
 
     Args:
         version: whose gates they are, where something can still be done about them.
+        binding: of the policy that says which of them somebody may waive.
     """
     known = {item.entry.sha256: item for item in evidence}
-    rows = [_row(gate, known, lineage_url, version) for gate in gates]
+    waivable = _waivable(binding)
+    rows = [
+        replace(_row(gate, known, lineage_url, version), waivers_url=waivers_address(version))
+        if version is not None and _concerns_waivers(gate, waivable)
+        else _row(gate, known, lineage_url, version)
+        for gate in gates
+    ]
     return sorted(rows, key=lambda row: _rank(row.outcome))
+
+
+def waivers_address(version: ModelVersion) -> str:
+    """Return where the waivers of a version are shown and granted."""
+    known = version.registered_model
+    return reverse("registry:waivers", args=[known.name, version.version]) + known.source_query
+
+
+def _waivable(binding: PolicyBinding | None) -> frozenset[str]:
+    if binding is None:
+        return frozenset()
+    return frozenset(gate.id for gate in document_of(binding.policy).gates if gate.waivable_by)
+
+
+def _concerns_waivers(gate: Mapping[str, Any], waivable: frozenset[str]) -> bool:
+    outcome = gate.get("outcome")
+    return outcome == "waived" or (outcome in _BLOCKING and gate.get("id") in waivable)
 
 
 def _row(
@@ -74,6 +101,7 @@ def _row(
         origin=origin_of(item) if item else "",
         evidence_url=url,
         remedy=_remedy(gate, outcome, version) if version is not None else None,
+        waivers_url="",
     )
 
 

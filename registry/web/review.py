@@ -53,6 +53,7 @@ def review_context(promotion: Promotion, actor: Actor, now: datetime) -> dict[st
         evidence,
         f"{version_url}#lineage",
         version if can_change else None,
+        evaluation.binding,
     )
     return {
         "promotion": promotion,

@@ -21,6 +21,7 @@ from registry.web.views import (
     version_graph,
     versions,
     violations,
+    waivers,
     withdrawals,
 )
 
@@ -66,6 +67,17 @@ urlpatterns = [
         versions.its_promotion,
         name="promotion-of",
     ),
+    path(
+        "models/<model_name:name>/versions/<int:number>/waivers/",
+        waivers.waivers,
+        name="waivers",
+    ),
+    path(
+        "models/<model_name:name>/versions/<int:number>/waivers/grant",
+        waivers.grant,
+        name="grant-waiver",
+    ),
+    path("waivers/<uuid:waiver_id>/revoke", waivers.revoke, name="revoke-waiver"),
     path(
         "models/<model_name:name>/versions/<int:number>/report",
         reports.order_report,

@@ -71,7 +71,11 @@ def version(request: HttpRequest, name: str, number: int) -> HttpResponse:
         "binding": evaluation.binding,
         "verdict": decision.verdict.value if decision is not None else "deny",
         "gates": gate_rows(
-            [gate.to_mapping() for gate in decision.gates], evidence, "#lineage", found
+            [gate.to_mapping() for gate in decision.gates],
+            evidence,
+            "#lineage",
+            found,
+            evaluation.binding,
         )
         if decision is not None
         else [],

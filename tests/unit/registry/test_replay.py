@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from muniment.attest.digest import canonical_json
+from registry.domain.approvals import ApprovalFacts
 from registry.domain.evaluation import Decision, evaluate
 from registry.domain.evidence import EvidenceItem, EvidenceView, StandingViolation
 from registry.domain.replay import ReplayError, replay_decision
@@ -34,7 +35,9 @@ WAIVER = Waiver(
     name="Until the retraining of December",
     digest="7" * 64,
     version_uri=VERSION,
+    policy_digest=credit_decision().digest,
     gate_id="bias-race",
+    person="ada",
     role="admin",
     granted_at=NOW - timedelta(days=1),
     until=NOW + timedelta(days=1),
@@ -144,8 +147,17 @@ def outcome_with(waiver: Waiver, policy: Any = None) -> GateOutcome:
     return decision.gates[1].outcome
 
 
+def approved_with(*waivers: Waiver, **changes: Any) -> Any:
+    """Give two approvals of the failing version with what is waived of it."""
+    shown = evaluate(waivable_policy(), FAILING, ApprovalFacts(), waivers, NOW).evidence_digest
+    facts = approved(FAILING)
+    both = tuple(replace(one, evidence_digest=shown) for one in facts.signed)
+    return replace(facts, signed=both, **changes)
+
+
 def test_a_waiver_lets_through_and_is_not_shown_as_a_pass() -> None:
-    decision = evaluate(waivable_policy(), FAILING, approved(FAILING), (WAIVER,), NOW)
+    facts = approved_with(WAIVER)
+    decision = evaluate(waivable_policy(), FAILING, facts, (WAIVER,), NOW)
     waived = decision.gates[1]
     assert waived.outcome is GateOutcome.WAIVED
     assert not waived.satisfied
@@ -159,6 +171,8 @@ def test_a_waiver_lets_through_and_is_not_shown_as_a_pass() -> None:
     [
         {"gate_id": "bias-sex"},
         {"version_uri": VERSION + "0"},
+        {"policy_digest": "sha256:" + "0" * 64},
+        {"person": "engineer"},
         {"role": "reviewer"},
         {"until": NOW},
         {"granted_at": NOW + timedelta(seconds=1)},
@@ -167,6 +181,22 @@ def test_a_waiver_lets_through_and_is_not_shown_as_a_pass() -> None:
 )
 def test_a_waiver_of_something_else_or_another_time_does_nothing(changes: dict[str, Any]) -> None:
     assert outcome_with(replace(WAIVER, **changes)) is GateOutcome.UNSATISFIED
+
+
+def test_whoever_signed_before_the_waiver_has_not_signed_what_it_lets_through() -> None:
+    decision = evaluate(waivable_policy(), FAILING, approved(FAILING), (WAIVER,), NOW)
+    assert decision.gates[1].outcome is GateOutcome.WAIVED
+    assert decision.verdict is Verdict.PENDING
+    assert {one.code for one in decision.approvals.disregarded} == {"other_evidence"}
+
+
+def test_the_end_of_a_waiver_reopens_the_gate_and_moves_no_digest() -> None:
+    facts = approved_with(WAIVER)
+    policy = waivable_policy()
+    ended = evaluate(policy, FAILING, facts, (WAIVER,), WAIVER.until)
+    assert ended.verdict is Verdict.DENY
+    assert ended.evidence_digest == facts.signed[0].evidence_digest
+    assert evaluate(policy, FAILING, facts, (), NOW).verdict is Verdict.DENY
 
 
 def test_a_gate_that_nobody_may_waive_is_not_waived() -> None:

@@ -151,9 +151,9 @@ def test_whatever_else_no_statement_bears_out_is_found(
 
 
 def test_a_part_that_this_verifier_does_not_know_is_named(look: Look, honest: World) -> None:
-    verification = look(forged(honest, lambda dossier: dossier.update(waivers=["everything"])))
+    verification = look(forged(honest, lambda dossier: dossier.update(blessings=["everything"])))
     assert verification.holds
-    assert any("waivers" in limit for limit in verification.limits)
+    assert any("blessings" in limit for limit in verification.limits)
 
 
 def test_a_name_that_no_disclosure_opens_is_found(look: Look, honest: World) -> None:

@@ -1,0 +1,170 @@
+"""Waivers in a report: none without its statement, and no waived gate without a waiver."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from muniment.attest.envelope import parse_envelope
+from muniment.attest.statement import format_time, parse_statement
+from muniment.verify.dossier_waivers import require_waivers
+from muniment.verify.errors import ReportError
+from muniment.verify.record import Record
+from muniment.verify.stream import StreamEntry
+from tests.unit.verify.story import POLICY_REF, STREAM, VERSION
+from tests.unit.verify.world import NOW, REVIEWER_ID, World
+
+POLICY = POLICY_REF["digest"]
+# After every statement of the small log.
+LATER = NOW + timedelta(hours=5)
+
+
+def record_of(world: World) -> Record:
+    entries = []
+    for index, leaf in enumerate(world.leaves):
+        if leaf not in world.stream:
+            continue
+        payload = parse_envelope(leaf).payload
+        entries.append(
+            StreamEntry(
+                index,
+                hashlib.sha256(leaf).hexdigest(),
+                hashlib.sha256(payload).hexdigest(),
+                parse_statement(payload),
+            )
+        )
+    about = [entry for entry in entries if entry.statement.subjects[0].name == VERSION]
+    return Record(VERSION, STREAM, tuple(entries), tuple(about), {})
+
+
+def waive(world: World, **changes: Any) -> int:
+    detail = {
+        "policy": POLICY,
+        "gate": "bias",
+        "waivable_by": ["admin"],
+        "role": "admin",
+        "until": format_time(LATER + timedelta(days=1)),
+        "person": {"id": REVIEWER_ID, "commitment": "0" * 64},
+        "reason_commitment": "1" * 64,
+    }
+    return world.registry_event("waiver.granted", VERSION, detail=detail | changes)
+
+
+def decide(world: World, **changes: Any) -> None:
+    decision = {
+        "policy": POLICY_REF,
+        "as_of": format_time(LATER),
+        "gates": [{"id": "bias", "outcome": "waived", "details": {}}],
+        "inputs": {"approvals": {"requester": "somebody else"}},
+    }
+    world.promotion("promotion.review_opened", "in_review", decision=decision | changes)
+
+
+def shown(world: World) -> list[dict[str, Any]]:
+    """Return what an honest report shows: its person and reason were erased since."""
+    record = record_of(world)
+    return [
+        {
+            "gate": entry.statement.predicate["detail"]["gate"],
+            "role": entry.statement.predicate["detail"]["role"],
+            "until": entry.statement.predicate["detail"]["until"],
+            "policy_digest": entry.statement.predicate["detail"]["policy"],
+            "granted_at": entry.statement.predicate["at"],
+            "revoked_at": record.revoked[entry.sha256].statement.predicate["at"]
+            if entry.sha256 in record.revoked
+            else None,
+            "printed_name": "(erased)",
+            "reason": None,
+            "leaf_index": entry.leaf_index,
+        }
+        for entry in record.waivers
+    ]
+
+
+def look(world: World, waivers: Any = None, decision: Any = None) -> int:
+    dossier = {
+        "waivers": shown(world) if waivers is None else waivers,
+        "policy": {"digest": POLICY},
+        "decision": decision,
+    }
+    return require_waivers(dossier, record_of(world))
+
+
+def test_a_waived_gate_that_somebody_waived_before_holds(world: World) -> None:
+    waive(world)
+    decide(world)
+    assert look(world) == 1
+
+
+def test_a_report_from_before_there_were_waivers_holds(world: World) -> None:
+    assert require_waivers({}, record_of(world)) == 0
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"gate": "lineage"},
+        {"policy": "sha256:" + "0" * 64},
+        {"role": "reviewer"},
+        {"waivable_by": "admin"},
+        {"until": format_time(LATER)},
+        {"until": "never"},
+        {"person": {"id": "somebody else", "commitment": "0" * 64}},
+    ],
+)
+def test_a_waiver_of_something_else_covers_nothing(world: World, changes: Any) -> None:
+    waive(world, **changes)
+    decide(world)
+    with pytest.raises(ReportError) as refused:
+        look(world)
+    assert refused.value.code == "decision.not_waived"
+
+
+def test_a_waiver_that_came_later_or_was_taken_back_before_covers_nothing(world: World) -> None:
+    later = world.forked()
+    decide(later)
+    waive(later)
+    with pytest.raises(ReportError, match="calls gate bias waived"):
+        look(later)
+    index = waive(world)
+    digest = hashlib.sha256(world.leaves[index]).hexdigest()
+    after = world.forked()
+    decide(after)
+    after.registry_event("waiver.revoked", VERSION, detail={"waiver": digest})
+    assert look(after) == 1
+    world.registry_event("waiver.revoked", VERSION, detail={"waiver": digest})
+    decide(world)
+    with pytest.raises(ReportError, match="calls gate bias waived"):
+        look(world)
+
+
+def test_a_preview_that_calls_a_gate_waived_needs_a_waiver_too(world: World) -> None:
+    preview = {
+        "gates": [{"id": "bias", "outcome": "waived"}],
+        "evaluated_at": format_time(LATER),
+    }
+    with pytest.raises(ReportError, match="the shown decision calls gate bias waived"):
+        look(world, decision=preview)
+    waive(world)
+    assert look(world, decision=preview) == 1
+    with pytest.raises(ReportError, match="the shown decision"):
+        look(world, decision={**preview, "evaluated_at": format_time(LATER + timedelta(days=2))})
+
+
+@pytest.mark.parametrize("part", ["gate", "role", "until", "printed_name", "reason", "revoked_at"])
+def test_a_waiver_shown_otherwise_than_signed_is_found(world: World, part: str) -> None:
+    waive(world)
+    (one,) = shown(world)
+    with pytest.raises(ReportError):
+        look(world, waivers=[{**one, part: "other"}])
+
+
+def test_a_waiver_left_out_or_made_up_is_found(world: World) -> None:
+    waive(world)
+    honest = shown(world)
+    for forged in ([], [*honest, *honest], [{**honest[0], "leaf_index": 3}]):
+        with pytest.raises(ReportError):
+            look(world, waivers=forged)
