@@ -17,7 +17,7 @@ from audits.append_only import append_only
 class Migration(migrations.Migration):
     dependencies = [
         ("audits", "0005_log_filters"),
-        ("registry", "0008_emergencies"),
+        ("registry", "0009_approval_signature"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
