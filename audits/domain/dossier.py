@@ -87,7 +87,8 @@ class Policy:
 class Gate:
     """One gate's outcome. `expected` and `actual` are plain numbers, words or small mappings.
 
-    `kind` is the policy's word for it, and says what evidence it reads.
+    `kind` is the policy's word for it, and says what evidence it reads; `reads` does where a kind
+    does not. `gates` are those inside it.
     """
 
     id: str
@@ -97,6 +98,8 @@ class Gate:
     expected: Json = None
     actual: Json = None
     kind: str = ""
+    reads: tuple[str, ...] = ()
+    gates: tuple[Gate, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

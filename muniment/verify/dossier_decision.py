@@ -11,6 +11,7 @@ from muniment.verify.evidence_view import (
     EVERY_KIND,
     counting_evidence,
     evidence_digest,
+    kinds_read,
     standing_violations,
 )
 from muniment.verify.record import Record
@@ -42,6 +43,8 @@ GATE_PARTS: Final = ("id", "title", "outcome", "reason", "expected", "actual")
 MEASURED: Final = ("satisfied", "unsatisfied")
 # It reads the champion's evidence too, which its own digest does not name.
 COMPARING: Final = "not_worse_than_champion"
+# What a policy ignores of it has an end, after which the same evidence is told in other words.
+TIMED: Final = "vulnerabilities"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +81,12 @@ def require_decision(shown: object, record: Record) -> Ruling:
         raise differs("decision", "no policy is bound to the model")
     alias = str(decision.get("alias"))
     policy = bound.statement.predicate["digest"]
-    kinds = {str(gate.get("kind")) for gate in _with_kinds(read_objects(decision, "gates"))}
+    gates = _with_kinds(read_objects(decision, "gates"))
     counts = evidence_digest(
-        record, policy_digest=_text(policy), alias=alias, gate_kinds=kinds or EVERY_KIND
+        record,
+        policy_digest=_text(policy),
+        alias=alias,
+        kinds=kinds_read(gates) if gates else EVERY_KIND,
     )
     require_same_digest("dossier.decision.evidence_digest", decision.get("evidence_digest"), counts)
     if standing_violations(record) and decision.get("verdict") != "deny":
@@ -202,18 +208,20 @@ def _require_no_better(
                 f"gate {name[:80]} is {outcome}, and {before} on the same evidence was signed "
                 f"at leaf {last.leaf_index}"
             )
-        if name in unchanged and outcome == before and outcome in MEASURED:
+        is_timeless = TIMED not in kinds_read([gate])
+        if name in unchanged and outcome == before and outcome in MEASURED and is_timeless:
             _require_same_gate(gate, judged[name])
 
 
 def _require_same_gates(
     shown: Sequence[Mapping[str, Any]], signed: Sequence[Mapping[str, Any]]
 ) -> None:
-    parts = ("id", "title", "kind") if _with_kinds(shown) else ("id", "title")
+    parts = ("id", "title", "kind", "reads") if _with_kinds(shown) else ("id", "title")
     require_same(
         "dossier.decision.gates",
-        [[gate.get(part) for part in parts] for gate in shown],
-        [[gate.get(part) for part in parts] for gate in signed],
+        # Only a gate that its kind says too little about names what it reads.
+        [[gate.get(part) or None for part in parts] for gate in shown],
+        [[gate.get(part) or None for part in parts] for gate in signed],
     )
 
 
@@ -229,6 +237,10 @@ def _require_same_gate(shown: Mapping[str, Any], signed: Mapping[str, Any]) -> N
     path = f"dossier.decision.gates.{str(shown.get('id'))[:80]}"
     for part in GATE_PARTS:
         require_same(f"{path}.{part}", shown.get(part), signed.get(part))
+    inside, stated = objects_in(shown, "gates"), objects_in(signed, "gates")
+    _require_same_gates(inside, stated)
+    for gate, judged in zip(inside, stated, strict=True):
+        _require_same_gate(gate, judged)
 
 
 def _unchanged_gates(record: Record, last: StreamEntry) -> frozenset[str]:

@@ -11,7 +11,7 @@ gate reads is not.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from muniment.attest.digest import canonical_json
@@ -31,21 +31,39 @@ _READS: Final = {
     "metric_floor": "performance",
     "not_worse_than_champion": "performance",
     "recomputation": "recomputation",
+    "group_metric": "bias",
+    "artifact_safety": "artifact_safety",
+    "vulnerabilities": "vulnerabilities",
+    "documentation": "documentation",
 }
 
-EVERY_KIND: Final = frozenset(_READS)
+EVERY_KIND: Final = frozenset(_READS.values())
+
+
+def kinds_read(gates: Iterable[Mapping[str, Any]]) -> frozenset[str]:
+    """Return the kinds of evidence that the gates of a decision read.
+
+    A gate whose own kind does not say so, such as one made of others, names them in ``reads``.
+    """
+    kinds: set[str] = set()
+    for gate in gates:
+        reads = gate.get("reads")
+        if str(gate.get("kind")) in _READS:
+            kinds.add(_READS[str(gate["kind"])])
+        elif isinstance(reads, list):
+            kinds.update(str(kind) for kind in reads)
+    return frozenset(kinds)
 
 
 def evidence_digest(
-    record: Record, *, policy_digest: str, alias: str, gate_kinds: Collection[str]
+    record: Record, *, policy_digest: str, alias: str, kinds: Collection[str]
 ) -> str:
     """Return the 64 hexadecimal digits of exactly what counts at the stream's end.
 
     Args:
         policy_digest: textual, ``sha256:<hex>``.
-        gate_kinds: of the policy's gates, which say what evidence is read.
+        kinds: of evidence that the policy's gates read.
     """
-    kinds = {_READS[kind] for kind in gate_kinds if kind in _READS}
     champion, ever_held = comparison_holder(record, alias)
     lineage = record.lineage_of(record.version_uri)
     shown: dict[str, Any] = {

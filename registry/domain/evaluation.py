@@ -12,10 +12,12 @@ from typing import NoReturn
 
 from registry.domain.approvals import ApprovalFacts, ApprovalsResult, review
 from registry.domain.evidence import EvidenceView, evidence_digest, view_mapping
+from registry.domain.gate_composite import judge_composite
 from registry.domain.gate_result import GateResult, plain_text
 from registry.domain.gates import judge_gate
 from registry.domain.moments import is_aware, rfc3339
-from registry.domain.policy import Gate, Policy, PolicyRef
+from registry.domain.policy import Policy, PolicyRef
+from registry.domain.policy_gates import CompositeGate, Gate
 from registry.domain.waivers import Waiver, active_waiver, shown_waivers
 from registry.domain.words import GateOutcome, ReviewOutcome, Verdict
 
@@ -120,9 +122,7 @@ def evaluate(
     reviewed = review(policy.approvals, approvals, evidence_digest=digest, as_of=as_of)
     standing = _why_policy_does_not_apply(policy, evidence, as_of)
     standing += [violation.reason for violation in evidence.violations]
-    if not any(
-        result.outcome in (GateOutcome.SATISFIED, GateOutcome.PENDING) for result in results
-    ):
+    if not any(result.shows_something for result in results):
         standing.append("No gate is satisfied, so nothing has been shown about this version.")
     blockers = [result.reason for result in results if result.outcome.blocks]
     waiting = [result.reason for result in results if result.outcome is GateOutcome.PENDING]
@@ -158,7 +158,13 @@ def _result(
     involved: Collection[str | None],
     as_of: datetime,
 ) -> GateResult:
-    result = judge_gate(policy, gate, evidence, as_of=as_of)
+    if isinstance(gate, CompositeGate):
+        members = tuple(
+            _result(policy, one, evidence, waivers, involved, as_of) for one in gate.gates
+        )
+        result = judge_composite(gate, members)
+    else:
+        result = judge_gate(policy, gate, evidence, as_of=as_of)
     if not result.outcome.blocks:
         return result
     waiver = active_waiver(

@@ -16,7 +16,7 @@ from audits.domain.measurements import counts_from_json
 from registry.domain.evidence import EvidenceItem
 from registry.domain.gate_reading import gate_result, unread
 from registry.domain.gate_result import GateResult, plain_text
-from registry.domain.policy import BiasGate
+from registry.domain.policy_gates import BiasGate
 from registry.domain.readable import Unreadable
 from registry.domain.words import GateOutcome
 
@@ -45,12 +45,13 @@ def judge_bias(gate: BiasGate, item: EvidenceItem) -> GateResult:
         return unread(
             gate, Unreadable(GateOutcome.INSUFFICIENT, reason, item.digest), expected=expected
         )
-    judgement = judge(_only(counts, gate.attribute), gate.criteria)
+    judgement = judge(_only(counts, gate), gate.criteria)
     judged = judgement.attribute(gate.attribute)
     lowest = None if judged is None else judged.lowest
     return gate_result(
         gate,
-        _OUTCOMES[judgement.conclusion],
+        # Of an intersection's criteria the conclusion is about its first part too.
+        _OUTCOMES[judgement.conclusion if judged is None else judged.verdict],
         _reason(gate, judgement, judged, lowest),
         expected=expected,
         actual=None if lowest is None else lowest.impact_ratio,
@@ -66,13 +67,17 @@ def _not_reported(gate: BiasGate, counts: Counts | MalformedCounts) -> list[str]
     return [name for name in gate.also_reported if name not in counted]
 
 
-def _only(counts: Counts | MalformedCounts, name: str) -> Counts | MalformedCounts:
-    """Keep one attribute: the others have gates of their own, and judging them costs time."""
+def _only(counts: Counts | MalformedCounts, gate: BiasGate) -> Counts | MalformedCounts:
+    """Keep what the gate judges: the others have gates of their own, and judging costs time."""
     if isinstance(counts, MalformedCounts):
         return counts
-    kept = tuple(attribute for attribute in counts.attributes if attribute.name == name)
-    if not kept:
-        return MalformedCounts((f"{name} was not measured",))
+    kept = tuple(
+        attribute
+        for attribute in counts.attributes
+        if attribute.name in (gate.attribute, *gate.criteria.attributes)
+    )
+    if all(attribute.name != gate.attribute for attribute in kept):
+        return MalformedCounts((f"{gate.attribute} was not measured",))
     return Counts(n=counts.n, favourable=counts.favourable, attributes=kept)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from registry.domain.evidence import EvidenceView, LegFact
 from registry.domain.gate_reading import gate_result, unread
 from registry.domain.gate_result import GateResult, plain_text
-from registry.domain.policy import LineageGate
+from registry.domain.policy_gates import LineageGate
 from registry.domain.readable import Unreadable
 from registry.domain.words import GateOutcome, Grade
 

@@ -10,7 +10,8 @@ from registry.domain.evidence import EvidenceItem, EvidenceView
 from registry.domain.gate_reading import gate_result, own_evidence, unread
 from registry.domain.gate_result import GateResult, number_text, plain_number, plain_text
 from registry.domain.metrics import METRICS, Performance, read_performance
-from registry.domain.policy import MetricFloorGate, NotWorseThanChampionGate, Policy
+from registry.domain.policy import Policy
+from registry.domain.policy_gates import MetricFloorGate, NotWorseThanChampionGate
 from registry.domain.readable import Unreadable, find_readable
 from registry.domain.words import EvidenceKind, GateOutcome
 

@@ -2,40 +2,64 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
 from registry.domain.evidence import EvidenceItem, EvidenceView
 from registry.domain.gate_result import GateResult, PlainValue, plain_text
-from registry.domain.policy import Gate, Policy
+from registry.domain.policy import Policy
+from registry.domain.policy_gates import EvidenceGate, Gate, reads_beyond_kind
 from registry.domain.readable import Unreadable, find_readable
-from registry.domain.words import EvidenceKind, GateOutcome
+from registry.domain.words import GateOutcome
 
 
 def own_evidence(
     policy: Policy,
-    gate: Gate,
+    gate: EvidenceGate,
     view: EvidenceView,
-    kind: EvidenceKind,
+    kind: str,
     *,
     as_of: datetime,
-    max_age_days: int | None = None,
 ) -> EvidenceItem | Unreadable:
-    """Give the version's own current evidence of a kind, or say why it cannot be judged.
-
-    Args:
-        max_age_days: the gate's own, where it has one; the policy's holds all the same.
-    """
+    """Give the version's own current evidence of a kind, or say why it cannot be judged."""
     return find_readable(
         policy,
         gate,
-        kind=kind.value,
+        kind=kind,
         items=view.items,
         subject_digest=view.subject_digest,
-        under_way=kind.value in view.under_way,
+        under_way=kind in view.under_way,
         as_of=as_of,
-        max_age_days=max_age_days,
     )
+
+
+def own_finding(
+    policy: Policy,
+    gate: EvidenceGate,
+    view: EvidenceView,
+    kind: str,
+    *,
+    as_of: datetime,
+) -> EvidenceItem | Unreadable:
+    """Give `own_evidence`, but not where its recorder found too little to say."""
+    item = own_evidence(policy, gate, view, kind, as_of=as_of)
+    if isinstance(item, Unreadable):
+        return item
+    measurements: object = item.measurements
+    if not isinstance(measurements, Mapping):
+        return unreliable(item, "cannot be relied on: the measurements are no mapping")
+    if item.conclusion == "insufficient":
+        why = plain_text("; ".join(item.reasons)).rstrip(".") or "no reason was recorded"
+        return unreliable(item, f"is recorded as insufficient: {why}")
+    return item
+
+
+def unreliable(item: EvidenceItem, why: str) -> Unreadable:
+    """Say that evidence which is there shows nothing: it `why`, without a stop."""
+    noun = item.kind.replace("_", " ")
+    reason = f"{noun[:1].upper()}{noun[1:]} evidence {why}."
+    return Unreadable(GateOutcome.INSUFFICIENT, plain_text(reason), item.digest)
 
 
 def unread(gate: Gate, why: Unreadable, *, expected: PlainValue = None) -> GateResult:
@@ -58,6 +82,7 @@ def gate_result(
     actual: PlainValue = None,
     evidence_digest: str | None = None,
     details: dict[str, Any] | None = None,
+    members: tuple[GateResult, ...] = (),
 ) -> GateResult:
     """Give the result of a gate in its own name."""
     return GateResult(
@@ -70,4 +95,6 @@ def gate_result(
         actual=actual,
         evidence_digest=evidence_digest,
         details=details or {},
+        reads=reads_beyond_kind(gate),
+        members=members,
     )

@@ -12,7 +12,8 @@ from lineage.domain.differences import Tolerance
 from registry.domain.evidence import EvidenceItem, EvidenceView
 from registry.domain.gate_reading import gate_result, own_evidence, unread
 from registry.domain.gate_result import GateResult, plain_text
-from registry.domain.policy import MetricTolerance, Policy, RecomputationGate
+from registry.domain.policy import Policy
+from registry.domain.policy_gates import MetricTolerance, RecomputationGate
 from registry.domain.readable import Unreadable
 from registry.domain.recomputation_evidence import (
     MeasuredMetric,
@@ -47,7 +48,6 @@ def judge_recomputation(
         view,
         EvidenceKind.RECOMPUTATION,
         as_of=as_of,
-        max_age_days=gate.max_age_days,
     )
     if isinstance(item, Unreadable):
         return unread(gate, item, expected=expected)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from fractions import Fraction
@@ -23,6 +23,8 @@ class GateResult:
     `reason` is one sentence in plain words. `expected` and `actual` are plain numbers or words,
     None where there is nothing to say. `evidence_digest` names the evidence that was read, None
     where there was none. `details` is JSON-able and holds the numbers behind the sentence.
+    `reads` names the kinds of evidence where the gate's own kind does not say which; `members` are
+    the results of the gates inside it.
     """
 
     id: str
@@ -34,6 +36,21 @@ class GateResult:
     actual: PlainValue = None
     evidence_digest: str | None = None
     details: Mapping[str, Any] = field(default_factory=dict)
+    reads: tuple[str, ...] = ()
+    members: tuple[GateResult, ...] = ()
+
+    @property
+    def shows_something(self) -> bool:
+        """Tell whether evidence holds, or may come to, here or in a gate that decides here.
+
+        A waiver of the whole does not take away what is satisfied inside it.
+        """
+        if self.outcome in (GateOutcome.SATISFIED, GateOutcome.PENDING):
+            return True
+        return self.outcome is GateOutcome.WAIVED and any(
+            member.outcome is not GateOutcome.PENDING and member.shows_something
+            for member in self.members
+        )
 
     @property
     def satisfied(self) -> bool:
@@ -54,8 +71,11 @@ class GateResult:
         )
 
     def to_mapping(self) -> dict[str, Any]:
-        """Give the result as JSON-able values."""
-        return {
+        """Give the result as JSON-able values.
+
+        `reads` and `gates` are left out where there are none, as before there were such gates.
+        """
+        mapping: dict[str, Any] = {
             "id": self.id,
             "kind": self.kind.value,
             "title": self.title,
@@ -66,6 +86,18 @@ class GateResult:
             "evidence_digest": self.evidence_digest,
             "details": dict(self.details),
         }
+        if self.reads:
+            mapping["reads"] = list(self.reads)
+        if self.members:
+            mapping["gates"] = [member.to_mapping() for member in self.members]
+        return mapping
+
+
+def flattened_results(results: Iterable[GateResult]) -> Iterator[GateResult]:
+    """Give every result, and every one inside another, in the order of the policy."""
+    for result in results:
+        yield result
+        yield from flattened_results(result.members)
 
 
 def plain_number(exact: Fraction | None) -> float | None:

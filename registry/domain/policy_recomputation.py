@@ -3,28 +3,19 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import Final
+from typing import Any, Final
 
 from lineage.domain.comparison import Verdict
-from registry.domain.policy import MetricTolerance, RecomputationGate
+from registry.domain.policy_gates import MetricTolerance, RecomputationGate
 from registry.domain.policy_section import Section
-from registry.domain.words import Origin
 
 LONGEST_METRIC: Final = 250  # MLflow's own limit
 UNITS: Final = ("absolute", "relative")
 _LEVELS: Final = (Verdict.IDENTICAL.value, Verdict.WITHIN_TOLERANCE.value)
 
 
-def read_recomputation_gate(
-    section: Section, accepts: frozenset[Origin], waivable_by: tuple[str, ...]
-) -> RecomputationGate:
-    """Read the gate's own keys; faults are noted in the section.
-
-    Args:
-        accepts: only what Muniment computed: nobody reports a retraining.
-    """
-    if Origin.REPORTED in accepts:
-        section.note("accepts", "unknown_value", "'reported'", "computed alone")
+def read_recomputation_gate(section: Section, shared: dict[str, Any]) -> RecomputationGate:
+    """Read the verdict that is asked for, its age, and how far metrics may be apart."""
     at_least = section.choice("at_least", _LEVELS)
     tolerance = tuple(_tolerance(one) for one in section.sections("tolerance", required=False))
     if tolerance and at_least == Verdict.IDENTICAL.value:
@@ -41,14 +32,10 @@ def read_recomputation_gate(
                 f"tolerance[{index}].metric", "duplicate", repr(name[:80]), "each metric once"
             )
     return RecomputationGate(
-        id=section.name("id"),
-        title=section.text("title"),
-        accepts=accepts,
+        **{"max_age_days": section.whole("max_age_days", least=1, most=3650), **shared},
         at_least=Verdict(at_least or Verdict.IDENTICAL.value),
-        max_age_days=section.whole("max_age_days", least=1, most=3650),
         tolerance=tolerance,
         negative_control=section.flag("negative_control", default=True),
-        waivable_by=waivable_by,
     )
 
 

@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 
 from registry.domain.evidence import EvidenceItem, current_item
 from registry.domain.moments import is_aware
-from registry.domain.policy import Gate, Policy
+from registry.domain.policy import Policy
+from registry.domain.policy_gates import EvidenceGate
 from registry.domain.words import GateOutcome
 
 # Clocks of two machines differ; more than this is a wrong date and not a wrong clock.
@@ -28,7 +29,7 @@ class Unreadable:
 
 def find_readable(
     policy: Policy,
-    gate: Gate,
+    gate: EvidenceGate,
     *,
     kind: str,
     items: Sequence[EvidenceItem],
@@ -36,7 +37,6 @@ def find_readable(
     under_way: bool,
     as_of: datetime,
     whose: str = "",
-    max_age_days: int | None = None,
 ) -> EvidenceItem | Unreadable:
     """Give the item that a gate may judge, or say why there is none.
 
@@ -48,7 +48,7 @@ def find_readable(
     noun = f"{whose}{kind} evidence"
     if item is None:
         return _absent(f"There is no {noun}.", noun, None, under_way=under_way)
-    oldest = min(policy.evidence_max_age_days, max_age_days or policy.evidence_max_age_days)
+    oldest = min(policy.evidence_max_age_days, gate.max_age_days or policy.evidence_max_age_days)
     absent = _why_absent(gate, item, noun, oldest, subject_digest=subject_digest, as_of=as_of)
     if absent is not None:
         return _absent(absent, noun, item.digest, under_way=under_way)
@@ -69,7 +69,7 @@ def _absent(reason: str, noun: str, digest: str | None, *, under_way: bool) -> U
 
 
 def _why_absent(
-    gate: Gate,
+    gate: EvidenceGate,
     item: EvidenceItem,
     noun: str,
     max_age_days: int,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
@@ -11,12 +10,16 @@ from typing import Any, Final
 from lineage.domain.comparison import Verdict
 from lineage.domain.control import ControlResult
 from lineage.domain.differences import Tolerance
+from registry.domain.measured import (
+    Malformed,
+    count_in,
+    exact_number,
+    mapping_in,
+    text_in,
+    word_in,
+)
 
 _SIGNATURES: Final = ("absent", "same", "changed")
-
-
-class Malformed(Exception):
-    """The measurements are not what a recomputation records; the message says where."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,26 +74,26 @@ def read_reproduction(measurements: Mapping[str, Any]) -> Reproduction | str:
 
 
 def _read(measurements: Mapping[str, Any]) -> Reproduction:
-    verdict = _word(measurements, "verdict", [one.value for one in Verdict])
+    verdict = word_in(measurements, "verdict", [one.value for one in Verdict])
     if Verdict(verdict) is Verdict.NOT_REPRODUCIBLE:
         return _without_comparison(measurements)
-    _require_own_tolerance(_mapping(measurements, "tolerance"))
-    artifacts = _mapping(measurements, "artifacts")
-    compared, differing = _count(artifacts, "compared"), _count(artifacts, "differing_count")
+    _require_own_tolerance(mapping_in(measurements, "tolerance"))
+    artifacts = mapping_in(measurements, "artifacts")
+    compared, differing = count_in(artifacts, "compared"), count_in(artifacts, "differing_count")
     control, control_reason = _control(measurements.get("negative_control"))
     return Reproduction(
         verdict=Verdict(verdict),
-        reason=_text(measurements, "reason"),
-        record_sha256=_text(measurements, "record_sha256"),
+        reason=text_in(measurements, "reason"),
+        record_sha256=text_in(measurements, "record_sha256"),
         has_same_bytes=compared > 0 and differing == 0,
         predictions=_predictions(measurements.get("predictions")),
         metrics={
             str(name): _metric(name, found)
-            for name, found in _mapping(measurements, "metrics").items()
+            for name, found in mapping_in(measurements, "metrics").items()
         },
-        differing_parameters=_count(_mapping(measurements, "parameters"), "differing_count"),
-        has_same_signature=_word(measurements, "signature", _SIGNATURES) != "changed",
-        is_loaded_alike=_word(measurements, "loading", _SIGNATURES) != "changed",
+        differing_parameters=count_in(mapping_in(measurements, "parameters"), "differing_count"),
+        has_same_signature=word_in(measurements, "signature", _SIGNATURES) != "changed",
+        is_loaded_alike=word_in(measurements, "loading", _SIGNATURES) != "changed",
         control=control,
         control_reason=control_reason,
     )
@@ -100,8 +103,8 @@ def _without_comparison(measurements: Mapping[str, Any]) -> Reproduction:
     """Return one that never came as far as comparing; its measurements are what there was."""
     return Reproduction(
         verdict=Verdict.NOT_REPRODUCIBLE,
-        reason=_text(measurements, "reason"),
-        record_sha256=_text(measurements, "record_sha256"),
+        reason=text_in(measurements, "reason"),
+        record_sha256=text_in(measurements, "record_sha256"),
         has_same_bytes=False,
         predictions="",
         metrics={},
@@ -128,7 +131,7 @@ def _predictions(found: object) -> str:
         return ""
     if not isinstance(found, Mapping):
         raise Malformed("predictions is no mapping")
-    rows, differing = _count(found, "rows"), _count(found, "rows_differing")
+    rows, differing = count_in(found, "rows"), count_in(found, "rows_differing")
     identical, near = found.get("identical"), found.get("within_tolerance")
     if type(identical) is not bool or type(near) is not bool or rows < 1 or differing > rows:
         raise Malformed("predictions does not say what was compared")
@@ -141,14 +144,9 @@ def _metric(name: object, found: object) -> MeasuredMetric:
     if not isinstance(found, Mapping):
         raise Malformed(f"the metric {str(name)[:80]} is no mapping")
     return MeasuredMetric(
-        recorded=_exact(found.get("recorded")), recomputed=_exact(found.get("recomputed"))
+        recorded=exact_number(found.get("recorded")),
+        recomputed=exact_number(found.get("recomputed")),
     )
-
-
-def _exact(value: object) -> Fraction | None:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    return Fraction(repr(value)) if math.isfinite(value) else None
 
 
 def _control(found: object) -> tuple[ControlResult | None, str]:
@@ -156,33 +154,5 @@ def _control(found: object) -> tuple[ControlResult | None, str]:
         return None, ""
     if not isinstance(found, Mapping):
         raise Malformed("negative_control is no mapping")
-    result = _word(found, "result", [one.value for one in ControlResult])
-    return ControlResult(result), _text(found, "reason")
-
-
-def _mapping(found: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    value = found.get(name)
-    if not isinstance(value, Mapping):
-        raise Malformed(f"{name} is missing, or no mapping")
-    return value
-
-
-def _count(found: Mapping[str, Any], name: str) -> int:
-    value = found.get(name)
-    if type(value) is not int or value < 0:
-        raise Malformed(f"{name} is no count")
-    return value
-
-
-def _text(found: Mapping[str, Any], name: str) -> str:
-    value = found.get(name)
-    if not isinstance(value, str):
-        raise Malformed(f"{name} is missing, or no text")
-    return value
-
-
-def _word(found: Mapping[str, Any], name: str, among: list[str] | tuple[str, ...]) -> str:
-    value = found.get(name)
-    if not isinstance(value, str) or value not in among:
-        raise Malformed(f"{name} is not one of {', '.join(among)}")
-    return value
+    result = word_in(found, "result", [one.value for one in ControlResult])
+    return ControlResult(result), text_in(found, "reason")

@@ -28,6 +28,9 @@ class Remedy:
 
 
 _TRAIN: Final = "muniment run -- python train.py"
+_INSIDE: Final = Remedy(
+    "whoever can clear the gates inside it", "See each of them for what there is to do."
+)
 
 # By kind: what there is to do while no evidence can be read, and what where it was measured and
 # is not good enough.
@@ -54,9 +57,35 @@ _UNREAD: Final = {
         "Have the version trained again from its lineage record.",
         "manage.py recompute MODEL VERSION --wait",
     ),
+    GateKind.GROUP_METRIC: Remedy(
+        "whoever trains",
+        "Log predictions.parquet to the run; the audit follows when the promotion is requested.",
+    ),
+    GateKind.ARTIFACT_SAFETY: Remedy(
+        "whoever trains", "Register a version whose every file can be scanned."
+    ),
+    GateKind.VULNERABILITIES: Remedy(
+        "an admin", "Provide a newer database of vulnerabilities; the version is looked up again."
+    ),
+    GateKind.DOCUMENTATION: Remedy(
+        "whoever trains", "Write the fields of the documentation that the policy asks for."
+    ),
+    GateKind.ATTESTATION: Remedy(
+        "somebody in a role that the policy names", "Examine the version, and attest it."
+    ),
+    GateKind.REPORTED_EVIDENCE: Remedy(
+        "whoever measures", "Report evidence of the type and form that the policy asks for."
+    ),
+    GateKind.ALL_OF: _INSIDE,
+    GateKind.ANY_OF: _INSIDE,
 }
 _FOUND: Final = {
     GateKind.LINEAGE_COMPLETE: _UNREAD[GateKind.LINEAGE_COMPLETE],
+    GateKind.DOCUMENTATION: _UNREAD[GateKind.DOCUMENTATION],
+    GateKind.ATTESTATION: _UNREAD[GateKind.ATTESTATION],
+    GateKind.VULNERABILITIES: Remedy(
+        "whoever trains", "Train with packages in which these are fixed, and register that version."
+    ),
     GateKind.RECOMPUTATION: Remedy(
         "whoever trains",
         "Make the training come out the same: pin what differs, set seeds, register a new version.",

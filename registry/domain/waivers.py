@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from registry.domain.moments import is_aware, rfc3339
-from registry.domain.policy import Gate, Policy
+from registry.domain.policy import Policy
+from registry.domain.policy_gates import Gate
 from registry.domain.separation import Ineligibility
 
 GRANTED: Final = "waiver.granted"
@@ -110,7 +111,7 @@ def why_not_waive(
     Args:
         not_by: who asked for an open promotion of the version, and who trained it.
     """
-    gate = next((gate for gate in policy.gates if gate.id == gate_id), None)
+    gate = next((gate for gate in policy.every_gate if gate.id == gate_id), None)
     if gate is None:
         return Ineligibility("no_such_gate", "The policy has no such gate.")
     if not gate.waivable_by:

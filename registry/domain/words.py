@@ -39,11 +39,21 @@ _GRADE_RANK = {Grade.MISSING: 0, Grade.WEAK: 1, Grade.RECORDED: 2, Grade.VERIFIE
 
 
 class EvidenceKind(StrEnum):
-    """The kinds of evidence that gates can read."""
+    """The kinds of evidence that gates can read.
+
+    Attestations and reported evidence have a kind for each of their names, after these prefixes.
+    """
 
     BIAS = "bias"
     PERFORMANCE = "performance"
     RECOMPUTATION = "recomputation"
+    ARTIFACT_SAFETY = "artifact_safety"
+    VULNERABILITIES = "vulnerabilities"
+    DOCUMENTATION = "documentation"
+
+
+ATTESTATION_PREFIX = "attestation:"
+REPORTED_PREFIX = "reported:"
 
 
 class GateKind(StrEnum):
@@ -54,6 +64,29 @@ class GateKind(StrEnum):
     METRIC_FLOOR = "metric_floor"
     NOT_WORSE_THAN_CHAMPION = "not_worse_than_champion"
     RECOMPUTATION = "recomputation"
+    GROUP_METRIC = "group_metric"
+    ARTIFACT_SAFETY = "artifact_safety"
+    VULNERABILITIES = "vulnerabilities"
+    DOCUMENTATION = "documentation"
+    ATTESTATION = "attestation"
+    REPORTED_EVIDENCE = "reported_evidence"
+    ALL_OF = "all_of"
+    ANY_OF = "any_of"
+
+
+class Severity(StrEnum):
+    """How bad a finding is; ordered by `rank`, and `none` is a bound and never a finding."""
+
+    NONE = "none"
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+    CRITICAL = "critical"
+
+    @property
+    def rank(self) -> int:
+        """Give the place in none < low < medium < high < critical, from 0."""
+        return list(Severity).index(self)
 
 
 class GateOutcome(StrEnum):

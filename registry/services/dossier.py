@@ -13,6 +13,7 @@ from audits.models import Evidence, LogEntry
 from audits.services.signing import keyring
 from lineage.models import LineageRecord
 from muniment.attest.checkpoint import verify_checkpoint
+from registry.domain.gate_result import GateResult
 from registry.models import (
     Decision,
     ModelAlias,
@@ -102,6 +103,20 @@ def _policy(binding: PolicyBinding | None) -> said.Policy | None:
     )
 
 
+def _gate(gate: GateResult) -> said.Gate:
+    return said.Gate(
+        id=gate.id,
+        title=gate.title,
+        outcome=gate.outcome.value,
+        reason=gate.reason,
+        expected=gate.expected,
+        actual=gate.actual,
+        kind=gate.kind.value,
+        reads=gate.reads,
+        gates=tuple(_gate(member) for member in gate.members),
+    )
+
+
 def _decision(evaluation: Evaluation, leaves: Leaves) -> said.Decision | None:
     decision = evaluation.decision
     if decision is None:
@@ -114,18 +129,7 @@ def _decision(evaluation: Evaluation, leaves: Leaves) -> said.Decision | None:
     return said.Decision(
         verdict=decision.verdict.value,
         alias=evaluation.alias,
-        gates=tuple(
-            said.Gate(
-                id=gate.id,
-                title=gate.title,
-                outcome=gate.outcome.value,
-                reason=gate.reason,
-                expected=gate.expected,
-                actual=gate.actual,
-                kind=gate.kind.value,
-            )
-            for gate in decision.gates
-        ),
+        gates=tuple(_gate(gate) for gate in decision.gates),
         evaluated_at=decision.as_of,
         reasons=decision.reasons,
         approvals_given=decision.approvals.given,

@@ -12,7 +12,7 @@ def load_waivers(*, version: ModelVersion, policy: Policy) -> tuple[Waiver, ...]
 
     Asks nothing of the database where the policy lets nobody waive anything.
     """
-    if not any(gate.waivable_by for gate in policy.gates):
+    if not any(gate.waivable_by for gate in policy.every_gate):
         return ()
     rows = (
         GateWaiver.objects.filter(version=version, policy_id=policy.digest, revocation__isnull=True)

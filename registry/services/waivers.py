@@ -75,7 +75,7 @@ def grant_waiver(
         )
         if refusal is not None:
             raise ReviewNotAllowed(refusal.reason)
-        gate = next(gate for gate in policy.gates if gate.id == gate_id)
+        gate = next(gate for gate in policy.every_gate if gate.id == gate_id)
         version.refresh_from_db(fields=["gone_at"])
         if version.gone_at is not None:
             raise WaiverNotPossible(GONE)

@@ -35,6 +35,7 @@ class GateRow:
     evidence_url: str
     remedy: Remedy | None
     waivers_url: str
+    members: tuple[GateRow, ...] = ()
 
 
 def gate_rows(
@@ -52,13 +53,15 @@ def gate_rows(
     """
     known = {item.entry.sha256: item for item in evidence}
     waivable = _waivable(binding)
-    rows = [
-        replace(_row(gate, known, lineage_url, version), waivers_url=waivers_address(version))
-        if version is not None and _concerns_waivers(gate, waivable)
-        else _row(gate, known, lineage_url, version)
-        for gate in gates
-    ]
-    return sorted(rows, key=lambda row: _rank(row.outcome))
+
+    def row(gate: Mapping[str, Any]) -> GateRow:
+        inside = tuple(row(member) for member in gate.get("gates", ()))
+        laid_out = replace(_row(gate, known, lineage_url, version), members=inside)
+        if version is None or not _concerns_waivers(gate, waivable):
+            return laid_out
+        return replace(laid_out, waivers_url=waivers_address(version))
+
+    return sorted((row(gate) for gate in gates), key=lambda one: _rank(one.outcome))
 
 
 def waivers_address(version: ModelVersion) -> str:
@@ -70,7 +73,7 @@ def waivers_address(version: ModelVersion) -> str:
 def _waivable(binding: PolicyBinding | None) -> frozenset[str]:
     if binding is None:
         return frozenset()
-    return frozenset(gate.id for gate in document_of(binding.policy).gates if gate.waivable_by)
+    return frozenset(gate.id for gate in document_of(binding.policy).every_gate if gate.waivable_by)
 
 
 def _concerns_waivers(gate: Mapping[str, Any], waivable: frozenset[str]) -> bool:

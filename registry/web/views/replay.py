@@ -13,6 +13,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from audits.models import Evidence
+from registry.domain.gate_result import flattened_results
 from registry.domain.policy import Policy as PolicyDocument
 from registry.errors import NothingToReplay, UnknownPolicy
 from registry.models import Promotion
@@ -73,7 +74,8 @@ def promotion(request: HttpRequest, promotion_id: UUID) -> HttpResponse:
             {**context, "nothing": error},
             status=int(error.status),
         )
-    read = [gate.evidence_digest for gate in replayed.decision.gates if gate.evidence_digest]
+    gates = flattened_results(replayed.decision.gates)
+    read = [gate.evidence_digest for gate in gates if gate.evidence_digest]
     evidence = list(Evidence.objects.filter(entry__sha256__in=read).select_related("entry"))
     context |= {
         "replayed": replayed,

@@ -43,7 +43,7 @@ def _page(
     gates, refusal = [], ""
     if binding is not None:
         policy, involved = document_of(binding.policy), involved_in(found)
-        for gate in policy.gates:
+        for gate in policy.every_gate:
             if not gate.waivable_by:
                 continue
             problem = why_not_waive(

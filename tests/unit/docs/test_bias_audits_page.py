@@ -13,7 +13,7 @@ from audits.domain.criteria import BiasCriteria
 from audits.domain.wording import apart, p_text
 from audits.predictions.cells import PredictionColumns
 from audits.predictions.reading import MAX_GROUP_NAME, MAX_GROUPS, MEMORY_LIMIT
-from registry.domain.policy import BiasGate
+from registry.domain.policy_gates import BiasGate
 from tests.unit.audits.counted import counted
 from tests.unit.docs.pages import DOCS, read, section, table_rows
 from tests.unit.registry.samples import credit_decision

@@ -183,6 +183,6 @@ def test_evidence_that_no_gate_reads_dismisses_nothing() -> None:
 
 def test_the_offline_verifier_knows_what_each_kind_of_gate_reads() -> None:
     from muniment.verify import evidence_view as offline
-    from registry.domain import policy as server
+    from registry.domain import policy_gates as server
 
     assert {kind.value: read for kind, read in server._READS.items()} == offline._READS

@@ -20,7 +20,8 @@ from registry.domain.errors import PolicyError
 from registry.domain.evidence import EvidenceView
 from registry.domain.gate_recomputation import judge_recomputation
 from registry.domain.gate_result import GateResult
-from registry.domain.policy import MetricTolerance, Policy, RecomputationGate
+from registry.domain.policy import Policy
+from registry.domain.policy_gates import MetricTolerance, RecomputationGate
 from registry.domain.policy_parser import parse_policy
 from registry.domain.words import GateOutcome
 from registry.web.policy_words import explain_gates

@@ -16,7 +16,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from registry.domain.errors import EmptyPolicy, PolicyError
-from registry.domain.policy import BiasGate, LineageGate, MetricFloorGate, NotWorseThanChampionGate
+from registry.domain.policy_gates import (
+    BiasGate,
+    LineageGate,
+    MetricFloorGate,
+    NotWorseThanChampionGate,
+)
 from registry.domain.policy_parser import parse_policy
 from registry.domain.policy_yaml import MAX_BYTES
 from tests.unit.registry.samples import CREDIT_DECISION, credit_decision
@@ -157,7 +162,12 @@ def test_a_policy_without_gates_cannot_be_built() -> None:
         (lambda d: d["gates"][0].update(accepts=[]), "gates[0].accepts", "empty"),
         (lambda d: d["gates"][0].update(accepts=["believed"]), "gates[0].accepts[0]",
          "unknown_value"),
-        (lambda d: d["gates"][0].update(kind="any_of"), "gates[0].kind", "unknown_value"),
+        (lambda d: d["gates"][0].update(kind="not"), "gates[0].kind", "unknown_value"),
+        (lambda d: d["gates"][1].update(max_age_days=91), "gates[1].max_age_days",
+         "out_of_range"),
+        (lambda d: d["gates"][1].update(attribute="a × b × c"), "gates[1].attribute", "type"),
+        (lambda d: d["gates"][1].update(attribute="race×sex"), "gates[1].attribute", "type"),
+        (lambda d: d["gates"][1].update(also_reported=["sex × race"]), "gates", "conflict"),
         (lambda d: d["gates"][0].pop("kind"), "gates[0].kind", "missing_key"),
         (lambda d: d["gates"].append("lineage"), "gates[5]", "type"),
         (lambda d: d["gates"][1]["criteria"].pop("significance"),
