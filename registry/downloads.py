@@ -5,6 +5,9 @@ from __future__ import annotations
 from django.http import HttpResponse
 
 from audits.models import Report
+from audits.web.entry_page import proof_bundle
+from registry.errors import NoCertificate
+from registry.models import Certificate
 
 
 def safe_name(name: str) -> str:
@@ -22,4 +25,26 @@ def pdf_response(report: Report, name: str, number: int) -> HttpResponse:
         f'attachment; filename="muniment-{safe_name(name)}-v{number}.pdf"'
     )
     response["ETag"] = f'"{report.sha256}"'
+    return response
+
+
+def certificate_response(certificate: Certificate) -> HttpResponse:
+    """Return a certificate as a download, with all that proves it offline.
+
+    Raises:
+        NoCertificate: no checkpoint covers it yet.
+    """
+    content = proof_bundle(certificate.entry)
+    if content is None:
+        raise NoCertificate(
+            "The certificate is issued and stands under no checkpoint yet. Ask again in a few "
+            "seconds."
+        )
+    promotion = certificate.promotion
+    version = promotion.version
+    name = f"{safe_name(version.registered_model.name)}-v{version.version}"
+    response = HttpResponse(content, content_type="application/json")
+    response["Content-Disposition"] = (
+        f'attachment; filename="{name}-{safe_name(promotion.alias)}.certificate.json"'
+    )
     return response

@@ -148,6 +148,13 @@ class NothingToReplay(RegistryError):
     status = HTTPStatus.NOT_FOUND
 
 
+class NoCertificate(RegistryError):
+    """There is no certificate of that promotion, or none that can be proven yet."""
+
+    code = "no_certificate"
+    status = HTTPStatus.NOT_FOUND
+
+
 class UnknownPolicy(RegistryError):
     """No such policy is published."""
 

@@ -36,6 +36,7 @@ class Event(StrEnum):
     EVIDENCE_RECORDED = "evidence.recorded"
     POLICY_PUBLISHED = "policy.published"
     POLICY_BOUND = "policy.bound"
+    CERTIFICATE_ISSUED = "certificate.issued"
     APPROVAL_GIVEN = "approval.given"
     APPROVAL_REFUSED = "approval.refused"
     APPROVAL_DISMISSED = "approval.dismissed"

@@ -16,6 +16,7 @@ from audits.models import LogEntry, Stream
 from audits.services.signing import statement_signer
 from muniment.attest.digest import Digest
 from muniment.attest.envelope import sign_envelope
+from muniment.attest.predicates import SLSA_EVENTS
 from muniment.attest.statement import StreamPosition, Subject, build_statement, format_time
 
 SLSA_PROVENANCE = "https://slsa.dev/provenance/v1"
@@ -139,7 +140,7 @@ def _signed(
             previous=Digest("sha256", head.last_sha256) if head.last_sha256 else None,
         )
     body = dict(statement.predicate)
-    if statement.predicate_type != SLSA_PROVENANCE:
+    if statement.predicate_type not in SLSA_EVENTS:
         body |= {"event": statement.event, "at": format_time(now), "actor": actor.to_mapping()}
     payload = build_statement(
         subjects=[Subject(statement.subject_name, statement.subject_digest)],

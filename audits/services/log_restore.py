@@ -16,12 +16,10 @@ from django.db import connections, transaction
 from django.db.models import Max
 from django.db.models.functions import Coalesce
 
-from audits.domain.actor import RECORDER
-from audits.domain.log import Event
+from audits.domain.actor import EXECUTOR, RECORDER
 from audits.errors import LogRestoreRefused
 from audits.log_tree import extend_tiles
 from audits.models import LogCheckpoint, LogEntry, LogLeaf, LogPending, LogTile, Stream
-from audits.services.log import SLSA_PROVENANCE
 from audits.services.published import published_checkpoint, published_file
 from audits.services.sequencer import DATABASE, catch_up, only_sequencer
 from audits.services.sequencing import Candidate, refusal_of
@@ -30,6 +28,7 @@ from muniment.attest.checkpoint import verify_checkpoint
 from muniment.attest.envelope import parse_envelope
 from muniment.attest.errors import AttestError
 from muniment.attest.merkle import leaf_hash
+from muniment.attest.predicates import SLSA_EVENTS, SLSA_PROVENANCE, VERIFICATION_SUMMARY
 from muniment.attest.statement import Statement, parse_statement, parse_time
 from muniment.attest.tile_tree import Frontier
 from muniment.attest.tiles import TILE_WIDTH, bundles_of, split_entries
@@ -196,7 +195,7 @@ def _row_of(envelope: bytes, now: datetime) -> LogEntry:
         envelope=envelope,
         sha256=_sha256(envelope),
         predicate_type=statement.predicate_type,
-        event=statement.predicate.get("event", Event.LINEAGE_RECORDED),
+        event=SLSA_EVENTS.get(statement.predicate_type) or statement.predicate["event"],
         actor_kind=actor["kind"],
         actor_id=actor["id"],
         subject_name=statement.subjects[0].name,
@@ -212,6 +211,8 @@ def _actor_and_time(statement: Statement, now: datetime) -> tuple[dict[str, str]
     if statement.predicate_type == SLSA_PROVENANCE:
         # SLSA has no field for either: the row gets the time at which it was put back.
         return RECORDER.to_mapping(), now
+    if statement.predicate_type == VERIFICATION_SUMMARY:
+        return EXECUTOR.to_mapping(), parse_time(statement.predicate["timeVerified"])
     return dict(statement.predicate["actor"]), parse_time(statement.predicate["at"])
 
 

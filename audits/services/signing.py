@@ -14,6 +14,7 @@ from muniment.attest.signers import load_signer
 
 if TYPE_CHECKING:
     from muniment.attest.envelope import EnvelopeSigner
+    from muniment.attest.signers import KnownSigner
 
 
 @cache
@@ -29,7 +30,7 @@ def keyring() -> Keyring:
 
 
 @cache
-def statement_signer() -> EnvelopeSigner:
+def statement_signer() -> KnownSigner:
     """Return the signer of statements.
 
     Raises:
@@ -38,6 +39,15 @@ def statement_signer() -> EnvelopeSigner:
     if not settings.STATEMENT_KEY_URI:
         raise KeyUnavailable("MUNIMENT_STATEMENT_KEY is not set: this process signs nothing.")
     return load_signer(settings.STATEMENT_KEY_URI)
+
+
+def may_state(predicate_type: str) -> bool:
+    """Say whether the statement key of this process may sign statements of that type.
+
+    Raises:
+        KeyUnavailable: as `keyring` and `statement_signer`.
+    """
+    return keyring().permits(statement_signer().public_key.keyid, predicate_type)
 
 
 @cache

@@ -68,6 +68,10 @@ def _run(options: Namespace) -> int:
         from muniment.cli import verify
 
         return verify.run(options)
+    if options.command == "admit":
+        from muniment.cli import admit
+
+        return admit.run(options)
     if options.command == "rollback":
         from muniment.cli import rollback
 
@@ -102,6 +106,7 @@ def _parser() -> argparse.ArgumentParser:
 
     _add_run(commands)
     _add_verify(commands)
+    _add_admit(commands)
 
     gate = commands.add_parser(
         "gate",
@@ -177,7 +182,36 @@ def _add_run(commands: argparse._SubParsersAction[_Parser]) -> None:
     run.add_argument("arguments", nargs=argparse.REMAINDER, metavar="COMMAND")
 
 
+def _add_admit(commands: argparse._SubParsersAction[_Parser]) -> None:
+    from muniment.cli.trust import add_trust
+
+    admit = commands.add_parser(
+        "admit",
+        help="say offline whether a folder is the model that was promoted",
+        description="Hash the folder of a model that is about to be served, and hold it against "
+        "the certificate of a promotion. Only the log's key is trusted, and no network is used. "
+        "Exit status: 0 it is the model that was promoted to the alias, 1 refused, 2 usage, or "
+        "nothing to read.",
+    )
+    admit.add_argument("folder", metavar="DIR", help="as MLflow stores or downloads it")
+    admit.add_argument("--alias", required=True, help="that it is to be served as")
+    admit.add_argument(
+        "--bundle", required=True, metavar="FILE", help="the certificate, as Muniment gives it"
+    )
+    admit.add_argument("--model", metavar="NAME", help="the registered model that it must be of")
+    add_trust(admit)
+    admit.add_argument(
+        "--as-of",
+        metavar="TIME",
+        help="the moment to judge the certificate's end at, such as 2026-11-25T14:00:00Z; now by "
+        "default",
+    )
+    admit.add_argument("--json", action="store_true", help="print one JSON document")
+
+
 def _add_verify(commands: argparse._SubParsersAction[_Parser]) -> None:
+    from muniment.cli.trust import add_trust
+
     verify = commands.add_parser(
         "verify",
         help="verify a report, an entry, a whole log or two checkpoints",
@@ -187,19 +221,7 @@ def _add_verify(commands: argparse._SubParsersAction[_Parser]) -> None:
         "a log. Exit status 0 only if all of it holds.",
     )
     verify.add_argument("things", nargs="+", metavar="THING", help="what to verify, one or two")
-    verify.add_argument(
-        "--vkey",
-        action="append",
-        default=[],
-        help="the log's verifier key: name+hash+key; repeat it for a log with several keys, one of "
-        "which is enough; by default those in $MUNIMENT_HOME/keys/keyring.json, where "
-        "MUNIMENT_HOME is set",
-    )
-    verify.add_argument(
-        "--policy",
-        metavar="FILE",
-        help="instead of --vkey: a C2SP tlog-policy, whose quorum of witnesses is demanded as well",
-    )
+    add_trust(verify)
     verify.add_argument(
         "--log",
         metavar="LOG",

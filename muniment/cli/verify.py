@@ -5,16 +5,15 @@ from __future__ import annotations
 import os
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from muniment.cli import UsageError
 from muniment.cli.output import Progress, print_json, printable, say
+from muniment.cli.trust import own_file, trust_of
 
 if TYPE_CHECKING:
     from muniment.verify import LogTrust, Verification
 
-_MAX_OWN_BYTES = 1_000_000
 _SUBJECTS = {
     "report": "This report",
     "bundle": "This bundle",
@@ -41,9 +40,9 @@ def run(options: Namespace) -> int:
     """
     from muniment.verify import GivenError, LogQuestion, recognise, verify_given
 
-    trust, origin = _trust(options)
-    kept = [(name, _own_file(name, "--checkpoint")) for name in options.checkpoint]
-    tsa_ca = None if options.tsa_ca is None else _own_file(options.tsa_ca, "--tsa-ca")
+    trust, origin = trust_of(options)
+    kept = [(name, own_file(options, name, "--checkpoint")) for name in options.checkpoint]
+    tsa_ca = None if options.tsa_ca is None else own_file(options, options.tsa_ca, "--tsa-ca")
     try:
         given = recognise(options.things)
     except GivenError as error:
@@ -123,55 +122,3 @@ def _require_fitting(options: Namespace, kind: str) -> None:
     for name, option in _OF_LOGS:
         if getattr(options, name) and not is_whole:
             raise UsageError(f"muniment verify: {option} is for a whole log: give one, or --log")
-
-
-def _trust(options: Namespace) -> tuple[LogTrust, str]:
-    """Return what is trusted, and where it comes from."""
-    from muniment.attest.errors import AttestError
-    from muniment.verify import LogTrust
-
-    if options.policy is not None:
-        if options.vkey:
-            raise UsageError("muniment verify: give --vkey or --policy, not both")
-        content = _own_file(options.policy, "--policy")
-        try:
-            return LogTrust.of_policy(content), "--policy"
-        except AttestError as error:
-            raise UsageError(
-                f"muniment verify: --policy {options.policy}: {error.message}"
-            ) from error
-    vkeys, origin = (options.vkey, "--vkey") if options.vkey else _installed_vkeys()
-    try:
-        return LogTrust.of_keys(vkeys), origin
-    except AttestError as error:
-        raise UsageError(f"muniment verify: {origin}: {error.message}") from error
-
-
-def _own_file(path: str, option: str) -> bytes:
-    try:
-        with Path(path).open("rb") as stream:
-            content = stream.read(_MAX_OWN_BYTES + 1)
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "not a path"
-        raise UsageError(f"muniment verify: {option}: cannot read {path}: {reason}") from error
-    if len(content) > _MAX_OWN_BYTES:
-        raise UsageError(f"muniment verify: {option}: {path} has more than {_MAX_OWN_BYTES} bytes")
-    return content
-
-
-def _installed_vkeys() -> tuple[Sequence[str], str]:
-    """Return the keys of the log that runs here, and the file that says so."""
-    home = os.environ.get("MUNIMENT_HOME")
-    if not home:
-        raise UsageError(
-            "muniment verify: give the log's verifier key as --vkey, or a policy as --policy, from "
-            "anywhere but what is verified (where Muniment runs, MUNIMENT_HOME is enough)"
-        )
-    from muniment.attest.errors import AttestError
-    from muniment.attest.keyring import Keyring
-
-    path = Path(home, "keys", "keyring.json")
-    try:
-        return Keyring.load(path).log.vkeys, str(path)
-    except AttestError as error:
-        raise UsageError(f"muniment verify: no --vkey was given, and {error.message}") from error

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from muniment.attest.predicates import SLSA_PROVENANCE
+from muniment.attest.predicates import SLSA_EVENTS
 from muniment.verify.evidence import TextDisclosure
 from muniment.verify.record import AliasMove, Record
 from muniment.verify.shown import differs, read_objects, require_each, require_same
 from muniment.verify.stream import StreamEntry
-
-LINEAGE_RECORDED = "lineage.recorded"
 
 
 def require_promotions(shown: Sequence[Mapping[str, Any]], record: Record) -> int:
@@ -112,8 +110,8 @@ def _held_during(record: Record, alias: str, stated: Sequence[StreamEntry]) -> s
 
 def _event(path: str, shown: Mapping[str, Any], entry: StreamEntry) -> None:
     predicate = entry.statement.predicate
-    is_lineage = entry.statement.predicate_type == SLSA_PROVENANCE
-    event = LINEAGE_RECORDED if is_lineage else str(predicate["event"])
+    slsa_event = SLSA_EVENTS.get(entry.statement.predicate_type)
+    event = slsa_event or str(predicate["event"])
     require_same(f"{path}.event", shown.get("event"), event)
     require_same(f"{path}.violation", shown.get("violation"), predicate.get("violation", False))
     # The subject says what it is about; the words around it are always the same.
@@ -121,7 +119,7 @@ def _event(path: str, shown: Mapping[str, Any], entry: StreamEntry) -> None:
     about = f"version {number}" if separator else "the model"
     words = f"{event.replace('.', ' ').replace('_', ' ')}: {about}"
     require_same(f"{path}.summary", shown.get("summary"), words)
-    if not is_lineage:
+    if slsa_event is None:
         require_same(f"{path}.at", shown.get("at"), predicate["at"])
         _actor(path, shown, entry)
 

@@ -27,3 +27,9 @@ class GivenError(AttestError):
     """What was given cannot be read, or is nothing that can be verified."""
 
     default_code = "given.unknown"
+
+
+class AdmissionError(AttestError):
+    """A folder is not what a certificate is about, or the certificate is not for this use."""
+
+    default_code = "admission.invalid"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from registry.models.certificates import Certificate
 from registry.models.emergencies import EmergencyApproval
 from registry.models.mirror import (
     AliasChange,
@@ -29,6 +30,7 @@ from registry.models.withdrawals import Withdrawal, WithdrawalApproval, Withdraw
 __all__ = [
     "AliasChange",
     "Approval",
+    "Certificate",
     "Decision",
     "Dismissal",
     "EmergencyApproval",

@@ -173,7 +173,7 @@ def promotions_of(version: ModelVersion) -> list[Promotion]:
     """Return every promotion of a version, newest first."""
     return list(
         Promotion.objects.filter(version=version)
-        .select_related("requester")
+        .select_related("requester", "certificate")
         .order_by("-requested_at")[:MAX_HAPPENINGS]
     )
 

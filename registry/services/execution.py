@@ -23,6 +23,7 @@ from registry.domain.promotion import PromotionEvent, PromotionStatus
 from registry.models import Grant, Promotion
 from registry.services.aliases import record_alias
 from registry.services.artifacts import verify_artifacts
+from registry.services.certificates import issue_certificate
 from registry.services.decisions import NO_POLICY, decide_open_promotions, decide_promotion
 from registry.services.evaluation import evaluate_version
 from registry.services.grants import issue_token
@@ -172,6 +173,7 @@ def _settle(promotion: Promotion, *, now: datetime) -> None:
             promotion=locked, status__in=[Grant.Status.WRITTEN, Grant.Status.RESERVED]
         ).update(status=Grant.Status.CONFIRMED, settled_at=now)
         move_promotion(promotion=locked, event=PromotionEvent.EXECUTED, actor=EXECUTOR, now=now)
+        issue_certificate(promotion=locked, actor=EXECUTOR, now=now)
         decide_open_promotions(registered_model=known, now=now)
     logger.info("promotion.executed", promotion=str(promotion.pk))
 

@@ -115,6 +115,11 @@ urlpatterns = [
     path("promotions/", promotions.promotions, name="promotions"),
     path("promotions/<uuid:promotion_id>/", promotions.promotion, name="promotion"),
     path("promotions/<uuid:promotion_id>/review", promotions.review, name="review"),
+    path(
+        "promotions/<uuid:promotion_id>/certificate",
+        promotions.certificate,
+        name="promotion-certificate",
+    ),
     path("promotions/<uuid:promotion_id>/withdraw", promotions.withdraw, name="withdraw"),
     path("promotions/<uuid:promotion_id>/status", promotions.status, name="promotion-status"),
     path("violations/", violations.violations, name="violations"),

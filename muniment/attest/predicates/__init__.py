@@ -23,6 +23,14 @@ PROMOTION: Final = "https://muniment.dev/promotion/v1"
 APPROVAL: Final = "https://muniment.dev/approval/v1"
 REPORT: Final = "https://muniment.dev/report/v1"
 KEY: Final = "https://muniment.dev/key/v1"
+VERIFICATION_SUMMARY: Final = "https://slsa.dev/verification_summary/v1"
+# The one event that each of SLSA's types stands for: SLSA has no field for it.
+SLSA_EVENTS: Final[Mapping[str, str]] = {
+    SLSA_PROVENANCE: "lineage.recorded",
+    VERIFICATION_SUMMARY: "certificate.issued",
+}
+# The member of a verification summary that is ours; SLSA asks for a URI as its name.
+CERTIFICATE: Final = "https://muniment.dev/certificate/v1"
 
 _FILES: Final[Mapping[str, str]] = {
     SLSA_PROVENANCE: "slsa-provenance-v1.json",
@@ -33,6 +41,7 @@ _FILES: Final[Mapping[str, str]] = {
     APPROVAL: "approval-v1.json",
     REPORT: "report-v1.json",
     KEY: "key-v1.json",
+    VERIFICATION_SUMMARY: "verification-summary-v1.json",
 }
 PREDICATE_TYPES: Final = tuple(_FILES)
 

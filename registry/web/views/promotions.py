@@ -7,14 +7,15 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.core.paginator import Paginator
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts.errors import ReauthenticationFailed
-from registry.errors import InvalidRequest
-from registry.models import Promotion
+from registry.downloads import certificate_response
+from registry.errors import InvalidRequest, NoCertificate
+from registry.models import Certificate, Promotion
 from registry.selectors.promotions import PromotionFilter, list_promotions, state_counts
 from registry.services.approvals import sign_review
 from registry.services.promotions import withdraw_promotion
@@ -59,6 +60,16 @@ def _promotion(promotion_id: UUID) -> Promotion:
 def promotion(request: HttpRequest, promotion_id: UUID) -> HttpResponse:
     """Show everything that a reviewer decides on, in the order in which it is read."""
     return _review_page(request, _promotion(promotion_id), {}, status=200)
+
+
+@require_safe
+def certificate(request: HttpRequest, promotion_id: UUID) -> HttpResponse:
+    """Hand out the certificate of an executed promotion, for `muniment admit`."""
+    issued = Certificate.objects.select_related("entry", "promotion__version__registered_model")
+    try:
+        return certificate_response(get_object_or_404(issued, promotion=promotion_id))
+    except NoCertificate as error:
+        raise Http404(str(error)) from error
 
 
 def _review_page(

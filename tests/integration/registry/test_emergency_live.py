@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from accounts.services.people import actor_of
-from registry.models import AliasChange, Promotion
+from registry.models import AliasChange, Certificate, Promotion
 from registry.services.emergencies import previous_holder, roll_back_now, shown_evaluation
 from tests.integration.registry.live import LiveRegistry
 from tests.integration.web.world import PASSWORD
@@ -45,6 +45,8 @@ def test_the_alias_goes_back_in_mlflow_and_the_move_is_explained(
     assert live.champion() == 1
     change = AliasChange.objects.latest("pk")
     assert (change.promotion, change.is_violation) == (ordered, False)
+    # No policy decided it, so nothing certifies it.
+    assert not Certificate.objects.filter(promotion=ordered).exists()
     assert live.walk() == []
 
 

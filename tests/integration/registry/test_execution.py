@@ -64,11 +64,12 @@ def test_from_training_to_champion(live: LiveRegistry) -> None:
     assert told.origin is not None
     assert (told.period.version, told.period.since) == (1, change.at)
     assert (told.origin.cause, told.origin.promotion_id) == ("promotion", str(promotion.pk))
-    assert events()[-4:] == [
+    assert events()[-5:] == [
         "promotion.approved",
         "promotion.execution_started",
         "alias.set",
         "promotion.executed",
+        "certificate.issued",
     ]
     assert live.walk() == []
     decision = evaluate_version(

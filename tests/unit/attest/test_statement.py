@@ -117,6 +117,26 @@ EXAMPLES: Mapping[str, dict[str, Any]] = {
         "public_key_pem": "-----BEGIN PUBLIC KEY-----\n",
         "predicate_types": [predicates.REPORT],
     },
+    predicates.VERIFICATION_SUMMARY: {
+        "verifier": {"id": "https://muniment.bank.example"},
+        "timeVerified": "2026-11-23T14:00:00.000000Z",
+        "resourceUri": VERSION,
+        "policy": {
+            "uri": "https://muniment.bank.example/policies/1/",
+            "digest": {"sha256": "a" * 64},
+        },
+        "inputAttestations": [{"uri": "https://x.example", "digest": {"sha256": "b" * 64}}],
+        "verificationResult": "PASSED",
+        "verifiedLevels": ["MUNIMENT_POLICY_PASSED"],
+        "slsaVersion": "1.1",
+        predicates.CERTIFICATE: {
+            "model": "loan",
+            "version": 2,
+            "alias": "champion",
+            "promotion_id": UUID,
+            "expires_at": "2027-11-23T14:00:00.000000Z",
+        },
+    },
 }
 
 
@@ -194,6 +214,7 @@ def test_every_required_key_is_missed(predicate_type: str) -> None:
         predicates.PROMOTION,
         predicates.APPROVAL,
         predicates.REPORT,
+        predicates.VERIFICATION_SUMMARY,
     ],
 )
 def test_a_statement_about_a_model_has_its_place_in_the_stream(predicate_type: str) -> None:
@@ -229,6 +250,9 @@ def test_a_statement_about_a_model_has_its_place_in_the_stream(predicate_type: s
         (predicates.KEY, {"use": "witness"}),
         (predicates.REGISTRY_EVENT, {"violation": "yes"}),
         (predicates.SLSA_PROVENANCE, {"runDetails": {}}),
+        (predicates.VERIFICATION_SUMMARY, {"verificationResult": "OK"}),
+        (predicates.VERIFICATION_SUMMARY, {"resourceUri": STREAM}),
+        (predicates.VERIFICATION_SUMMARY, {predicates.CERTIFICATE: {"alias": "champion"}}),
     ],
 )
 def test_a_wrong_value_is_refused_with_its_path(

@@ -170,14 +170,15 @@ class World:
         position: StreamPosition | None = None,
         signer: CryptoSigner | None = None,
         subject: str = VERSION,
+        digest: Digest = ARTIFACTS,
     ) -> int:
         """Append a statement to the model's stream; return its leaf index."""
         whole = dict(body)
-        if predicate_type != predicates.SLSA_PROVENANCE:
+        if predicate_type not in predicates.SLSA_EVENTS:
             at = format_time(NOW + timedelta(minutes=len(self.leaves)))
             whole = {"at": at, "actor": SETUP, **whole}
         payload = build_statement(
-            subjects=[Subject(subject, ARTIFACTS)],
+            subjects=[Subject(subject, digest)],
             predicate_type=predicate_type,
             predicate=whole,
             position=position or self.next_position(),
