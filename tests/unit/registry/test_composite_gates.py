@@ -46,9 +46,16 @@ def test_all_of_is_its_worst_and_any_of_its_best() -> None:
 
 def waiver(gate_id: str, **changes: Any) -> Waiver:
     granted = Waiver(
-        name="w", digest="w", version_uri=VERSION, policy_digest=every_kind().digest, person="grace", gate_id=gate_id, role="admin",
-        granted_at=NOW - timedelta(days=1), until=NOW + timedelta(days=1),
-    )  # fmt: skip
+        name="w",
+        digest="w",
+        version_uri=VERSION,
+        policy_digest=every_kind().digest,
+        person="grace",
+        gate_id=gate_id,
+        role="admin",
+        granted_at=NOW - timedelta(days=1),
+        until=NOW + timedelta(days=1),
+    )
     return replace(granted, **changes)
 
 
