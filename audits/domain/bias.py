@@ -11,15 +11,10 @@ Berger (1982) for why "every group demonstrates" needs no correction.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from fractions import Fraction
 
-from audits.domain.comparison import (
-    Comparison,
-    choose_reference,
-    compare,
-    is_large_enough,
-)
+from audits.domain.compared import Compared, adjust, compare_attribute
+from audits.domain.comparison import Comparison
 from audits.domain.counts import (
     AttributeCounts,
     Confusion,
@@ -39,7 +34,6 @@ from audits.domain.judgement import (
     worst,
 )
 from audits.domain.names import UNKNOWN, intersection_name
-from audits.domain.significance import holm
 from audits.domain.verdict import Ruling, rule, worst_case
 from audits.domain.wording import people_text, percent
 
@@ -70,9 +64,9 @@ def judge(counts: Counts | MalformedCounts, criteria: BiasCriteria) -> BiasJudge
     faults = counts.reasons if isinstance(counts, MalformedCounts) else count_faults(counts)
     if isinstance(counts, MalformedCounts) or faults:
         return _error(faults or ("the measurements cannot be read",), criteria)
-    if counts.favourable != criteria.favourable:
-        asked = f"the criteria ask for the favourable outcome {criteria.favourable}"
-        return _error((f"{asked}, measured was {counts.favourable}",), criteria, counts)
+    otherwise = _measured_otherwise(counts, criteria)
+    if otherwise:
+        return _error(otherwise, criteria, counts)
     counted = {attribute.name: attribute for attribute in counts.attributes}
     pairs = tuple(intersection_name(pair) for pair in criteria.intersections)
     gated = (*criteria.attributes, *(pairs if criteria.gate_intersections else ()))
@@ -84,8 +78,9 @@ def judge(counts: Counts | MalformedCounts, criteria: BiasCriteria) -> BiasJudge
             counts,
         )
     order = (*gated, *sorted(name for name in counted if name not in gated))
-    compared = {name: _compare_attribute(counted[name], criteria) for name in order}
-    adjusted = _adjust(compared, gated, criteria)
+    compared = {name: compare_attribute(counted[name], criteria) for name in order}
+    adjusted = adjust(compared, gated, criteria)
+    common = _common_rulings(counts)
     judgements = tuple(
         _judge_attribute(
             counted[name],
@@ -93,6 +88,7 @@ def judge(counts: Counts | MalformedCounts, criteria: BiasCriteria) -> BiasJudge
             adjusted[name],
             criteria,
             judged=name in gated,
+            common=common,
         )
         for name in order
     )
@@ -128,69 +124,14 @@ def _error(
     return BiasJudgement("error", reasons, (), criteria, counts)
 
 
-@dataclass(frozen=True, slots=True)
-class _Compared:
-    """An attribute's groups and the comparisons with their reference, before Holm.
-
-    A group without people is none: `known` leaves it out.
-    """
-
-    known: tuple[GroupCounts, ...]
-    unknown: GroupCounts
-    reference: GroupCounts | None
-    reference_is_large: bool
-    comparisons: tuple[Comparison, ...]
-
-
-def _compare_attribute(attribute: AttributeCounts, criteria: BiasCriteria) -> _Compared:
-    known = tuple(
-        sorted(
-            (group for group in attribute.groups if group.name != UNKNOWN and group.n),
-            key=lambda group: group.name,
-        )
-    )
-    unknown = next((g for g in attribute.groups if g.name == UNKNOWN), GroupCounts(UNKNOWN, 0, 0))
-    fixed = criteria.reference_of(attribute.name)
-    reference = choose_reference(known, criteria, fixed=fixed)
-    if reference is None:
-        return _Compared(known, unknown, None, False, ())
-    people = sum(group.n for group in known)
-    others = (group for group in known if group.name != reference.name)
-    return _Compared(
-        known,
-        unknown,
-        reference,
-        # A fixed reference needs the people, which each comparison looks at, but no share.
-        fixed is not None or is_large_enough(reference, people, criteria),
-        tuple(compare(group, reference, criteria) for group in others),
-    )
-
-
-def _adjust(
-    compared: Mapping[str, _Compared], gated: tuple[str, ...], criteria: BiasCriteria
-) -> dict[str, dict[str, float]]:
-    """Adjust p-values over each family; what is only reported is a family of its own."""
-    families: list[tuple[str, ...]] = [(name,) for name in compared]
-    if criteria.family == "audit":
-        families = [gated, *((name,) for name in compared if name not in gated)]
-    adjusted: dict[str, dict[str, float]] = {name: {} for name in compared}
-    for family in families:
-        members = [
-            (name, comparison) for name in family for comparison in compared[name].comparisons
-        ]
-        p_values = holm(tuple(comparison.p_value for _, comparison in members))
-        for (name, comparison), p_holm in zip(members, p_values, strict=True):
-            adjusted[name][comparison.group.name] = p_holm
-    return adjusted
-
-
 def _judge_attribute(
     attribute: AttributeCounts,
-    compared: _Compared,
+    compared: Compared,
     adjusted: Mapping[str, float],
     criteria: BiasCriteria,
     *,
     judged: bool,
+    common: list[Ruling],
 ) -> AttributeJudgement:
     people = sum(group.n for group in attribute.groups)
     reference, unknown = compared.reference, compared.unknown
@@ -206,12 +147,13 @@ def _judge_attribute(
         )
         for group in sorted(attribute.groups, key=lambda g: (g.name == UNKNOWN, g.name))
     )
-    rulings = _attribute_rulings(attribute.name, compared, people, criteria)
+    rulings = [*common, *_attribute_rulings(attribute.name, compared, people, criteria)]
     # The sentences that decide come first, whatever the groups are called.
     rulings += [Ruling(g.verdict, g.reason) for g in groups if g.verdict and g.reason]
     if unknown.n and worst(tuple(ruling.verdict for ruling in rulings)) == "pass":
         fixed = criteria.reference_of(attribute.name)
-        flip = worst_case(compared.known, unknown, fixed=fixed, criteria=criteria)
+        everyone = (*compared.known, *compared.excluded)
+        flip = worst_case(everyone, unknown, fixed=fixed, criteria=criteria)
         if flip is not None:
             rulings.append(Ruling("insufficient", flip))
     rulings.sort(key=lambda ruling: PRECEDENCE.index(ruling.verdict))
@@ -227,8 +169,52 @@ def _judge_attribute(
     )
 
 
+def _measured_otherwise(counts: Counts, criteria: BiasCriteria) -> tuple[str, ...]:
+    """Say in what the measurements answer another question than the criteria ask."""
+    faults = []
+    if counts.favourable != criteria.favourable:
+        asked = f"the criteria ask for the favourable outcome {criteria.favourable}"
+        faults.append(f"{asked}, measured was {counts.favourable}")
+    if counts.cutoff != criteria.cutoff_text:
+        found, asked = (
+            f"scores by the cutoff {cutoff}" if cutoff else "decisions"
+            for cutoff in (counts.cutoff, criteria.cutoff_text)
+        )
+        faults.append(f"the criteria ask for {asked}, measured were {found}")
+    if counts.is_weighted != (criteria.weight is not None):
+        faults.append(
+            "the measurements have weights and the criteria name none"
+            if counts.is_weighted
+            else f"the criteria name the weights {criteria.weight}, the measurements have none"
+        )
+    if criteria.person is not None and counts.repeated is None:
+        faults.append("nobody counted how many rows are of one person")
+    return tuple(faults)
+
+
+def _common_rulings(counts: Counts) -> list[Ruling]:
+    """Rule on what keeps every attribute from being concluded on."""
+    rulings = []
+    if counts.is_weighted:
+        rulings.append(
+            Ruling(
+                "insufficient",
+                "rates are weighted, and no interval that fits the sample's design is known",
+            )
+        )
+    if counts.repeated:
+        rulings.append(
+            Ruling(
+                "insufficient",
+                f"{counts.repeated:,} of {counts.n:,} rows are further rows of the same people, "
+                "so that the tests, which take each for another person, say too much",
+            )
+        )
+    return rulings
+
+
 def _attribute_rulings(
-    name: str, compared: _Compared, people: int, criteria: BiasCriteria
+    name: str, compared: Compared, people: int, criteria: BiasCriteria
 ) -> list[Ruling]:
     """Rule on what concerns an attribute as a whole."""
     rulings = []
@@ -253,15 +239,16 @@ def _judge_group(
     group: GroupCounts,
     comparison: Comparison | None,
     p_holm: float | None,
-    compared: _Compared,
+    compared: Compared,
     people: int,
     criteria: BiasCriteria,
 ) -> GroupJudgement:
     confidence = float(criteria.confidence)
     k, n, reference = group.selected, group.n, compared.reference
+    excluded = group in compared.excluded
     ratio = interval = ruling = None
-    if reference is not None and reference.selected and n and group.name != UNKNOWN:
-        ratio = (k * reference.n) / (n * reference.selected)
+    if reference is not None and reference.rate and group.name != UNKNOWN and not excluded:
+        ratio = None if group.rate is None else float(group.rate / reference.rate)
     if comparison is not None and p_holm is not None and reference is not None:
         interval = miettinen_nurminen(k, n, reference.selected, reference.n, confidence)
         ruling = rule(
@@ -274,8 +261,8 @@ def _judge_group(
     return GroupJudgement(
         counts=group,
         share=n / people,
-        selection_rate=k / n if n else None,
-        rate_interval=wilson(k, n, confidence=confidence),
+        selection_rate=None if group.rate is None else float(group.rate),
+        rate_interval=None if group.weights else wilson(k, n, confidence=confidence),
         impact_ratio=ratio,
         ratio_interval=interval,
         p_value=None if comparison is None else comparison.p_value,
@@ -283,4 +270,5 @@ def _judge_group(
         below=comparison is not None and comparison.below,
         verdict=None if ruling is None else ruling.verdict,
         reason=None if ruling is None else ruling.reason,
+        excluded=excluded,
     )

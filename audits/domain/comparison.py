@@ -59,21 +59,31 @@ def is_large_enough(group: GroupCounts, known_people: int, criteria: BiasCriteri
     )
 
 
+def is_excluded(group: GroupCounts, known_people: int, criteria: BiasCriteria) -> bool:
+    """Say whether a category is so small that the criteria leave it out of every comparison.
+
+    Of the people whose group is known, as `is_large_enough` does: more unknown people must not
+    make a group that fails disappear.
+    """
+    bound = criteria.exclude_below
+    return group.n * bound.denominator < bound.numerator * known_people
+
+
 def choose_reference(
     known: tuple[GroupCounts, ...], criteria: BiasCriteria, *, fixed: str | None
 ) -> GroupCounts | None:
     """Return the group that the others are compared with, None where there is none.
 
     The fixed one if the policy names it; else the highest rate among groups that are large enough.
-    Where none is, the highest of all is shown and nothing passes. Ties go to the larger group, then
-    to the name.
+    Where none is, the highest of all is shown and nothing passes. Local Law 144 takes the highest,
+    however small. Ties go to the larger group, then to the name.
     """
     if fixed is not None:
         return next((group for group in known if group.name == fixed), None)
     people = sum(group.n for group in known)
     large = [group for group in known if is_large_enough(group, people, criteria)]
     return min(
-        large or known,
-        key=lambda group: (-Fraction(group.selected, group.n), -group.n, group.name),
+        known if criteria.ll144 else large or known,
+        key=lambda group: (-(group.rate or Fraction(0)), -group.n, group.name),
         default=None,
     )

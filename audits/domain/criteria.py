@@ -17,6 +17,15 @@ from audits.domain.names import INTERSECTION, UNKNOWN, canonical_group
 Standard = Literal["screening", "demonstrated"]
 Family = Literal["attribute", "audit"]
 HIGHEST = "highest"
+MEDIAN: Literal["median"] = "median"
+MAX_SCORE = 10**9
+# 6 RCNY 5-301(d): an auditor may leave out a category of less than 2% of the data.
+MAX_EXCLUDED_SHARE = Fraction(1, 50)
+
+
+def cutoff_text(cutoff: Fraction | Literal["median"]) -> str:
+    """Return a cutoff as measurements name it: ``median``, or a score such as ``0.5``."""
+    return str(_plain(cutoff)) if isinstance(cutoff, Fraction) else cutoff
 
 
 class CriteriaError(ValueError):
@@ -54,6 +63,14 @@ class BiasCriteria:
             judged attributes together (``audit``).
         fail_on_significant_gap: a significant gap that is not below fails, instead of being
             reported only (29 CFR 1607.4D).
+        cutoff: for scores: whoever has at least this one is predicted 1; ``median``: whoever is
+            strictly above the median of all scores. None where decisions are audited.
+        weight: the column of weights. Weighted rates are shown and nothing is concluded from them.
+        person: the column that says whose row it is, where one person may have several.
+        ll144: New York City's Local Law 144: the reference is the highest category that is not
+            excluded, and its tables are made.
+        exclude_below: a category under this share of the people whose group is known is excluded:
+            shown, and compared with nobody. `exclude_because` says why, for it must be said.
 
     Raises:
         CriteriaError: a value out of its range.
@@ -74,6 +91,12 @@ class BiasCriteria:
     exact_up_to: int = 10_000
     family: Family = "attribute"
     fail_on_significant_gap: bool = False
+    cutoff: Fraction | Literal["median"] | None = None
+    weight: str | None = None
+    person: str | None = None
+    ll144: bool = False
+    exclude_below: Fraction = Fraction(0)
+    exclude_because: str = ""
 
     def __post_init__(self) -> None:
         _check_names(self)
@@ -97,15 +120,26 @@ class BiasCriteria:
         ):
             if getattr(self, name) not in allowed:
                 raise CriteriaError(name, f"expected one of {', '.join(allowed)}")
-        for name in ("gate_intersections", "fail_on_significant_gap"):
+        for name in ("gate_intersections", "fail_on_significant_gap", "ll144"):
             if type(getattr(self, name)) is not bool:
                 raise CriteriaError(name, "expected true or false")
+        _check_cutoff(self.cutoff, self.favourable)
+        for name in ("weight", "person"):
+            column = getattr(self, name)
+            if column is not None and not (isinstance(column, str) and column.strip()):
+                raise CriteriaError(name, "expected the name of a column")
+        _check_exclusion(self)
 
     @property
     def columns(self) -> tuple[str, ...]:
         """Return every attribute that must be counted, judged ones first."""
         parts = (part for pair in self.intersections for part in pair)
         return tuple(dict.fromkeys((*self.attributes, *parts)))
+
+    @property
+    def cutoff_text(self) -> str:
+        """Return how scores become predictions, as measurements name it; empty for decisions."""
+        return "" if self.cutoff is None else cutoff_text(self.cutoff)
 
     def reference_of(self, attribute: str) -> str | None:
         """Return the fixed reference of an attribute, None where it is the highest rate."""
@@ -141,25 +175,36 @@ class BiasCriteria:
         values["references"] = _references(values.pop("reference", HIGHEST))
         for name in _FRACTIONS & mapping.keys():
             values[name] = _fraction(name, mapping[name])
+        if mapping.get("cutoff") not in (None, MEDIAN):
+            values["cutoff"] = _fraction("cutoff", mapping["cutoff"])
         return cls(**values)  # type: ignore[arg-type]  # __post_init__ refuses what does not fit
 
     def to_mapping(self) -> dict[str, object]:
-        """Return the criteria as plain JSON values, every key written out."""
+        """Return the criteria as plain JSON values.
+
+        Every key is written out, but those of scores, weights, persons and Local Law 144 only
+        where they say something.
+        """
         values: dict[str, object] = {
-            field.name: getattr(self, field.name) for field in fields(self)
+            field.name: getattr(self, field.name)
+            for field in fields(self)
+            if field.name not in _SPECIAL or getattr(self, field.name) != field.default
         }
         del values["references"]
         values["attributes"] = list(self.attributes)
         values["intersections"] = [list(pair) for pair in self.intersections]
         values["reference"] = dict(self.references) or HIGHEST
-        for name in _FRACTIONS:
-            values[name] = _plain(getattr(self, name))
+        for name in (_FRACTIONS | {"cutoff"}) & values.keys():
+            if isinstance(bound := values[name], Fraction):
+                values[name] = _plain(bound)
         return values
 
 
 _FRACTIONS = frozenset(
     {"impact_ratio", "significance", "min_share", "max_unknown_share", "confidence"}
+    | {"exclude_below"}
 )
+_SPECIAL = frozenset({"cutoff", "weight", "person", "ll144", "exclude_below", "exclude_because"})
 
 
 def _check_names(criteria: BiasCriteria) -> None:
@@ -183,6 +228,33 @@ def _check_names(criteria: BiasCriteria) -> None:
             raise CriteriaError(f"reference.{attribute}", "expected an attribute that is counted")
         if group == UNKNOWN:
             raise CriteriaError(f"reference.{attribute}", "the unknown group cannot be compared to")
+
+
+def _check_cutoff(cutoff: object, favourable: int) -> None:
+    is_score = isinstance(cutoff, Fraction) and abs(cutoff) <= MAX_SCORE
+    if cutoff is not None and cutoff != MEDIAN and not is_score:
+        raise CriteriaError("cutoff", "expected a score, or 'median'")
+    if cutoff == MEDIAN and favourable != 1:
+        # A scoring rate counts who scores above, so that a high score is what people want.
+        raise CriteriaError(
+            "favourable", "expected 1, since a score above the median is favourable"
+        )
+
+
+def _check_exclusion(criteria: BiasCriteria) -> None:
+    _check_share("exclude_below", criteria.exclude_below, zero=True, one=False)
+    if criteria.exclude_below > MAX_EXCLUDED_SHARE:
+        raise CriteriaError("exclude_below", "expected a share of at most 0.02")
+    if type(criteria.exclude_because) is not str:
+        raise CriteriaError("exclude_because", "expected text")
+    if bool(criteria.exclude_below) != bool(criteria.exclude_because.strip()):
+        raise CriteriaError(
+            "exclude_because", "expected the reason for excluding, exactly where exclude_below is"
+        )
+    if criteria.exclude_below and not criteria.ll144:
+        raise CriteriaError("exclude_below", "expected ll144 beside it, which alone allows it")
+    if criteria.ll144 and criteria.references:
+        raise CriteriaError("reference", "expected 'highest': Local Law 144 fixes no group")
 
 
 def _check_share(name: str, share: object, *, zero: bool, one: bool) -> None:
@@ -221,7 +293,7 @@ def _fraction(path: str, value: object) -> Fraction:
         raise CriteriaError(path, "expected a number")
     if isinstance(value, float) and not math.isfinite(value):
         raise CriteriaError(path, "expected a finite number")
-    if isinstance(value, str) and not re.fullmatch(r"\d{1,9}(\.\d{1,9}|/\d{1,9})?", value):
+    if isinstance(value, str) and not re.fullmatch(r"-?\d{1,9}(\.\d{1,9}|/\d{1,9})?", value):
         # Also keeps "1e999999999" from being written out.
         raise CriteriaError(path, "expected a number, or a fraction such as '4/5'")
     try:

@@ -31,6 +31,7 @@ class GroupJudgement:
     Attributes:
         share: of all people, unknown ones included.
         below: the rate is under the bound's share of the reference's, in exact integers.
+        excluded: too small by the criteria, and therefore compared with nobody.
         p_value: two-sided, of this comparison alone; `p_holm` adjusted over the family.
     """
 
@@ -45,6 +46,7 @@ class GroupJudgement:
     below: bool
     verdict: Conclusion | None
     reason: str | None
+    excluded: bool = False
 
     @property
     def name(self) -> str:

@@ -17,11 +17,13 @@ from audits.domain.counts import (
     Counts,
     GroupCounts,
     MalformedCounts,
+    Weights,
     count_faults,
     group_fault,
 )
 from audits.domain.intervals import Interval
 from audits.domain.judgement import AttributeJudgement, BiasJudgement, GroupJudgement
+from audits.domain.ll144 import publication
 from audits.domain.names import canonical_group
 
 __all__ = ["AttributeMetrics", "GroupMetrics", "counts_from_json", "to_json"]
@@ -31,13 +33,18 @@ _MATRIX = ("tp", "fp", "tn", "fn")
 
 @dataclass(frozen=True, slots=True)
 class GroupMetrics:
-    """Rates of one group's confusion matrix, each in [0, 1]; None is 0/0."""
+    """Rates of one group's confusion matrix, each in [0, 1]; None is 0/0.
+
+    `calibration` holds for each tenth of the scores from 0 to 1 that has anybody in it: where it
+    begins, how many people, their mean score, and the share of them whose label is 1.
+    """
 
     accuracy: float | None = None
     tpr: float | None = None
     fpr: float | None = None
     fnr: float | None = None
     ppv: float | None = None
+    calibration: tuple[tuple[float, int, float, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +71,7 @@ def to_json(
     if counts is None:
         return {}
     found = metrics or {}
-    return {
+    measurements: dict[str, object] = {
         "n": counts.n,
         "favourable": counts.favourable,
         "attributes": {
@@ -74,6 +81,13 @@ def to_json(
             for attribute in judgement.attributes
         },
     }
+    if counts.cutoff:
+        measurements["cutoff"] = counts.cutoff
+    if counts.repeated is not None:
+        measurements["repeated"] = counts.repeated
+    if judgement.criteria.ll144:
+        measurements["ll144"] = publication(judgement)
+    return measurements
 
 
 def counts_from_json(measurements: object) -> Counts | MalformedCounts:
@@ -105,6 +119,8 @@ def counts_from_json(measurements: object) -> Counts | MalformedCounts:
         n=measurements.get("n"),  # type: ignore[arg-type]  # count_faults looks at every type
         favourable=measurements.get("favourable"),  # type: ignore[arg-type]
         attributes=tuple(read),
+        cutoff=measurements.get("cutoff", ""),
+        repeated=measurements.get("repeated"),
     )
     faults = count_faults(counts)
     return MalformedCounts(faults) if faults else counts
@@ -129,11 +145,13 @@ def _groups(
 def _group(written: object, found: object) -> GroupCounts:
     values = found if isinstance(found, Mapping) else {}
     matrix = [values.get(key) for key in _MATRIX]
+    weights = [values.get("weight"), values.get("weight_selected")]
     return GroupCounts(
         name=canonical_group(written if isinstance(written, str) else str(written)),
         n=values.get("n"),  # type: ignore[arg-type]  # group_fault looks at every type
         selected=values.get("selected"),  # type: ignore[arg-type]
         confusion=None if all(count is None for count in matrix) else Confusion(*matrix),  # type: ignore[arg-type]
+        weights=None if all(weight is None for weight in weights) else Weights(*weights),  # type: ignore[arg-type]
     )
 
 
@@ -142,7 +160,12 @@ def _add(one: GroupCounts, other: GroupCounts) -> GroupCounts:
     if one.confusion is not None and other.confusion is not None:
         sums = (getattr(one.confusion, c) + getattr(other.confusion, c) for c in _MATRIX)
         confusion = Confusion(*sums)
-    return GroupCounts(one.name, one.n + other.n, one.selected + other.selected, confusion)
+    weights = None
+    if one.weights is not None and other.weights is not None:
+        weights = Weights(
+            one.weights.total + other.weights.total, one.weights.selected + other.weights.selected
+        )
+    return GroupCounts(one.name, one.n + other.n, one.selected + other.selected, confusion, weights)
 
 
 def _attribute_json(attribute: AttributeJudgement, metrics: AttributeMetrics) -> dict[str, object]:
@@ -162,8 +185,8 @@ def _attribute_json(attribute: AttributeJudgement, metrics: AttributeMetrics) ->
 
 
 def _group_json(group: GroupJudgement, metrics: GroupMetrics) -> dict[str, object]:
-    counts, matrix = group.counts, group.counts.confusion
-    return {
+    counts, matrix, weights = group.counts, group.counts.confusion, group.counts.weights
+    found: dict[str, object] = {
         "n": counts.n,
         "share": group.share,
         "selected": counts.selected,
@@ -178,6 +201,13 @@ def _group_json(group: GroupJudgement, metrics: GroupMetrics) -> dict[str, objec
         **{name: getattr(metrics, name) for name in ("accuracy", "tpr", "fpr", "fnr", "ppv")},
         **{name: None if matrix is None else getattr(matrix, name) for name in _MATRIX},
     }
+    if weights is not None:
+        found |= {"weight": weights.total, "weight_selected": weights.selected}
+    if group.excluded:
+        found["excluded"] = True
+    if metrics.calibration:
+        found["calibration"] = [list(one) for one in metrics.calibration]
+    return found
 
 
 def _interval_json(name: str, interval: Interval | None) -> dict[str, object]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 
-from audits.domain.comparison import Comparison, compare, is_below
+from audits.domain.comparison import Comparison, compare, is_below, is_excluded
 from audits.domain.counts import GroupCounts
 from audits.domain.criteria import BiasCriteria
 from audits.domain.intervals import Interval, miettinen_nurminen
@@ -99,19 +99,22 @@ def worst_case(
     one that only the unknown make large enough too.
     """
     people = sum(group.n for group in known) + unknown.n
+    smallest = criteria.exclude_below if criteria.ll144 else criteria.min_share
     refused = unknown.n - unknown.selected
     worst: tuple[Fraction, GroupCounts, GroupCounts] | None = None
     for reference in known:
         largest = reference.n + unknown.n
-        too_small = largest * criteria.min_share.denominator < criteria.min_share.numerator * people
+        too_small = largest * smallest.denominator < smallest.numerator * people
         if (fixed is None and too_small) or (fixed is not None and reference.name != fixed):
             continue
         # Where everybody was selected, more of the same leave the rate and narrow the interval.
         added = 0 if reference.selected == reference.n else unknown.selected
         top = GroupCounts(reference.name, reference.n + added, reference.selected + added)
         for group in known:
+            if group.name == reference.name or _stays_excluded(group, unknown, people, criteria):
+                continue
             low = GroupCounts(group.name, group.n + refused, group.selected)
-            if group.name == reference.name or _survives(low, top, criteria):
+            if _survives(low, top, criteria):
                 continue
             ratio = Fraction(low.selected * top.n, low.n * top.selected)
             if worst is None or ratio < worst[0]:
@@ -127,6 +130,13 @@ def worst_case(
         f"{people_text(unknown.n)} in no known group could at worst bring the impact ratio of "
         f"{low.name} against {top.name} to {text}"
     )
+
+
+def _stays_excluded(
+    group: GroupCounts, unknown: GroupCounts, people: int, criteria: BiasCriteria
+) -> bool:
+    """Say whether a category is excluded even if everybody unknown belongs to it."""
+    return is_excluded(GroupCounts(group.name, group.n + unknown.n, 0), people, criteria)
 
 
 def _survives(group: GroupCounts, reference: GroupCounts, criteria: BiasCriteria) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from audits.domain.criteria import BiasCriteria
@@ -40,12 +40,15 @@ def audit_predictions(
 ) -> PredictionsAudit:
     """Audit a predictions file (Parquet or CSV): its bias by the criteria, and its performance.
 
+    The criteria name the columns of weights and of persons, and say what becomes of scores.
+
     Bad input never raises: both findings then conclude ``error`` with the reasons and hold no
     measurements. Performance is measured and not judged here: its conclusion ``pass`` says that it
     could be measured, and a gate's own bounds decide.
     """
     wanted = columns or PredictionColumns(groups=criteria.columns)
-    cells = count_cells(path, wanted)
+    wanted = replace(wanted, weight=criteria.weight, person=criteria.person)
+    cells = count_cells(path, wanted, cutoff=criteria.cutoff)
     if isinstance(cells, PredictionsError):
         return PredictionsAudit(
             bias=EvidenceDraft("bias", "error", cells.reasons, criteria.to_mapping()),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from audits.domain.bias import judge
@@ -18,11 +19,19 @@ if TYPE_CHECKING:
     from fairlearn.metrics import MetricFrame
 
 
+# Evidence is one entry of the log, which holds at most 65,535 bytes.
+MAX_CALIBRATED_GROUPS = 40
+
+
 def audit_cells(cells: Cells, criteria: BiasCriteria) -> tuple[BiasJudgement, dict[str, object]]:
     """Judge counted predictions and return the judgement with its measurements."""
     counts = counts_of(cells, criteria)
     judgement = judge(counts, criteria)
-    return judgement, to_json(judgement, _metrics(cells, counts, criteria))
+    measurements = to_json(judgement, _metrics(cells, counts, criteria))
+    if cells.cutoff is not None:
+        measurements["cutoff_score"] = cells.cutoff.value
+        measurements["ties"] = cells.cutoff.ties
+    return judgement, measurements
 
 
 def measure(cells: Cells, criteria: BiasCriteria) -> dict[str, object]:
@@ -79,7 +88,7 @@ def metric_frame(cells: Cells, attribute: tuple[str, ...], favourable: int) -> M
         "fnr": false_negative_rate,
         "ppv": ppv,
     }
-    weight = np.array([cell.n for cell in cells.cells])
+    weight = np.array([cell.n if cell.weight is None else cell.weight for cell in cells.cells])
     with warnings.catch_warnings():
         # 0/0 warns there; here it is null, decided from the counts.
         warnings.simplefilter("ignore")
@@ -94,13 +103,18 @@ def metric_frame(cells: Cells, attribute: tuple[str, ...], favourable: int) -> M
 
 def _metrics(cells: Cells, counts: Counts, criteria: BiasCriteria) -> dict[str, AttributeMetrics]:
     counted = {attribute.name: attribute for attribute in counts.attributes}
+    groups_in_all = sum(len(attribute.groups) for attribute in counts.attributes)
     found = {}
     for attribute in attributes_of(criteria):
         name = intersection_name(attribute)
         frame = metric_frame(cells, attribute, criteria.favourable)
         rows = frame.by_group.to_dict("index")
+        curves = _calibration(cells, attribute) if groups_in_all <= MAX_CALIBRATED_GROUPS else {}
         groups = {
-            group.name: _group_metrics(group.confusion, rows[group.name])
+            group.name: replace(
+                _group_metrics(group.confusion, rows[group.name]),
+                calibration=curves.get(group.name, ()),
+            )
             for group in counted[name].groups
             if group.confusion is not None
         }
@@ -116,6 +130,25 @@ def _metrics(cells: Cells, counts: Counts, criteria: BiasCriteria) -> dict[str, 
             groups=groups,
         )
     return found
+
+
+def _calibration(
+    cells: Cells, attribute: tuple[str, ...]
+) -> dict[str, tuple[tuple[float, int, float, float], ...]]:
+    """Return, by group, each tenth of the scores: begin, people, mean score, share with label 1."""
+    sums: dict[str, dict[int, list[int]]] = {}
+    for one in cells.bins:
+        tenths = sums.setdefault(cells.group_of(one.groups, attribute), {})
+        of_tenth = tenths.setdefault(one.tenth, [0, 0, 0])
+        for place, number in enumerate((one.n, one.millionths, one.positives)):
+            of_tenth[place] += number
+    return {
+        group: tuple(
+            (tenth / 10, n, round(millionths / n / 1e6, 6), round(positives / n, 6))
+            for tenth, (n, millionths, positives) in sorted(tenths.items())
+        )
+        for group, tenths in sums.items()
+    }
 
 
 def _group_metrics(matrix: Confusion, row: Mapping[str, Any]) -> GroupMetrics:

@@ -4,11 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import os
+from fractions import Fraction
 from pathlib import Path
+from typing import Literal
 
 from audits.domain.names import INTERSECTION, canonical_group
-from audits.predictions.cells import Cell, Cells, PredictionColumns, PredictionsError
+from audits.predictions.cells import (
+    Cell,
+    Cells,
+    Cutoff,
+    PredictionColumns,
+    PredictionsError,
+    ScoreBin,
+)
+from audits.predictions.outcomes import Outcome, read_outcomes
+from audits.predictions.scores import decide, read_score
 from audits.predictions.source import (
+    FLOATS,
+    INTEGERS,
     Refused,
     Source,
     first_line,
@@ -22,18 +35,12 @@ MAX_GROUP_NAME = 100
 _MAX_CELLS = 40_000
 _BATCH_ROWS = 100_000
 
-_INTEGERS = frozenset(
-    {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT"}
-    | {"UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "UHUGEINT"}
-)
-_FLOATS = frozenset({"FLOAT", "DOUBLE"})
-_MISSING, _NAN, _OTHER = 2, 3, 4
-
 
 def count_cells(
     path: str | os.PathLike[str],
     columns: PredictionColumns,
     *,
+    cutoff: Fraction | Literal["median"] | None = None,
     memory_limit: str = MEMORY_LIMIT,
 ) -> Cells | PredictionsError:
     """Count a Parquet or CSV file into cells by group, label and prediction.
@@ -41,21 +48,23 @@ def count_cells(
     Columns are streamed: memory does not grow with the rows. Blank and null groups, and every
     spelling of unknown, become ``unknown``. CSV is comma-separated with a header, UTF-8.
 
+    Args:
+        cutoff: how the column of scores becomes predictions; the column of predictions is then not
+            read.
+
     Returns:
         The cells; or `PredictionsError` for a file that cannot be read, has no rows or lacks a
-        column, a label or prediction that is blank, NaN or anything but 0 and 1, a row_id that is
-        blank, fractional or given twice, or more than 100 groups in a column.
+        column, a label or prediction that is blank, NaN or neither of two labels, a score or weight
+        that is no number, a row_id that is blank, fractional or given twice, a person that is
+        blank, or more than 100 groups in a column.
     """
     import duckdb
 
     try:
-        with open_source(Path(path), memory_limit) as source:
-            _require_columns(source, columns)
-            counted = _count(source, columns)
-            digest = None
-            if columns.row_id is not None:
-                digest = _digest_rows(source, columns.row_id, columns.label)
-            return Cells(columns.groups, counted, digest)
+        # Weights are added up in one order, so that the same file has the same sums.
+        threads = 4 if columns.weight is None else 1
+        with open_source(Path(path), memory_limit, threads=threads) as source:
+            return _count(source, columns, cutoff)
     except Refused as refused:
         return PredictionsError(refused.reasons)
     except duckdb.OutOfMemoryException:
@@ -64,21 +73,23 @@ def count_cells(
         return PredictionsError((f"the file cannot be read: {first_line(error)}",))
 
 
-def _require_columns(source: Source, columns: PredictionColumns) -> None:
-    wanted = [columns.label, columns.prediction, *columns.groups]
-    if columns.row_id is not None:
-        wanted.insert(0, columns.row_id)
-    missing = [name for name in wanted if name not in source.types]
-    if missing:
-        raise Refused(*(f"column {name} is missing" for name in missing))
-
-
-def _count(source: Source, columns: PredictionColumns) -> tuple[Cell, ...]:
-    label = _outcome_sql(source, columns.label)
-    prediction = _outcome_sql(source, columns.prediction)
+def _count(
+    source: Source, columns: PredictionColumns, cutoff: Fraction | Literal["median"] | None
+) -> Cells:
+    _require_columns(source, columns, is_scored=cutoff is not None)
     groups = [_group_sql(source, name) for name in columns.groups]
+    decided: Cutoff | None = None
+    if cutoff is None:
+        outcomes = (columns.label, columns.prediction)
+        label, prediction = read_outcomes(source, outcomes, columns.positive)
+    else:
+        [label] = read_outcomes(source, (columns.label,), columns.positive)
+        score = read_score(source, columns.score)
+        decided, decision = decide(source, score, cutoff)
+        prediction = Outcome(columns.score, decision)
+    weight = "NULL" if columns.weight is None else f"sum({_weight_sql(source, columns.weight)})"
     counted = source.rows(
-        f"SELECT {', '.join([label, prediction, *groups, 'count(*)'])} "  # noqa: S608 - quoted
+        f"SELECT {', '.join([label.sql, prediction.sql, *groups, weight, 'count(*)'])} "  # noqa: S608
         f"FROM predictions GROUP BY ALL LIMIT {_MAX_CELLS + 1}"
     )
     if not counted:
@@ -86,80 +97,110 @@ def _count(source: Source, columns: PredictionColumns) -> tuple[Cell, ...]:
     if len(counted) > _MAX_CELLS:
         raise Refused(f"the group columns have more than {MAX_GROUPS} groups")
     faults = [
-        *_outcome_faults(source, columns.label, label, [(row[0], row[-1]) for row in counted]),
-        *_outcome_faults(
-            source,
-            columns.prediction,
-            prediction,
-            [(row[1], row[-1]) for row in counted],
-        ),
+        *label.faults(source, [(row[0], _integer(row[-1])) for row in counted]),
+        *prediction.faults(source, [(row[1], _integer(row[-1])) for row in counted]),
     ]
-    cells: dict[tuple[tuple[str, ...], int, int], int] = {}
-    for row in counted:
-        names = tuple(canonical_group(None if name is None else str(name)) for name in row[2:-1])
-        key = (names, _integer(row[0]), _integer(row[1]))
-        cells[key] = cells.get(key, 0) + _integer(row[-1])
-    for place, column in enumerate(columns.groups):
-        faults += _group_faults(column, {key[0][place] for key in cells})
     if faults:
         raise Refused(*faults)
-    return tuple(Cell(*key, n) for key, n in sorted(cells.items()))
-
-
-def _outcome_sql(source: Source, column: str) -> str:
-    """Return SQL that reads an outcome as 0, 1, or a code for what is wrong with it."""
-    name, kind = identifier(column), source.types[column]
-    if kind == "BOOLEAN":
-        return f"CASE WHEN {name} IS NULL THEN {_MISSING} WHEN {name} THEN 1 ELSE 0 END"
-    if kind in _INTEGERS or kind.startswith("DECIMAL"):
-        number, blank, nan = name, f"{name} IS NULL", "false"
-    elif kind in _FLOATS:
-        number, blank, nan = name, f"{name} IS NULL", f"isnan({name})"
-    elif kind == "VARCHAR" or kind.startswith("ENUM"):
-        text = f"lower(trim(CAST({name} AS VARCHAR)))"
-        number = (
-            f"CASE {text} WHEN 'true' THEN 1 WHEN 'false' THEN 0 "
-            f"ELSE TRY_CAST({text} AS DOUBLE) END"
-        )
-        blank, nan = (
-            f"{name} IS NULL OR {text} = ''",
-            f"coalesce(isnan({number}), false)",
-        )
-    else:
-        raise Refused(f"column {column} holds {kind.split('(')[0]} values, not 0 and 1")
-    return (
-        f"CASE WHEN {blank} THEN {_MISSING} WHEN {nan} THEN {_NAN} "
-        f"WHEN {number} = 0 THEN 0 WHEN {number} = 1 THEN 1 ELSE {_OTHER} END"
+    cells = _merged(counted)
+    for place, column in enumerate(columns.groups):
+        faults += _group_faults(column, {cell.groups[place] for cell in cells})
+    if faults:
+        raise Refused(*faults)
+    return Cells(
+        columns.groups,
+        cells,
+        rows_digest=(
+            None if columns.row_id is None else _digest_rows(source, columns.row_id, label.sql)
+        ),
+        cutoff=decided,
+        bins=_bins(source, columns, label.sql, groups),
+        repeated=None if columns.person is None else _repeated(source, columns.person),
     )
 
 
-def _outcome_faults(
-    source: Source, column: str, sql: str, counted: list[tuple[object, object]]
-) -> list[str]:
-    total = sum(_integer(n) for _, n in counted)
-    wrong = {
-        code: sum(_integer(n) for found, n in counted if found == code)
-        for code in (_MISSING, _NAN, _OTHER)
-    }
-    faults = []
-    for code, words in ((_MISSING, "is blank"), (_NAN, "is NaN")):
-        if wrong[code]:
-            faults.append(f"column {column} {words} in {wrong[code]:,} of {total:,} rows")
-    if wrong[_OTHER]:
-        example = source.rows(
-            f"SELECT CAST({identifier(column)} AS VARCHAR) FROM predictions "  # noqa: S608 - quoted
-            f"WHERE {sql} = {_OTHER} LIMIT 1"
+def _require_columns(source: Source, columns: PredictionColumns, *, is_scored: bool) -> None:
+    wanted = [
+        columns.row_id,
+        columns.label,
+        columns.score if is_scored else columns.prediction,
+        *columns.groups,
+        columns.weight,
+        columns.person,
+    ]
+    missing = [name for name in wanted if name is not None and name not in source.types]
+    if missing:
+        raise Refused(*(f"column {name} is missing" for name in dict.fromkeys(missing)))
+
+
+def _merged(counted: list[tuple[object, ...]]) -> tuple[Cell, ...]:
+    """Put together what is one group in several spellings, in an order that is always the same."""
+    found: dict[tuple[tuple[str, ...], int, int], Cell] = {}
+    for row in sorted(counted, key=repr):
+        label, prediction, *names, weight, n = row
+        groups = tuple(canonical_group(None if name is None else str(name)) for name in names)
+        key = (groups, _integer(label), _integer(prediction))
+        cell = Cell(*key, _integer(n), None if weight is None else float(str(weight)))
+        if key in found:
+            both = None if weight is None else (found[key].weight or 0.0) + (cell.weight or 0.0)
+            cell = Cell(*key, found[key].n + cell.n, both)
+        found[key] = cell
+    return tuple(found[key] for key in sorted(found))
+
+
+def _bins(
+    source: Source, columns: PredictionColumns, label: str, groups: list[str]
+) -> tuple[ScoreBin, ...]:
+    """Count scores in tenths; nothing where there are none that could be probabilities."""
+    if columns.score not in source.types:
+        return ()
+    try:
+        score = read_score(source, columns.score)
+    except Refused:
+        return ()  # nothing depends on scores here, or they were refused before
+    if not score.is_share:
+        return ()
+    counted = source.rows(
+        f"SELECT {', '.join(groups)}, "  # noqa: S608 - quoted
+        f"least(9, CAST(floor({score.sql} * 10) AS INTEGER)) AS tenth, count(*), "
+        # Whole numbers: their sum is the same in whatever order it is taken.
+        f"sum(CAST(round({score.sql} * 1000000) AS BIGINT)), count(*) FILTER ({label} = 1) "
+        "FROM predictions GROUP BY ALL"
+    )
+    found: dict[tuple[tuple[str, ...], int], list[int]] = {}
+    for row in counted:
+        *names, tenth, n, millionths, positives = row
+        key = (
+            tuple(canonical_group(None if name is None else str(name)) for name in names),
+            _integer(tenth),
         )
-        faults.append(
-            f"column {column} holds {str(example[0][0])[:40]!r}; only 0 and 1 are known "
-            f"({wrong[_OTHER]:,} of {total:,} rows)"
-        )
-    return faults
+        sums = found.setdefault(key, [0, 0, 0])
+        for place, number in enumerate((n, millionths, positives)):
+            sums[place] += _integer(number)
+    return tuple(ScoreBin(*key, *found[key]) for key in sorted(found))
+
+
+def _weight_sql(source: Source, column: str) -> str:
+    weight = read_score(source, column)
+    if weight.lowest <= 0:
+        raise Refused(f"column {column} holds weights that are not above 0")
+    return weight.sql
+
+
+def _repeated(source: Source, column: str) -> int:
+    name = f"trim(CAST({identifier(column)} AS VARCHAR))"
+    [(rows, blank, persons)] = source.rows(
+        f"SELECT count(*), count(*) FILTER ({name} IS NULL OR {name} = ''), "  # noqa: S608
+        f"count(DISTINCT {name}) FROM predictions"
+    )
+    if _integer(blank):
+        raise Refused(f"column {column} is blank in {_integer(blank):,} of {_integer(rows):,} rows")
+    return _integer(rows) - _integer(persons)
 
 
 def _group_sql(source: Source, column: str) -> str:
     name, kind = identifier(column), source.types[column]
-    if kind in _FLOATS:
+    if kind in FLOATS:
         return f"CASE WHEN isnan({name}) THEN NULL ELSE CAST({name} AS VARCHAR) END"
     if kind.endswith("]") or kind.startswith(("STRUCT", "MAP", "UNION", "BLOB", "VARIANT")):
         raise Refused(f"column {column} holds {kind.split('(')[0]} values, not names of groups")
@@ -178,7 +219,7 @@ def _group_faults(column: str, names: set[str]) -> list[str]:
     return faults
 
 
-def _digest_rows(source: Source, row_id: str, label: str) -> str:
+def _digest_rows(source: Source, row_id: str, label_sql: str) -> str:
     """Hash the (row_id, label) pairs in order of row_id, refusing blanks and repeats on the way."""
     name, kind = identifier(row_id), source.types[row_id]
     whole = f"TRY_CAST({name} AS BIGINT)"
@@ -186,9 +227,9 @@ def _digest_rows(source: Source, row_id: str, label: str) -> str:
         # A cast would round "1.5"; only digits are a whole number.
         digits = f"regexp_full_match(trim({name}), '-?[0-9]+')"
         whole = f"CASE WHEN {digits} THEN TRY_CAST(trim({name}) AS BIGINT) END"
-    elif kind in _FLOATS or kind.startswith("DECIMAL"):
+    elif kind in FLOATS or kind.startswith("DECIMAL"):
         whole = f"CASE WHEN {name} = floor({name}) THEN TRY_CAST({name} AS BIGINT) END"
-    elif kind not in _INTEGERS:
+    elif kind not in INTEGERS:
         raise Refused(f"column {row_id} holds {kind.split('(')[0]} values, not whole numbers")
     bad = source.rows(
         f"SELECT count(*) FROM predictions WHERE {whole} IS NULL"  # noqa: S608 - quoted
@@ -198,7 +239,7 @@ def _digest_rows(source: Source, row_id: str, label: str) -> str:
             f"column {row_id} is blank or no whole number in {_integer(bad[0][0]):,} rows"
         )
     cursor = source.connection.execute(
-        f"SELECT {whole} AS id, {_outcome_sql(source, label)} "  # noqa: S608 - quoted
+        f"SELECT {whole} AS id, {label_sql} "  # noqa: S608 - quoted
         "FROM predictions ORDER BY id"
     )
     digest = hashlib.sha256()

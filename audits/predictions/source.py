@@ -19,6 +19,13 @@ if TYPE_CHECKING:
     import duckdb
 
 
+INTEGERS = frozenset(
+    {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT"}
+    | {"UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "UHUGEINT"}
+)
+FLOATS = frozenset({"FLOAT", "DOUBLE"})
+
+
 class Refused(Exception):
     """Carries reasons out of the reading; never leaves this package."""
 
@@ -40,7 +47,7 @@ class Source:
 
 
 @contextmanager
-def open_source(path: Path, memory_limit: str) -> Iterator[Source]:
+def open_source(path: Path, memory_limit: str, *, threads: int = 4) -> Iterator[Source]:
     """Open a Parquet or CSV file for as long as the context lasts.
 
     Raises:
@@ -66,12 +73,12 @@ def open_source(path: Path, memory_limit: str) -> Iterator[Source]:
                 "autoload_known_extensions": "false",
                 "allow_community_extensions": "false",
                 "memory_limit": memory_limit,
-                "threads": str(min(4, os.cpu_count() or 1)),
+                "threads": str(min(threads, os.cpu_count() or 1)),
                 "temp_directory": folder,
             },
         )
         try:
-            name = _literal(str(link))
+            name = literal(str(link))
             connection.execute(f"SET allowed_paths = [{name}]")
             connection.execute("SET enable_external_access = false")
             connection.execute("SET lock_configuration = true")
@@ -96,7 +103,8 @@ def identifier(column: str) -> str:
     return '"' + column.replace('"', '""') + '"'
 
 
-def _literal(text: str) -> str:
+def literal(text: str) -> str:
+    """Return a text quoted for SQL."""
     return "'" + text.replace("'", "''") + "'"
 
 

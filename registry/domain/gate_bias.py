@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from audits.domain.bias import (
@@ -78,7 +79,7 @@ def _only(counts: Counts | MalformedCounts, gate: BiasGate) -> Counts | Malforme
     )
     if all(attribute.name != gate.attribute for attribute in kept):
         return MalformedCounts((f"{gate.attribute} was not measured",))
-    return Counts(n=counts.n, favourable=counts.favourable, attributes=kept)
+    return replace(counts, attributes=kept)
 
 
 def _reason(

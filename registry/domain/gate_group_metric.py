@@ -36,17 +36,26 @@ def judge_group_metric(
     if isinstance(item, Unreadable):
         return unread(gate, item, expected=expected)
     counts = counts_from_json(item.measurements)
-    attribute = _attribute(gate, counts)
+    attribute = _attribute(policy, gate, counts)
     if isinstance(attribute, str):
         return unread(gate, unreliable(item, attribute), expected=expected)
     return _judge(gate, item, attribute)
 
 
-def _attribute(gate: GroupMetricGate, counts: Counts | MalformedCounts) -> AttributeCounts | str:
+def _attribute(
+    policy: Policy, gate: GroupMetricGate, counts: Counts | MalformedCounts
+) -> AttributeCounts | str:
     if isinstance(counts, MalformedCounts):
         return f"cannot be relied on: {'; '.join(counts.reasons)}"
     if counts.favourable != gate.favourable:
         return f"counts {counts.favourable} as the favourable outcome, the policy {gate.favourable}"
+    criteria = policy.audit_criteria
+    if counts.cutoff != ("" if criteria is None else criteria.cutoff_text):
+        return f"cuts scores by {counts.cutoff or 'nothing'}, which the policy does not"
+    if counts.is_weighted:
+        return "holds weighted rates, and this gate compares people"
+    if counts.repeated:
+        return f"holds {counts.repeated} further rows of the same people"
     found = [one for one in counts.attributes if one.name == gate.attribute]
     return found[0] if found else f"does not count {gate.attribute}"
 

@@ -10,6 +10,7 @@ from audits.domain.criteria import HIGHEST
 from audits.domain.names import INTERSECTION
 from registry.domain.group_metrics import DIFFERENCE, GROUP_METRICS, UNITS
 from registry.domain.policy_audit import is_intersection, parts_of
+from registry.domain.policy_bias_scope import read_scope
 from registry.domain.policy_findings import GroupMetricGate
 from registry.domain.policy_gates import BiasGate
 from registry.domain.policy_section import Section
@@ -110,6 +111,7 @@ def _criteria(section: Section, attribute: str) -> BiasCriteria:
         values["exact_up_to"] = section.whole("exact_up_to", least=0, most=20_000)
     if section.has("fail_on_significant_gap"):
         values["fail_on_significant_gap"] = section.flag("fail_on_significant_gap", default=False)
+    values |= read_scope(section)
     section.close()
     if len(section.problems) > noted:
         # Whatever was noted stops the policy; these criteria only stand in for it.

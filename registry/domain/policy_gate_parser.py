@@ -10,6 +10,7 @@ from typing import Any
 from registry.domain.errors import PolicyProblem
 from registry.domain.policy_audit import is_intersection, parts_of
 from registry.domain.policy_bias import read_bias_gate, read_group_metric_gate
+from registry.domain.policy_bias_scope import COUNTED_ONCE
 from registry.domain.policy_finding_readers import (
     read_artifact_safety_gate,
     read_attestation_gate,
@@ -139,6 +140,10 @@ class _GateReader:
         are_read = all(not one.path.endswith("favourable") for one in self.document.problems)
         if len(favourable) > 1 and are_read:
             self._note("conflict", "bias gates disagree on favourable", "the same one in all")
+        criteria = [gate.criteria for gate in reading if isinstance(gate, BiasGate)]
+        for key in COUNTED_ONCE:
+            if len({getattr(one, key) for one in criteria}) > 1:
+                self._note("conflict", f"bias gates disagree on {key}", "the same one in all")
         names = {gate.attribute for gate in reading}
         names |= {
             name for gate in reading if isinstance(gate, BiasGate) for name in gate.also_reported

@@ -166,6 +166,14 @@ class Section:
             return least
         return number
 
+    def word_or_exact(
+        self, key: str, word: str, *, least: Fraction, most: Fraction
+    ) -> str | Fraction:
+        """Read one word, or an exact number in a range."""
+        if self._mapping.get(key) == word:
+            return self.choice(key, (word,))
+        return self.exact(key, least=least, most=most)
+
     def flag(self, key: str, *, default: bool) -> bool:
         """Read an optional truth value."""
         found = self._take(key, "true or false", required=False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import replace
+from fractions import Fraction
 
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
@@ -21,6 +22,13 @@ CRITERIA = st.builds(
     standard=st.sampled_from(["screening", "demonstrated"]),
     references=st.sampled_from([(), (("race", "A"),)]),
     fail_on_significant_gap=st.booleans(),
+) | st.builds(
+    BiasCriteria,
+    attributes=st.just(("race",)),
+    intersections=st.just(()),
+    ll144=st.just(True),
+    exclude_below=st.just(Fraction(1, 50)),
+    exclude_because=st.just("too few"),
 )
 
 
@@ -145,7 +153,10 @@ def test_a_pass_has_everything_that_the_rule_asks_for(
     assert reference.n >= 30
     assert reference.selected > 0
     assert sum(g.n for g in unknown) * 20 <= sum(g.n for g in (*known, *unknown))
+    people = sum(g.n for g in known)
     for found in known:
+        if found.n * 50 < people and criteria.exclude_below:
+            continue
         assert found.n >= 30
         assert 5 * found.selected * reference.n >= 4 * reference.selected * found.n
 

@@ -24,6 +24,16 @@ SHARES = st.fractions(Fraction(1, 1000), Fraction(99, 100), max_denominator=10_0
         standard=st.sampled_from(["screening", "demonstrated"]),
         family=st.sampled_from(["attribute", "audit"]),
         favourable=st.sampled_from([0, 1]),
+        cutoff=st.one_of(st.none(), st.fractions(-9, 9, max_denominator=1_000)),
+        weight=st.sampled_from([None, "weight"]),
+        person=st.sampled_from([None, "person"]),
+    )
+    | st.builds(
+        BiasCriteria,
+        ll144=st.just(True),
+        cutoff=st.sampled_from([None, "median"]),
+        exclude_below=SHARES.filter(lambda share: share <= Fraction(1, 50)),
+        exclude_because=st.just("too few"),
     )
 )
 def test_criteria_survive_json(criteria: BiasCriteria) -> None:
@@ -53,6 +63,33 @@ def test_what_a_policy_leaves_out_is_the_shipped_rule() -> None:
         ({"attributes": ["race", "race"]}, "attributes"),
         ({"attributes": ["race × sex"]}, "attributes"),
         ({"attributes": ["race"], "atributes": 1}, "atributes"),
+        ({"attributes": ["race"], "cutoff": "mean"}, "cutoff"),
+        ({"attributes": ["race"], "cutoff": 1e300}, "cutoff"),
+        ({"attributes": ["race"], "cutoff": float("nan")}, "cutoff"),
+        ({"attributes": ["race"], "cutoff": True}, "cutoff"),
+        ({"attributes": ["race"], "cutoff": "median", "favourable": 0}, "favourable"),
+        ({"attributes": ["race"], "weight": ""}, "weight"),
+        ({"attributes": ["race"], "person": 3}, "person"),
+        ({"attributes": ["race"], "ll144": 1}, "ll144"),
+        ({"attributes": ["race"], "ll144": True, "exclude_below": 0.02}, "exclude_because"),
+        ({"attributes": ["race"], "ll144": True, "exclude_because": "why"}, "exclude_because"),
+        (
+            {"attributes": ["race"], "exclude_below": 0.02, "exclude_because": "why"},
+            "exclude_below",
+        ),
+        (
+            {
+                "attributes": ["race"],
+                "ll144": True,
+                "exclude_below": 0.03,
+                "exclude_because": "why",
+            },
+            "exclude_below",
+        ),
+        (
+            {"attributes": ["race"], "ll144": True, "reference": {"race": "White"}},
+            "reference",
+        ),
         ({"attributes": ["race"], "impact_ratio": float("nan")}, "impact_ratio"),
         ({"attributes": ["race"], "impact_ratio": float("inf")}, "impact_ratio"),
         ({"attributes": ["race"], "impact_ratio": 0}, "impact_ratio"),
