@@ -22,7 +22,14 @@ read_instance_environment(os.environ.get("MUNIMENT_HOME"))
 env = environ.Env()
 
 # Commands that never serve a request or open the database may run without an instance.
-_OFFLINE_COMMANDS = {"makemigrations", "collectstatic", "check", "help", "spectacular"}
+_OFFLINE_COMMANDS = {
+    "makemigrations",
+    "collectstatic",
+    "check",
+    "help",
+    "spectacular",
+    "audit_bias",
+}
 _is_offline = len(sys.argv) > 1 and sys.argv[1] in _OFFLINE_COMMANDS
 
 SECRET_KEY = env.str("SECRET_KEY", default="offline-command-only" if _is_offline else "")
