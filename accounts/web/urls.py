@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from accounts.web import notices
+from accounts.web import credentials, notices
 from accounts.web.views import SignIn, SignOut
 
 app_name = "accounts"
@@ -12,5 +12,11 @@ urlpatterns = [
     path("notices/", notices.notices, name="notices"),
     path("notices/read", notices.read_all, name="read-notices"),
     path("notices/<uuid:notice_id>/read", notices.read, name="read-notice"),
+    path("credentials/", credentials.credentials, name="credentials"),
+    path("credentials/passkeys/prepare", credentials.prepare_passkey, name="prepare-passkey"),
+    path("credentials/passkeys", credentials.add_passkey, name="add-passkey"),
+    path("credentials/codes", credentials.add_codes, name="add-codes"),
+    path("credentials/codes/confirm", credentials.confirm_codes, name="confirm-codes"),
+    path("credentials/<uuid:credential_id>/remove", credentials.remove, name="remove-credential"),
     path("notices/e-mail", notices.mail, name="choose-mail"),
 ]

@@ -23,6 +23,11 @@ from registry.selectors.violations import open_count
 
 _SECTIONS = {
     "accounts": "notices",
+    "credentials": "",
+    "add-passkey": "",
+    "add-codes": "",
+    "confirm-codes": "",
+    "remove-credential": "",
     "audits": "log",
     "evidence": "models",
     "promotion": "promotions",

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.urls import reverse
 
+from accounts.models import User
 from audits.domain.actor import Actor
 from audits.selectors import current_evidence
 from audits.web.names import people_names
@@ -28,13 +29,16 @@ from registry.services.review_draft import MEANINGS
 from registry.web.differences import DifferenceGroup, differences
 from registry.web.gates import gate_rows
 from registry.web.lineage_words import lineage_panel
+from registry.web.signing import signing_ways
 from registry.web.timeline import timeline
 
 WITHOUT_EFFECT = TERMINAL_STATUSES - {PromotionStatus.EXECUTED}
 MOVING = ("evaluating", "approved", "executing")
 
 
-def review_context(promotion: Promotion, actor: Actor, now: datetime) -> dict[str, Any]:
+def review_context(
+    promotion: Promotion, person: User, actor: Actor, now: datetime
+) -> dict[str, Any]:
     """Gather the review screen. While anything can change it is evaluated now, later as decided."""
     version = promotion.version
     evaluation = evaluate_version(version=version, alias=promotion.alias, as_of=now)
@@ -85,6 +89,7 @@ def review_context(promotion: Promotion, actor: Actor, now: datetime) -> dict[st
         "could_sign": _could_sign(promotion, content) if is_in_review else [],
         "may_review": is_in_review and refusal is None,
         "review_refusal": refusal.reason if refusal else "",
+        "signing": signing_ways(evaluation, person),
         "meanings": {verdict.value: words for verdict, words in MEANINGS.items()},
         "may_withdraw": actor.id == str(promotion.requester_id)
         and PromotionStatus(promotion.status) in DECIDABLE_STATUSES,

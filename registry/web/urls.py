@@ -120,6 +120,7 @@ urlpatterns = [
         promotions.certificate,
         name="promotion-certificate",
     ),
+    path("promotions/<uuid:promotion_id>/prepare", promotions.prepare, name="prepare-review"),
     path("promotions/<uuid:promotion_id>/withdraw", promotions.withdraw, name="withdraw"),
     path("promotions/<uuid:promotion_id>/status", promotions.status, name="promotion-status"),
     path("violations/", violations.violations, name="violations"),

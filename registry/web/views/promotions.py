@@ -7,19 +7,22 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.core.paginator import Paginator
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
+from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST, require_safe
 
-from accounts.errors import ReauthenticationFailed
+from accounts.errors import AccountsError, CeremonyOver, ReauthenticationFailed
+from accounts.web.credentials import session_of
 from registry.downloads import certificate_response
-from registry.errors import InvalidRequest, NoCertificate
+from registry.errors import InvalidRequest, NoCertificate, RegistryError, SignatureTooWeak
 from registry.models import Certificate, Promotion
 from registry.selectors.promotions import PromotionFilter, list_promotions, state_counts
-from registry.services.approvals import sign_review
+from registry.services.approvals import prepare_review, sign_review
 from registry.services.promotions import withdraw_promotion
 from registry.services.review_draft import MEANINGS as SIGNED_MEANINGS
+from registry.services.review_draft import PasskeyAnswer
 from registry.web.people import actor_from, person_of
 from registry.web.review import MOVING, review_context
 
@@ -75,10 +78,11 @@ def certificate(request: HttpRequest, promotion_id: UUID) -> HttpResponse:
 def _review_page(
     request: HttpRequest, found: Promotion, entered: dict[str, Any], *, status: int
 ) -> HttpResponse:
-    context = review_context(found, actor_from(request), timezone.now())
+    context = review_context(found, person_of(request), actor_from(request), timezone.now())
     return render(request, "registry/promotion.html", {**context, **entered}, status=status)
 
 
+@sensitive_post_parameters("password", "code")
 @require_POST
 def review(request: HttpRequest, promotion_id: UUID) -> HttpResponse:
     """Sign a review. What was typed is kept where only the password or a field was wrong."""
@@ -88,6 +92,7 @@ def review(request: HttpRequest, promotion_id: UUID) -> HttpResponse:
     if not meaning and verdict in MEANINGS:
         # The form shows this sentence beside the verdict, and says that it is signed then.
         meaning = MEANINGS[verdict]
+    answer = form.get("answer", "")
     try:
         signed = sign_review(
             promotion_id=found.pk,
@@ -96,10 +101,12 @@ def review(request: HttpRequest, promotion_id: UUID) -> HttpResponse:
             meaning=meaning,
             evidence_digest=form.get("evidence_digest", ""),
             password=form.get("password", ""),
+            code=form.get("code", "").strip(),
+            passkey=PasskeyAnswer(session_of(request), answer) if answer else None,
             actor=actor_from(request),
             now=timezone.now(),
         )
-    except (InvalidRequest, ReauthenticationFailed) as error:
+    except (InvalidRequest, ReauthenticationFailed, CeremonyOver, SignatureTooWeak) as error:
         entered = {
             "entered_verdict": verdict,
             "entered_meaning": form.get("meaning", ""),
@@ -116,6 +123,28 @@ def review(request: HttpRequest, promotion_id: UUID) -> HttpResponse:
         return _review_page(request, found, entered, status=int(error.status))
     messages.success(request, _thanks(signed))
     return redirect("registry:promotion", signed.pk)
+
+
+@sensitive_post_parameters("password")
+@require_POST
+def prepare(request: HttpRequest, promotion_id: UUID) -> HttpResponse:
+    """Make the statement that a passkey is to sign, for the page's script; sign nothing."""
+    found, form = _promotion(promotion_id), request.POST
+    try:
+        options = prepare_review(
+            promotion_id=found.pk,
+            verdict=form.get("verdict", ""),
+            reason=form.get("reason", ""),
+            meaning=form.get("meaning", ""),
+            evidence_digest=form.get("evidence_digest", ""),
+            password=form.get("password", ""),
+            session=session_of(request),
+            actor=actor_from(request),
+            now=timezone.now(),
+        )
+    except (AccountsError, RegistryError) as error:
+        return JsonResponse({"detail": str(error)}, status=error.status)
+    return JsonResponse(options)
 
 
 def _thanks(signed: Promotion) -> str:

@@ -30,6 +30,7 @@ PAGES = [
     "/log/",
     "/log/health",
     "/notices/",
+    "/credentials/",
     "/policies/",
 ]
 

@@ -1,0 +1,51 @@
+"""What a person can sign a review with, beside what the policy asks for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.conf import settings
+
+from accounts.domain.signature import SignatureMethod
+from accounts.models import Credential, User
+from registry.domain.approvals import WORDS
+from registry.services.evaluation import Evaluation
+from registry.services.policies import document_of
+
+
+@dataclass(frozen=True, slots=True)
+class SigningWays:
+    """What the form offers; what nobody may sign with is not among it.
+
+    `missing` says in a sentence what the person must enrol first; empty where they can sign.
+    """
+
+    by_password: bool
+    by_code: bool
+    by_passkey: bool
+    missing: str
+    rp_id: str
+
+
+def signing_ways(evaluation: Evaluation, person: User) -> SigningWays:
+    """Say how the person can sign a review of what was evaluated."""
+    least = SignatureMethod.PASSWORD
+    if evaluation.binding is not None:
+        least = document_of(evaluation.binding.policy).approvals.signature
+    held = set(person.credentials.values_list("kind", flat=True))
+    ways = SigningWays(
+        by_password=SignatureMethod.PASSWORD.reaches(least),
+        by_code=SignatureMethod.TOTP.reaches(least) and Credential.Kind.TOTP in held,
+        by_passkey=Credential.Kind.PASSKEY in held,
+        missing="",
+        rp_id=settings.PASSKEY_RP_ID,
+    )
+    if ways.by_password or ways.by_code or ways.by_passkey:
+        return ways
+    return SigningWays(
+        by_password=False,
+        by_code=False,
+        by_passkey=False,
+        missing=f"The policy asks for a signature by {WORDS[least]}, and you have enrolled none.",
+        rp_id=settings.PASSKEY_RP_ID,
+    )
