@@ -39,6 +39,7 @@ class Event(StrEnum):
     CERTIFICATE_ISSUED = "certificate.issued"
     APPROVAL_GIVEN = "approval.given"
     APPROVAL_REFUSED = "approval.refused"
+    CHANGES_REQUESTED = "approval.changes_requested"
     APPROVAL_DISMISSED = "approval.dismissed"
     REPORT_ISSUED = "report.issued"
     PERSON_ADDED = "person.added"

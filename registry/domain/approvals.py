@@ -17,7 +17,9 @@ class Approval:
     """One signed review verdict: by whom, in which role, on exactly which evidence.
 
     `person` is a pseudonymous id; `evidence_digest` is what the signature covers; `digest` is
-    that of the signed envelope; `signature` is how the person showed who they are.
+    that of the signed envelope; `signature` is how the person showed who they are. `is_dismissed`
+    where something set it aside, or its signer took it back: it counts no more, whatever the
+    evidence becomes.
     """
 
     person: str
@@ -27,6 +29,7 @@ class Approval:
     signed_at: datetime
     digest: str
     signature: str = SignatureMethod.PASSWORD.value
+    is_dismissed: bool = False
 
     def to_mapping(self) -> dict[str, object]:
         """Give the approval as JSON-able values; `signature` where it is more than a password."""
@@ -40,6 +43,8 @@ class Approval:
         }
         if self.signature != SignatureMethod.PASSWORD.value:
             mapping["signature"] = self.signature
+        if self.is_dismissed:
+            mapping["is_dismissed"] = True
         return mapping
 
 
@@ -89,6 +94,7 @@ class ApprovalsResult:
     disregarded: tuple[Disregarded, ...]
     reason: str
     signature: SignatureMethod = SignatureMethod.PASSWORD
+    changes_requested_by: tuple[str, ...] = ()
 
     @property
     def given(self) -> int:
@@ -122,6 +128,8 @@ class ApprovalsResult:
         }
         if self.signature is not SignatureMethod.PASSWORD:
             mapping["signature"] = self.signature.value
+        if self.changes_requested_by:
+            mapping["changes_requested_by"] = list(self.changes_requested_by)
         return mapping
 
 
@@ -132,9 +140,11 @@ def review(
 
     A person counts once, whatever they signed twice. One refusal by somebody eligible, on this
     evidence, outweighs every approval, that person's own included: it is withdrawn by nobody.
+    While somebody eligible asks for changes it stays pending, however many have approved.
     """
     approved: list[str] = []
     refused: list[str] = []
+    changes: list[str] = []
     disregarded: list[Disregarded] = []
     for signed in facts.signed:
         problem = _why_not_counted(
@@ -150,10 +160,18 @@ def review(
             disregarded.append(Disregarded(signed.digest, signed.person, code, reason))
         elif signed.verdict == ReviewVerdict.APPROVE.value:
             approved.append(signed.person)
+        elif signed.verdict == ReviewVerdict.REQUEST_CHANGES.value:
+            changes.append(signed.person)
         elif signed.person not in refused:
             refused.append(signed.person)
     if refused:
         outcome, reason = ReviewOutcome.REFUSED, "A reviewer refused this evidence."
+    elif changes:
+        outcome = ReviewOutcome.PENDING
+        reason = (
+            "A reviewer asked for changes: new evidence, or another request, answers that, or the "
+            "reviewer takes it back."
+        )
     elif len(approved) >= rule.count:
         outcome = ReviewOutcome.SATISFIED
         reason = f"{len(approved)} of {rule.count} required approvals are signed."
@@ -172,6 +190,7 @@ def review(
         disregarded=tuple(disregarded),
         reason=reason,
         signature=rule.signature,
+        changes_requested_by=tuple(dict.fromkeys(changes)),
     )
 
 
@@ -184,12 +203,14 @@ def _why_not_counted(
     as_of: datetime,
     counted: list[str],
 ) -> tuple[str, str] | None:
-    if signed.verdict not in (ReviewVerdict.APPROVE.value, ReviewVerdict.REFUSE.value):
+    if signed.verdict not in list(ReviewVerdict):
         return "unknown_verdict", "It is neither an approval nor a refusal."
     if not is_aware(signed.signed_at) or signed.signed_at > as_of:
         return "not_yet_signed", "It is dated after the moment that is asked about."
     if signed.evidence_digest != evidence_digest:
         return "other_evidence", "The evidence has changed since it was signed."
+    if signed.is_dismissed:
+        return "dismissed", "It was dismissed, or its signer took it back."
     ineligible = why_not_review(
         rule=rule,
         person=signed.person,

@@ -127,6 +127,7 @@ def _approval_facts(facts: Mapping[str, Any]) -> ApprovalFacts:
                 evidence_digest=signed["evidence_digest"],
                 signed_at=datetime.fromisoformat(signed["signed_at"]),
                 digest=signed["digest"],
+                is_dismissed=signed.get("is_dismissed", False),
                 signature=signed.get("signature", SignatureMethod.PASSWORD.value),
             )
             for signed in facts["signed"]

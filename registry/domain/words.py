@@ -118,6 +118,7 @@ class ReviewVerdict(StrEnum):
 
     APPROVE = "approve"
     REFUSE = "refuse"
+    REQUEST_CHANGES = "request_changes"
 
 
 class ReviewOutcome(StrEnum):

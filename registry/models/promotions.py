@@ -12,6 +12,7 @@ from accounts.domain.signature import SignatureMethod
 from audits.models import LogEntry
 from registry.domain.emergency import Emergency
 from registry.domain.promotion import OPEN_STATUSES, PromotionStatus
+from registry.domain.words import ReviewVerdict
 from registry.models.mirror import ModelVersion, RegisteredModel, Violation
 
 
@@ -117,7 +118,7 @@ class Approval(models.Model):
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+"
     )
     role = models.CharField(max_length=20)
-    verdict = models.CharField(max_length=10)
+    verdict = models.CharField(max_length=20)
     meaning = models.CharField(max_length=200)
     person_commitment = models.CharField(max_length=64)
     reason_commitment = models.CharField(max_length=64, blank=True)
@@ -141,14 +142,17 @@ class Approval(models.Model):
                 name="approval_not_by_trainer",
             ),
             models.CheckConstraint(
-                condition=Q(verdict__in=["approve", "refuse"]), name="approval_verdict"
+                condition=Q(verdict__in=[verdict.value for verdict in ReviewVerdict]),
+                name="approval_verdict",
             ),
             models.CheckConstraint(
                 condition=Q(signature__in=[method.value for method in SignatureMethod]),
                 name="approval_signature",
             ),
             models.UniqueConstraint(
-                fields=["promotion", "person", "evidence_digest"], name="approval_once"
+                # What was taken back is not signed again, but something else can be.
+                fields=["promotion", "person", "evidence_digest", "verdict"],
+                name="approval_once",
             ),
         ]
 

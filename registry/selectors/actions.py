@@ -24,7 +24,10 @@ def promotions_awaiting(person: User) -> QuerySet[Promotion]:
     if not asked:
         return Promotion.objects.none()
     signed = Approval.objects.filter(
-        promotion=OuterRef("pk"), person=person, evidence_digest=OuterRef("shown_digest")
+        promotion=OuterRef("pk"),
+        person=person,
+        evidence_digest=OuterRef("shown_digest"),
+        dismissal__isnull=True,
     )
     return (
         Promotion.objects.filter(status=PromotionStatus.IN_REVIEW)

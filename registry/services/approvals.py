@@ -106,6 +106,7 @@ def sign_review(
         assertion = None
         if ceremony is not None and signed is not None:
             assertion = _require_signed(draft, ceremony, *signed)
+        _require_not_taken_back(draft.approval)
         _sign(draft, assertion, actor=actor)
         return decide_promotion(promotion_id=promotion.pk, actor=actor, now=now)
 
@@ -175,7 +176,11 @@ def why_not(evaluation: Evaluation, actor: Actor) -> Ineligibility | None:
         roles=actor.roles,
         requester=str(promotion.requester_id),
         trainer=str(promotion.trainer_id) if promotion.trainer_id else None,
-        already_signed_by=(*decision.approvals.approved_by, *decision.approvals.refused_by),
+        already_signed_by=(
+            *decision.approvals.approved_by,
+            *decision.approvals.refused_by,
+            *decision.approvals.changes_requested_by,
+        ),
     )
 
 
@@ -197,6 +202,19 @@ def _require_reviewable(
             "Read the promotion again and decide on what it shows now."
         )
     return evaluation
+
+
+def _require_not_taken_back(approval: Approval) -> None:
+    same = approval.promotion.approvals.filter(
+        person=approval.person_id,
+        evidence_digest=approval.evidence_digest,
+        verdict=approval.verdict,
+    )
+    if same.exists():
+        raise ReviewNotAllowed(
+            "This verdict of yours on this evidence was taken back, or dismissed. It can be signed "
+            "again on other evidence, or when the promotion is requested again."
+        )
 
 
 def _require_strong_enough(evaluation: Evaluation, shown: SignatureMethod) -> None:

@@ -9,9 +9,6 @@ from uuid import UUID
 from django.db import transaction
 
 from audits.domain.actor import GATE, Actor
-from audits.domain.log import Event
-from audits.services.log import append_statement, predicate_type
-from muniment.attest.digest import Digest
 from registry.domain.promotion import (
     DECIDABLE_STATUSES,
     PromotionEvent,
@@ -21,13 +18,13 @@ from registry.domain.promotion import (
 )
 from registry.models import (
     Decision,
-    Dismissal,
     Grant,
     ModelAlias,
     ModelVersion,
     Promotion,
     RegisteredModel,
 )
+from registry.services.dismissals import dismiss_outdated
 from registry.services.evaluation import evaluate_version
 from registry.services.locking import lock_promotion
 from registry.services.stating import state_promotion
@@ -91,7 +88,7 @@ def decide_promotion(*, promotion_id: UUID, actor: Actor, now: datetime) -> Prom
         entry=entry,
     )
     if decision is not None:
-        _dismiss_outdated(promotion, decision.evidence_digest, actor=actor, now=now)
+        dismiss_outdated(promotion, decision.evidence_digest, actor=actor, now=now)
     if promotion.status == PromotionStatus.APPROVED:
         Grant.objects.get_or_create(
             promotion=promotion,
@@ -141,29 +138,3 @@ def _has_changed(promotion: Promotion, content: dict[str, Any]) -> bool:
         return True
     same = ("verdict", "evidence_digest", "gates", "approvals")
     return any(last.content.get(key) != content[key] for key in same)
-
-
-def _dismiss_outdated(
-    promotion: Promotion, evidence_digest: str, *, actor: Actor, now: datetime
-) -> None:
-    outdated = promotion.approvals.filter(dismissal__isnull=True).exclude(
-        evidence_digest=evidence_digest
-    )
-    for approval in outdated.select_related("entry"):
-        given = approval.statement_fields()
-        entry = append_statement(
-            event=Event.APPROVAL_DISMISSED,
-            predicate_type=predicate_type("approval"),
-            subject_name=promotion.version.uri,
-            subject_digest=Digest.parse(approval.entry.subject_digest),
-            predicate=given,
-            stream=promotion.version.registered_model.uri,
-            actor=actor,
-            now=now,
-        )
-        Dismissal.objects.create(
-            approval=approval,
-            reason="The evidence has changed since it was signed.",
-            at=now,
-            entry=entry,
-        )

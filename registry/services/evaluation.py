@@ -224,7 +224,10 @@ def _approval_facts(promotion: Promotion | None) -> ApprovalFacts:
                 signed_at=row.signed_at,
                 digest=row.entry.sha256,
                 signature=row.signature,
+                is_dismissed=hasattr(row, "dismissal"),
             )
-            for row in promotion.approvals.select_related("entry").order_by("entry_id")
+            for row in promotion.approvals.select_related("entry", "dismissal")
+            .defer("entry__envelope")
+            .order_by("entry_id")
         ),
     )

@@ -27,6 +27,11 @@ from registry.services.text import require_plain_text
 MEANINGS = {
     ReviewVerdict.APPROVE: "I have reviewed this evidence and approve the promotion.",
     ReviewVerdict.REFUSE: "I have reviewed this evidence and refuse the promotion.",
+    ReviewVerdict.REQUEST_CHANGES: "I have reviewed this evidence and ask for changes.",
+}
+_NEEDED = {
+    ReviewVerdict.REFUSE: "Give the reason for which you refuse.",
+    ReviewVerdict.REQUEST_CHANGES: "Say which changes you ask for.",
 }
 MAX_REASON = 4000
 MAX_MEANING = 200
@@ -105,16 +110,16 @@ def read_words(*, verdict: str, reason: str, meaning: str) -> ReviewWords:
     """Read what a reviewer entered.
 
     Raises:
-        InvalidRequest: an unknown verdict, a text that is too long, or a refusal without a reason.
+        InvalidRequest: an unknown verdict, a text that is too long, or no reason where one must be.
     """
     try:
         signed_verdict = ReviewVerdict(verdict)
     except ValueError as error:
-        raise InvalidRequest("Choose whether you approve or refuse.") from error
+        raise InvalidRequest("Choose whether you approve, refuse or ask for changes.") from error
     meaning, reason = meaning.strip(), reason.strip()
     require_plain_text("meaning of your signature", meaning, MAX_MEANING)
-    if signed_verdict is ReviewVerdict.REFUSE and not reason:
-        raise InvalidRequest("Give the reason for which you refuse.")
+    if signed_verdict in _NEEDED and not reason:
+        raise InvalidRequest(_NEEDED[signed_verdict])
     require_plain_text("reason", reason, MAX_REASON)
     # The log holds the sentence of the verdict; what people add in their own words is free text,
     # which it holds a hash of (design: no personal data in a leaf).
@@ -160,6 +165,7 @@ def draft_review(
     event = {
         ReviewVerdict.APPROVE: Event.APPROVAL_GIVEN,
         ReviewVerdict.REFUSE: Event.APPROVAL_REFUSED,
+        ReviewVerdict.REQUEST_CHANGES: Event.CHANGES_REQUESTED,
     }[words.verdict]
     predicate = approval.statement_fields()
     if signature is SignatureMethod.PASSKEY:

@@ -92,6 +92,8 @@ LOOKS: Mapping[str, Look] = {
     # reviews
     "approve": Look("ok", "check", "Approved"),
     "refuse": Look("bad", "cross", "Refused"),
+    "request_changes": Look("warn", "pen", "Changes asked for"),
+    "comment": Look("plain", "info", "Comment"),
     "dismissed": Look("plain", "minus", "Dismissed"),
     # the log
     "included": Look("ok", "lock", "In the log"),

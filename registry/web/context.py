@@ -34,6 +34,8 @@ _SECTIONS = {
     "promotions": "promotions",
     "review": "promotions",
     "withdraw": "promotions",
+    "say": "promotions",
+    "take-back": "promotions",
     "rollbacks": "promotions",
     "rollback": "promotions",
     "sign-rollback": "promotions",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from django.urls import reverse
 
@@ -25,6 +26,7 @@ from registry.selectors.versions import lineage_of, version_by_uri
 from registry.services.approvals import why_not
 from registry.services.decisions import NO_POLICY
 from registry.services.evaluation import Evaluation, evaluate_version
+from registry.services.review_answers import MAX_COMMENT
 from registry.services.review_draft import MEANINGS
 from registry.web.differences import DifferenceGroup, differences
 from registry.web.gates import gate_rows
@@ -91,6 +93,10 @@ def review_context(
         "review_refusal": refusal.reason if refusal else "",
         "signing": signing_ways(evaluation, person),
         "meanings": {verdict.value: words for verdict, words in MEANINGS.items()},
+        "may_comment": bool(actor.roles),
+        "most_comment": MAX_COMMENT,
+        "may_take_back": PromotionStatus(promotion.status) in DECIDABLE_STATUSES
+        and promotion.approvals.filter(person=UUID(actor.id), dismissal__isnull=True).exists(),
         "may_withdraw": actor.id == str(promotion.requester_id)
         and PromotionStatus(promotion.status) in DECIDABLE_STATUSES,
         "has_way_back": promotion.status == PromotionStatus.EXECUTED
@@ -135,8 +141,8 @@ def _signatures(promotion: Promotion, content: dict[str, Any]) -> list[dict[str,
     return [
         {
             "approval": row,
-            "ignored": ignored.get((str(row.person_id), row.entry.sha256), "")
-            or (row.dismissal.reason if hasattr(row, "dismissal") else ""),
+            "ignored": (row.dismissal.reason if hasattr(row, "dismissal") else "")
+            or ignored.get((str(row.person_id), row.entry.sha256), ""),
         }
         for row in rows.defer("entry__envelope")
     ]

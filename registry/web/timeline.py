@@ -31,6 +31,8 @@ _TOLD: Mapping[str, tuple[str, str]] = {
     "promotion.withdrawn": ("withdrawn", "Withdrawn"),
     "approval.given": ("approve", "Approved"),
     "approval.refused": ("refuse", "Refused"),
+    "approval.changes_requested": ("request_changes", "Changes asked for"),
+    "promotion.commented": ("comment", "Comment"),
     "approval.dismissed": ("dismissed", "Approval dismissed: the evidence changed"),
     "rollback.requested": ("running", "Rollback grant asked for"),
     "rollback.approved": ("approve", "Signed"),

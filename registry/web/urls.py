@@ -121,6 +121,8 @@ urlpatterns = [
         name="promotion-certificate",
     ),
     path("promotions/<uuid:promotion_id>/prepare", promotions.prepare, name="prepare-review"),
+    path("promotions/<uuid:promotion_id>/comment", promotions.comment, name="say"),
+    path("promotions/<uuid:promotion_id>/take-back", promotions.take_back, name="take-back"),
     path("promotions/<uuid:promotion_id>/withdraw", promotions.withdraw, name="withdraw"),
     path("promotions/<uuid:promotion_id>/status", promotions.status, name="promotion-status"),
     path("violations/", violations.violations, name="violations"),

@@ -21,6 +21,7 @@ from registry.models import Certificate, Promotion
 from registry.selectors.promotions import PromotionFilter, list_promotions, state_counts
 from registry.services.approvals import prepare_review, sign_review
 from registry.services.promotions import withdraw_promotion
+from registry.services.review_answers import comment_on_promotion, take_review_back
 from registry.services.review_draft import MEANINGS as SIGNED_MEANINGS
 from registry.services.review_draft import PasskeyAnswer
 from registry.web.people import actor_from, person_of
@@ -112,7 +113,8 @@ def review(request: HttpRequest, promotion_id: UUID) -> HttpResponse:
             "entered_meaning": form.get("meaning", ""),
             "entered_reason": form.get("reason", ""),
             "form_error": str(error),
-            "is_reason_missing": verdict == "refuse" and not form.get("reason", "").strip(),
+            "is_reason_missing": verdict in ("refuse", "request_changes")
+            and not form.get("reason", "").strip(),
             "is_password_wrong": isinstance(error, ReauthenticationFailed),
         }
         # Said at the top too: not every browser goes to the form that the address names.
@@ -121,7 +123,7 @@ def review(request: HttpRequest, promotion_id: UUID) -> HttpResponse:
             request, said if "nothing was signed" in said else f"Nothing was signed. {said}"
         )
         return _review_page(request, found, entered, status=int(error.status))
-    messages.success(request, _thanks(signed))
+    messages.success(request, _thanks(signed, verdict))
     return redirect("registry:promotion", signed.pk)
 
 
@@ -147,15 +149,40 @@ def prepare(request: HttpRequest, promotion_id: UUID) -> HttpResponse:
     return JsonResponse(options)
 
 
-def _thanks(signed: Promotion) -> str:
+def _thanks(signed: Promotion, verdict: str) -> str:
     match signed.status:
         case "refused":
             return "Your refusal is signed. The promotion is closed."
         case "in_review":
+            if verdict == "request_changes":
+                return "Your verdict is signed. The promotion waits for what you asked for."
             return "Your approval is signed. More approvals are needed."
         case "denied":
             return "Your review is signed. The policy denies the promotion on today's evidence."
     return "Your approval is signed. The alias moves once it stands under a checkpoint."
+
+
+@require_POST
+def comment(request: HttpRequest, promotion_id: UUID) -> HttpResponse:
+    """Say something about a promotion, unsigned."""
+    found = _promotion(promotion_id)
+    comment_on_promotion(
+        promotion_id=found.pk,
+        text=request.POST.get("text", ""),
+        actor=actor_from(request),
+        now=timezone.now(),
+    )
+    messages.success(request, "Your comment is kept. It counts for nothing.")
+    return redirect("registry:promotion", found.pk)
+
+
+@require_POST
+def take_back(request: HttpRequest, promotion_id: UUID) -> HttpResponse:
+    """Take the person's own verdict back."""
+    found = _promotion(promotion_id)
+    take_review_back(promotion_id=found.pk, actor=actor_from(request), now=timezone.now())
+    messages.success(request, "Your verdict is taken back. It does not count any more.")
+    return redirect("registry:promotion", found.pk)
 
 
 @require_POST
