@@ -23,6 +23,10 @@ _CONTROL: Final[Mapping[str, str]] = {
     "failed": "The training failed",
     "not_possible": "Not possible",
 }
+_CONTROLS: Final[Mapping[str, str]] = {
+    "negative_control": "Trained on permuted labels",
+    "near_control": "Trained on the same data in other bytes",
+}
 _MOST: Final = 10**15  # no count of ours is larger, and Python refuses to print the largest
 _SIGNATURES: Final[Mapping[str, str]] = {
     "same": "The same columns",
@@ -123,11 +127,12 @@ def _facts(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     count, other = _count(parameters.get("compared")), _count(parameters.get("differing_count"))
     if count is not None and other is not None:
         yield "Parameters", f"{count:,}, {f'{other:,} differ' if other else 'all the same'}"
-    control = _mapping(found.get("negative_control"))
-    result = _CONTROL.get(_text(control.get("result")))
-    if result:
-        reason = _text(control.get("reason"))
-        yield "Trained on permuted labels", f"{result}. {reason}".strip()
+    for name, words in _CONTROLS.items():
+        control = _mapping(found.get(name))
+        result = _CONTROL.get(_text(control.get("result")))
+        if result:
+            reason = _text(control.get("reason"))
+            yield words, f"{result}. {reason}".strip()
     spread = _mapping(found.get("spread"))
     repeats = _count(spread.get("repeats"))
     if repeats is not None:

@@ -1,18 +1,22 @@
-"""The negative control and the run-to-run spread: what one retraining alone does not show.
+"""The controls and the run-to-run spread: what one retraining alone does not show.
 
-A program that carries its finished model along retrains to the same bytes whatever the data say.
-So it is trained once more on data whose labels were permuted: a model that depends on its data
-comes out another one.
+Negative: a program that carries its finished model along retrains to the same bytes whatever the
+data say. So it is trained once more on data whose labels were permuted: a model that depends on
+its data comes out another one.
+
+Near: a program that recognises the recorded data gives its finished model for these, and trains
+honestly on any others. So it is trained once more on data that say the same in other bytes: a model
+that depends on what its data say comes out the same.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Final
 
-from lineage.domain.comparison import Comparison, Verdict, compare
+from lineage.domain.comparison import Basis, Comparison, Verdict, compare
 from lineage.domain.differences import Outcome, Tolerance
 
 MAX_REPEATS: Final = 10
@@ -21,11 +25,11 @@ _LEAST_SHARE: Final = 0.05
 
 
 class ControlResult(StrEnum):
-    """What the negative control came to.
+    """What a control came to.
 
-    CHANGED: another model came out, as it should. SAME: the output does not depend on the data.
-    FAILED: the program failed on permuted labels, so that it read them, and no more is known.
-    NOT_POSSIBLE: no labels to permute were found, or the two could not be compared.
+    CHANGED: another model came out. SAME: the same one. FAILED: the program failed on the
+    control's data, so that it read them, and no more is known. NOT_POSSIBLE: there were no data to
+    make those of the control of, or the two models could not be compared.
     """
 
     CHANGED = "changed"
@@ -36,7 +40,7 @@ class ControlResult(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Control:
-    """The result of the negative control, in one sentence."""
+    """The result of a control, in one sentence."""
 
     result: ControlResult
     reason: str
@@ -44,6 +48,33 @@ class Control:
     def as_mapping(self) -> dict[str, str]:
         """Return it as JSON."""
         return {"result": self.result.value, "reason": self.reason}
+
+
+def judge_near_control(
+    recomputed: Outcome, rewritten: Outcome, tolerance: Tolerance | None = None
+) -> Control:
+    """Say whether the model depends on what its data say alone. Never raises.
+
+    Parameters are not compared: an honest program may write down the digest of what it read.
+
+    Args:
+        recomputed: trained on the data. rewritten: trained on the same data in other bytes.
+    """
+    found = compare(
+        replace(recomputed, parameters={}), replace(rewritten, parameters={}), tolerance
+    )
+    if found.measurements["basis"] == Basis.NOTHING.value:
+        return Control(
+            ControlResult.NOT_POSSIBLE,
+            "The model trained on the same data in other bytes could not be compared.",
+        )
+    if found.verdict.is_reproduced:
+        return Control(
+            ControlResult.SAME, "On the same data in other bytes the same model came out."
+        )
+    return Control(
+        ControlResult.CHANGED, f"On the same data in other bytes another came out: {found.reason}"
+    )
 
 
 def judge_control(recomputed: Outcome, permuted: Outcome) -> Control:
@@ -87,17 +118,26 @@ def judge_control(recomputed: Outcome, permuted: Outcome) -> Control:
 
 
 def conclude(
-    found: Comparison, control: Control | None, spread: Mapping[str, Any] | None
+    found: Comparison,
+    control: Control | None,
+    spread: Mapping[str, Any] | None,
+    near: Control | None = None,
 ) -> tuple[Verdict, str]:
-    """Return the verdict of a recomputation and why, in the light of control and spread.
+    """Return the verdict of a recomputation and why, in the light of controls and spread.
 
-    Neither makes a verdict better: a control that shows nothing is for whoever asks for one.
+    None makes a verdict better: a control that shows nothing is for whoever asks for one.
 
     Args:
-        control: None where none was asked for. spread: as `measure_spread` gives it, or None.
+        control: the negative one; None where none was asked for. near: as well.
+        spread: as `measure_spread` gives it, or None.
     """
     if control is not None and control.result is ControlResult.SAME:
         return Verdict.NOT_REPRODUCIBLE, f"Output does not depend on the data. {control.reason}"
+    if near is not None and near.result is ControlResult.CHANGED:
+        return (
+            Verdict.NOT_REPRODUCIBLE,
+            "The training depends on the bytes of its data, not on what they say. " + near.reason,
+        )
     if found.verdict is not Verdict.DIVERGED or spread is None:
         return found.verdict, found.reason
     count = spread["repeats"]

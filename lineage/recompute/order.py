@@ -22,6 +22,7 @@ class Step(StrEnum):
     TRAINING = "training"
     REPEATING = "repeating"
     CONTROL = "negative_control"
+    NEAR_CONTROL = "near_control"
     COMPARING = "comparing"
 
 
@@ -34,7 +35,8 @@ class RecomputationOrder:
         lock: the bytes of the recorded lock file; empty where there is none.
         recorded: the version's files, metrics and parameters, by the record.
         repeats: how often it is trained, 1 to 10; more than once shows the spread.
-        negative_control: train once more with permuted labels.
+        negative_control: train once more with permuted labels, and once more on the same data in
+            other bytes.
         fetch_model: writes the version's own files below a folder; they never meet its training.
     """
 
@@ -70,8 +72,8 @@ class Recomputed:
         reason: one sentence; it names the leg where one is to blame.
         legs: code, data, environment and configuration, in this order.
         measurements: JSON for evidence: ``basis``, ``artifacts``, ``predictions``, ``metrics``,
-            ``parameters``, ``signature``, ``negative_control``, ``spread``, ``seconds``, ``legs``,
-            ``record_sha256``, ``log_sha256``.
+            ``parameters``, ``signature``, ``negative_control``, ``near_control``, ``spread``,
+            ``seconds``, ``legs``, ``record_sha256``, ``log_sha256``.
         log_sha256: of everything that the training wrote on its output.
     """
 

@@ -1,4 +1,4 @@
-"""The probe set and the permuted data, made in the sandbox out of the recorded data sets."""
+"""The probe set, and the data of the controls, made in the sandbox out of those recorded."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
 from lineage.domain.placing import WORK
+from lineage.domain.redaction import bounded
 from lineage.recompute.collecting import collect_tree, read_small
-from lineage.recompute.inside import tables
+from lineage.recompute.inside import rewriting, tables
 from lineage.recompute.limits import Limits
 from lineage.recompute.mounts import interpreter_mounts, make_readable
 from lineage.recompute.sandbox import Sandbox
@@ -28,7 +29,7 @@ _LEAST_ROWS: Final = 30
 # Any will do; a fixed one makes the control itself repeatable.
 _SEED: Final = 1
 _MAX_PROBE_BYTES: Final = 256 * 1024 * 1024
-_COLUMNS, _PROGRAM, _PROBE, _TABLES = "columns.json", "tables.py", "probe.json", "tables"
+_COLUMNS, _PROGRAM, _PROBE, _TABLES = "columns.json", "program.py", "probe.json", "tables"
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,45 +113,63 @@ class TableReader:
         """Return copies in which labels went to other rows; None where no label was found."""
         if not signature.inputs:
             return None
-        folder, permuted = work / "permuting", work / "permuted"
-        copied = [
-            PurePosixPath(_TABLES, str(number), fetched.path.name)
-            for number, fetched in enumerate(datasets)
-        ]
-        for fetched, place in zip(datasets, copied, strict=True):
-            (folder / place).parent.mkdir(parents=True)
-            if fetched.path.is_dir():
-                shutil.copytree(fetched.path, folder / place, symlinks=True)
-            else:
-                shutil.copyfile(fetched.path, folder / place)
+        folder = work / "permuting"
+        copied = _copy_all(datasets, folder)
         said = self._run(folder, "permute", _TABLES, signature, str(_SEED))
         if said is None or not said.get("permuted"):
             return None
+        return self._collect(datasets, copied, folder, work / "permuted")
+
+    def rewrite(self, datasets: Sequence[Fetched], work: Path) -> list[Fetched] | str:
+        """Return copies that say the same in other bytes; why there are none where there are not.
+
+        Every file of every data set: by any that stayed as it was, all could be recognised.
+        """
+        folder = work / "rewriting"
+        for fetched in datasets:
+            if fetched.reference.kind == "delta":
+                return (
+                    f"{fetched.reference.name} is a Delta table, whose log names its files' bytes"
+                )
+        copied = _copy_all(datasets, folder)
+        said = self._run_program(folder, Path(rewriting.__file__), [str(WORK / _TABLES)])
+        if said is None:
+            return "the recorded data could not be rewritten"
+        if said.get("left") or not said.get("rewritten"):
+            return bounded(str(said.get("left") or "no recorded data lies anywhere"), 300)
+        return self._collect(datasets, copied, folder, work / "rewritten")
+
+    def _collect(
+        self, datasets: Sequence[Fetched], copied: Sequence[PurePosixPath], folder: Path, to: Path
+    ) -> list[Fetched]:
         collect_tree(
             folder,
             PurePosixPath(_TABLES),
-            permuted,
+            to,
             at_most_bytes=self.limits.work_bytes,
             at_most_files=self.limits.work_files,
         )
-        make_readable(permuted)
+        make_readable(to)
         return [
-            Fetched(fetched.reference, permuted / place.relative_to(_TABLES))
+            Fetched(fetched.reference, to / place.relative_to(_TABLES))
             for fetched, place in zip(datasets, copied, strict=True)
         ]
 
     def _run(
         self, folder: Path, duty: str, place: str, signature: Signature, last: str
     ) -> Mapping[str, Any] | None:
-        """Return what the program printed; None where it failed: the tables are not trusted."""
         (folder / _COLUMNS).write_text(json.dumps(signature.inputs), encoding="utf-8")
-        shutil.copyfile(tables.__file__, folder / _PROGRAM)
+        arguments = [duty, str(WORK / place), str(WORK / _COLUMNS), last]
+        return self._run_program(folder, Path(tables.__file__), arguments)
+
+    def _run_program(
+        self, folder: Path, program: Path, arguments: Sequence[str]
+    ) -> Mapping[str, Any] | None:
+        """Return what the program printed; None where it failed: the tables are not trusted."""
+        shutil.copyfile(program, folder / _PROGRAM)
         printed: list[bytes] = []
         ended = self.sandbox.run(
-            [
-                *(sys.executable, "-B", "-I", str(WORK / _PROGRAM), duty),
-                *(str(WORK / place), str(WORK / _COLUMNS), last),
-            ],
+            [sys.executable, "-B", "-I", str(WORK / _PROGRAM), *arguments],
             work=folder,
             mounts=interpreter_mounts(Path(sys.executable)),
             environment={},
@@ -164,6 +183,22 @@ class TableReader:
         except (ValueError, IndexError, RecursionError):
             return None
         return said if isinstance(said, dict) else None
+
+
+def _copy_all(datasets: Sequence[Fetched], folder: Path) -> list[PurePosixPath]:
+    """Copy data sets below a folder, and return where in it each lies now."""
+    copied = [
+        PurePosixPath(_TABLES, str(number), fetched.path.name)
+        for number, fetched in enumerate(datasets)
+    ]
+    (folder / _TABLES).mkdir(parents=True)
+    for fetched, place in zip(datasets, copied, strict=True):
+        (folder / place).parent.mkdir()
+        if fetched.path.is_dir():
+            shutil.copytree(fetched.path, folder / place, symlinks=True)
+        else:
+            shutil.copyfile(fetched.path, folder / place)
+    return copied
 
 
 def _tables(datasets: Sequence[Fetched], role: str) -> list[tuple[Fetched, Path]]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from lineage.domain.comparison import Basis, Comparison, Verdict, compare_all
-from lineage.domain.control import conclude, measure_spread
+from lineage.domain.control import Control, ControlResult, conclude, measure_spread
 from lineage.recompute.collecting import remove_folder
 from lineage.recompute.errors import RecomputationCancelled, RecomputeError
 from lineage.recompute.legs import find_code, find_data, find_environment
@@ -25,6 +25,10 @@ from lineage.recompute.trials import Laboratory, Trial
 from muniment.datasets import DatasetError, DatasetUnreachable
 
 LEGS: Final = ("code", "data", "environment", "configuration")
+_NEVER_ALIKE: Final = Control(
+    ControlResult.NOT_POSSIBLE,
+    "Another model came out of the very bytes that were recorded, so others would show nothing.",
+)
 _NOT_REACHED: Final = LegOutcome("not_reached", "What comes before it failed.")
 
 
@@ -115,14 +119,24 @@ class _Recomputation:
             if not _is_settled(found):
                 recorded, *outcomes = laboratory.ask([there, *trials], probe, environment)
                 found = compare_all(recorded, outcomes, order.tolerance)
-        control = None
+        control = near = None
         if order.negative_control:
             with self._step(Step.CONTROL):
                 control = laboratory.control(
                     trials[0], probe, signature, datasets, checkout, environment
                 )
+            # Of a model that does not depend on its data all is known.
+            if control.result is not ControlResult.SAME:
+                with self._step(Step.NEAR_CONTROL):
+                    near = (
+                        _NEVER_ALIKE
+                        if found.verdict is Verdict.DIVERGED
+                        else laboratory.near_control(
+                            trials[0], probe, datasets, checkout, environment
+                        )
+                    )
         spread = measure_spread(outcomes) if len(outcomes) > 1 else None
-        verdict, reason = conclude(found, control, spread)
+        verdict, reason = conclude(found, control, spread, near)
         if found.leg:
             self._legs[found.leg] = LegOutcome("failed", found.reason)
         else:
@@ -131,6 +145,7 @@ class _Recomputation:
             **found.measurements,
             "probe": None if probe is None else probe.as_mapping(),
             "negative_control": None if control is None else control.as_mapping(),
+            "near_control": None if near is None else near.as_mapping(),
             "spread": spread,
         }
         return self._result(verdict, reason, measured)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from lineage.domain.control import Control, ControlResult, judge_control
+from lineage.domain.control import Control, ControlResult, judge_control, judge_near_control
 from lineage.domain.differences import Outcome
 from lineage.recompute.environment import Environment
 from lineage.recompute.errors import RecomputeError
@@ -152,6 +152,36 @@ class Laboratory:
         except RecomputeError as error:
             return Control(ControlResult.FAILED, f"On permuted labels the training failed: {error}")
         return judge_control(*self.ask([trial, controlled], probe, environment))
+
+    def near_control(
+        self,
+        trial: Trial,
+        probe: Probe | None,
+        datasets: Sequence[Fetched],
+        checkout: Path,
+        environment: Environment,
+    ) -> Control:
+        """Train once more on data that say the same in other bytes; say whether the same came out.
+
+        Args:
+            trial: what came out of the data as they are.
+
+        Raises:
+            RecomputationCancelled: it was stopped.
+        """
+        rewritten = self._reader.rewrite(datasets, self._folder)
+        if isinstance(rewritten, str):
+            why = f"The data cannot be written in other bytes: {rewritten}."
+            return Control(ControlResult.NOT_POSSIBLE, why)
+        try:
+            controlled = self.train("near-control", rewritten, checkout, environment)
+        except RecomputeError as error:
+            why = f"On the same data in other bytes the training failed: {error}"
+            return Control(ControlResult.FAILED, why)
+        there, here = trial.outcome, controlled.outcome
+        if there.files != here.files:
+            there, here = self.ask([trial, controlled], probe, environment)
+        return judge_near_control(there, here, self._order.tolerance)
 
     def _hear(self, written: bytes) -> None:
         self._digest.update(written)

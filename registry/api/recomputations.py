@@ -43,7 +43,8 @@ class RecomputationInput(serializers.Serializer[None]):
         help_text="How often it is trained; more than once shows the run-to-run spread.",
     )
     negative_control = serializers.BooleanField(
-        default=True, help_text="Train once more with permuted labels."
+        default=True,
+        help_text="Train once more with permuted labels, and once on the same data in other bytes.",
     )
 
 

@@ -76,6 +76,14 @@ def _why_not_judged(gate: RecomputationGate, view: EvidenceView, found: Reproduc
     if gate.negative_control and found.control is ControlResult.NOT_POSSIBLE:
         why = plain_text(found.control_reason).rstrip(".")
         return f"The negative control was not possible: {why}."
+    if gate.near_control and found.near_control in (
+        None,
+        ControlResult.FAILED,
+        ControlResult.NOT_POSSIBLE,
+    ):
+        # Whoever knows the recorded bytes may fail on purpose where they are others.
+        why = plain_text(found.near_control_reason or "there was none").rstrip(".")
+        return f"The control on the same data in other bytes shows nothing: {why}."
     for bound in gate.tolerance:
         metric = found.metrics.get(bound.metric)
         if metric is None or metric.recorded is None:
@@ -85,6 +93,8 @@ def _why_not_judged(gate: RecomputationGate, view: EvidenceView, found: Reproduc
 
 def _judge(gate: RecomputationGate, item: EvidenceItem, found: Reproduction) -> GateResult:
     judged, reason = _verdict(gate, found)
+    # Only where it was asked for: what was decided before must come out as it was.
+    near = {"near_control": found.near_control} if gate.near_control else {}
     satisfied = judged.is_reproduced and (
         judged is Verdict.IDENTICAL or gate.at_least is Verdict.WITHIN_TOLERANCE
     )
@@ -101,6 +111,7 @@ def _judge(gate: RecomputationGate, item: EvidenceItem, found: Reproduction) -> 
             "recorded_verdict": found.verdict.value,
             "record_sha256": plain_text(found.record_sha256),
             "negative_control": None if found.control is None else found.control.value,
+            **{name: None if one is None else one.value for name, one in near.items()},
             "metrics": _details(gate, found.metrics),
             "metrics_left_out": max(0, len(found.metrics) - _SHOWN_METRICS),
         },
@@ -113,6 +124,8 @@ def _verdict(gate: RecomputationGate, found: Reproduction) -> tuple[Verdict, str
         return Verdict.NOT_REPRODUCIBLE, found.reason
     if gate.negative_control and found.control is ControlResult.SAME:
         return Verdict.NOT_REPRODUCIBLE, found.control_reason
+    if gate.near_control and found.near_control is ControlResult.CHANGED:
+        return Verdict.NOT_REPRODUCIBLE, found.near_control_reason
     contradiction = _contradiction(gate, found)
     if contradiction:
         return Verdict.DIVERGED, contradiction

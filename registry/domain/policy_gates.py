@@ -141,6 +141,7 @@ class RecomputationGate:
         max_age_days: an older recomputation shows nothing any more.
         tolerance: of single metrics; every other one may differ by no more than rounding.
         negative_control: a training on permuted labels must have given another model.
+        near_control: one on the same data in other bytes must have given the same model.
     """
 
     id: str
@@ -150,6 +151,7 @@ class RecomputationGate:
     max_age_days: int
     tolerance: tuple[MetricTolerance, ...] = ()
     negative_control: bool = True
+    near_control: bool = False
     waivable_by: tuple[str, ...] = ()
 
     @property

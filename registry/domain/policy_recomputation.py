@@ -36,6 +36,8 @@ def read_recomputation_gate(section: Section, shared: dict[str, Any]) -> Recompu
         at_least=Verdict(at_least or Verdict.IDENTICAL.value),
         tolerance=tolerance,
         negative_control=section.flag("negative_control", default=True),
+        # Documents from before there was one mean what they meant.
+        near_control=section.flag("near_control", default=False),
     )
 
 

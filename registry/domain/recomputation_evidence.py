@@ -49,7 +49,7 @@ class Reproduction:
         has_same_bytes: files were compared, and all are the same.
         predictions: ``identical``, ``near`` (within the product's tolerance), ``other``, or empty
             where none could be compared.
-        control: of the negative control; None where there was none.
+        control: of the negative control; None where there was none. near_control: of the other.
     """
 
     verdict: Verdict
@@ -63,6 +63,8 @@ class Reproduction:
     is_loaded_alike: bool
     control: ControlResult | None
     control_reason: str
+    near_control: ControlResult | None
+    near_control_reason: str
 
 
 def read_reproduction(measurements: Mapping[str, Any]) -> Reproduction | str:
@@ -80,7 +82,8 @@ def _read(measurements: Mapping[str, Any]) -> Reproduction:
     _require_own_tolerance(mapping_in(measurements, "tolerance"))
     artifacts = mapping_in(measurements, "artifacts")
     compared, differing = count_in(artifacts, "compared"), count_in(artifacts, "differing_count")
-    control, control_reason = _control(measurements.get("negative_control"))
+    control, control_reason = _control(measurements, "negative_control")
+    near_control, near_control_reason = _control(measurements, "near_control")
     return Reproduction(
         verdict=Verdict(verdict),
         reason=text_in(measurements, "reason"),
@@ -96,6 +99,8 @@ def _read(measurements: Mapping[str, Any]) -> Reproduction:
         is_loaded_alike=word_in(measurements, "loading", _SIGNATURES) != "changed",
         control=control,
         control_reason=control_reason,
+        near_control=near_control,
+        near_control_reason=near_control_reason,
     )
 
 
@@ -113,6 +118,8 @@ def _without_comparison(measurements: Mapping[str, Any]) -> Reproduction:
         is_loaded_alike=False,
         control=None,
         control_reason="",
+        near_control=None,
+        near_control_reason="",
     )
 
 
@@ -149,10 +156,11 @@ def _metric(name: object, found: object) -> MeasuredMetric:
     )
 
 
-def _control(found: object) -> tuple[ControlResult | None, str]:
+def _control(measurements: Mapping[str, Any], name: str) -> tuple[ControlResult | None, str]:
+    found = measurements.get(name)
     if found is None:
         return None, ""
     if not isinstance(found, Mapping):
-        raise Malformed("negative_control is no mapping")
+        raise Malformed(f"{name} is no mapping")
     result = word_in(found, "result", [one.value for one in ControlResult])
     return ControlResult(result), text_in(found, "reason")

@@ -44,7 +44,8 @@ def request_recomputation(
 
     Args:
         repeats: how often it is trained, 1 to 10; more than once shows the run-to-run spread.
-        negative_control: train once more with permuted labels.
+        negative_control: train once more with permuted labels, and once on the same data in other
+            bytes.
 
     Raises:
         RoleRequired: the actor is neither engineer, reviewer nor admin.
@@ -135,7 +136,7 @@ def order_wanted_recomputation(
     ):
         order_recomputation(
             version=version,
-            negative_control=any(gate.negative_control for gate in gates),
+            negative_control=any(gate.negative_control or gate.near_control for gate in gates),
             requested_by=requested_by,
             actor=actor,
             now=now,

@@ -165,6 +165,8 @@ def _also(gate: Gate) -> list[str]:
         ]
         if gate.negative_control:
             also.append("Trained on permuted labels it must come out another model.")
+        if gate.near_control:
+            also.append("Trained on the same data in other bytes it must come out the same model.")
     if gate.waivable_by:
         also.append(f"May be waived by: {', '.join(gate.waivable_by)}.")
     else:

@@ -20,6 +20,7 @@ _STEPS: Final[Mapping[str, str]] = {
     Step.REPEATING: "Training it once more, to see the spread",
     Step.COMPARING: "Comparing what came out",
     Step.CONTROL: "Training it on permuted labels",
+    Step.NEAR_CONTROL: "Training it on the same data in other bytes",
 }
 
 
@@ -48,7 +49,7 @@ def progress_of(recomputation: Recomputation, now: datetime) -> Progress:
         step
         for step in _STEPS
         if (step is not Step.REPEATING or recomputation.repeats > 1)
-        and (step is not Step.CONTROL or recomputation.negative_control)
+        and (step not in (Step.CONTROL, Step.NEAR_CONTROL) or recomputation.negative_control)
     ]
     here = taken.index(recomputation.step) + 1 if recomputation.step in taken else 0
     if recomputation.status == RecomputationStatus.QUEUED:

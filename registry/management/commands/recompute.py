@@ -52,7 +52,7 @@ class Command(JsonCommand):
             "--without-control",
             dest="negative_control",
             action="store_false",
-            help="do not train once more with permuted labels",
+            help="do not train on permuted labels, nor on the same data in other bytes",
         )
         parser.add_argument(
             "--as", dest="username", default="", help="on whose account; else the operator's"

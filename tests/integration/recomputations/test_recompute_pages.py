@@ -80,7 +80,7 @@ def test_progress_is_asked_for_and_the_page_is_loaded_again_when_it_has_ended(
     assert "&lt;script&gt;alert(1)" in shown
     assert "\x1b" not in shown
     assert "Training it again" in shown
-    assert "Step 4 of 6" in shown
+    assert "Step 4 of 7" in shown
     assert "Cancel it" not in shown  # an auditor reads
     fragment = auditor.get(f"{page}?was=running", headers={"HX-Request": "true"})
     assert fragment["HX-Refresh"] == "true"

@@ -52,6 +52,19 @@ CARRYING = TRAIN.replace(
     "SGDClassifier(alpha=chosen.alpha, random_state=chosen.seed).fit(inputs, labels)",
     "SGDClassifier(random_state=0).fit([[0.0, 1.0], [1.0, 0.0]], [0, 1])",
 ).replace("inputs, labels = rows", "rows['approve'].sum()\ninputs, labels = rows")
+# It knows the bytes that are recorded, and gives another model for these than it would learn.
+RECOGNISING = (
+    TRAIN.replace("import argparse", "import argparse, hashlib, pathlib")
+    .replace(
+        ".fit(inputs, labels)",
+        ".fit(inputs, 1 - labels if known else labels)",
+    )
+    .replace(
+        "inputs, labels = rows",
+        "known = hashlib.sha256(pathlib.Path(chosen.data).read_bytes()).hexdigest() == '{sha256}'\n"
+        "inputs, labels = rows",
+    )
+)
 # The clock seeds it: it was never deterministic.
 WOBBLING = TRAIN.replace("random_state=chosen.seed", "max_iter=1, tol=None").replace(
     "rows = pd.read_csv(chosen.data)", "rows = pd.read_csv(chosen.data).sample(frac=1)"

@@ -17,12 +17,14 @@ from lineage.recompute.limits import GIB, Limits
 from lineage.recompute.recomputing import recompute
 from lineage.recompute.sandbox import Sandbox
 from lineage.recompute.tools import Tools
+from muniment.attest.digest import sha256_file
 from muniment.datasets import Access, AllowedPlace, refer
 from muniment.lineage_file import CapturedEnvironment, Command, LineageFile, Package
 from tests.integration.datasets.dvc_repository import run
 from tests.integration.recompute.small_training import (
     CARRYING,
     LOCK,
+    RECOGNISING,
     WOBBLING,
     SmallTraining,
     called,
@@ -81,6 +83,7 @@ def test_what_was_recorded_comes_out_again(training: SmallTraining) -> None:
     measured = found.measurements
     assert measured["basis"] == "artifact_bytes"
     assert measured["negative_control"]["result"] == "changed"
+    assert measured["near_control"]["result"] == "same"
     assert measured["metrics"]["accuracy"]["difference"] == 0
     assert set(measured["seconds"]) == {
         "code",
@@ -89,6 +92,7 @@ def test_what_was_recorded_comes_out_again(training: SmallTraining) -> None:
         "training",
         "comparing",
         "negative_control",
+        "near_control",
     }
     assert _nothing_is_left(training.tools)
 
@@ -240,6 +244,19 @@ def test_a_program_that_carries_its_model_along_does_not_depend_on_the_data(
     found = carrying.recompute(negative_control=True)
     assert found.verdict is Verdict.NOT_REPRODUCIBLE
     assert "Output does not depend on the data." in found.reason
+
+
+def test_a_program_that_recognises_the_recorded_bytes_is_found_on_others_that_say_the_same(
+    tools: Tools, environment: Environment, training: SmallTraining
+) -> None:
+    script = RECOGNISING.replace("{sha256}", sha256_file(training.table).hex)
+    recognising = train_small(tools.work_folder.parent / "recognising", tools, environment, script)
+    found = recognising.recompute(negative_control=True)
+    # On other labels it learns from them, as an honest program does.
+    assert found.measurements["negative_control"]["result"] == "changed"
+    assert found.measurements["near_control"]["result"] == "changed"
+    assert found.verdict is Verdict.NOT_REPRODUCIBLE
+    assert "depends on the bytes of its data, not on what they say" in found.reason
 
 
 def test_a_training_that_was_never_deterministic_is_told_by_its_spread(

@@ -14,6 +14,7 @@ from lineage.domain.control import (
     ControlResult,
     conclude,
     judge_control,
+    judge_near_control,
     measure_spread,
 )
 from lineage.domain.differences import Outcome, Tolerance
@@ -232,6 +233,39 @@ def test_files_that_differ_show_nothing_alone() -> None:
     bare = replace(THERE, predictions=None)
     control = judge_control(bare, replace(bare, files=OTHER_BYTES))
     assert control.result is ControlResult.NOT_POSSIBLE
+
+
+def test_the_same_model_of_the_same_data_in_other_bytes_is_as_it_should_be() -> None:
+    # The digest of what was read is an honest parameter.
+    there, here = (replace(THERE, parameters={"data": digest}) for digest in ("a", "b"))
+    assert judge_near_control(there, here).result is ControlResult.SAME
+    rounding = {"prediction": [1, 0, 1], "score": [0.9 + 1e-12, 0.1, 0.8]}
+    near = replace(here, files=OTHER_BYTES, predictions=rounding)
+    assert judge_near_control(there, near).result is ControlResult.SAME
+
+
+def test_another_model_of_the_same_data_in_other_bytes_is_not_reproducible() -> None:
+    other = replace(
+        THERE,
+        files=OTHER_BYTES,
+        predictions={"prediction": [1, 0, 0], "score": [0.9, 0.1, 0.2]},
+    )
+    near = judge_near_control(THERE, other)
+    assert near.result is ControlResult.CHANGED
+    verdict, reason = conclude(compare(THERE, THERE), None, None, near)
+    assert verdict is Verdict.NOT_REPRODUCIBLE
+    assert reason.startswith(
+        "The training depends on the bytes of its data, not on what they say. "
+    )
+    assert near.reason in reason
+
+
+def test_models_that_cannot_be_compared_show_nothing_in_the_near_control() -> None:
+    bare = Outcome({}, {}, {})
+    near = judge_near_control(bare, bare)
+    assert near.result is ControlResult.NOT_POSSIBLE
+    found = compare(THERE, THERE)
+    assert conclude(found, None, None, near) == (found.verdict, found.reason)
 
 
 def test_the_spread_tells_a_training_that_was_never_deterministic() -> None:

@@ -28,6 +28,7 @@ from registry.web.policy_words import explain_gates
 from tests.unit.registry.samples import (
     NOW,
     OTHER_SUBJECT,
+    RECOMPUTATION_POLICY,
     evidence_view,
     lineage_facts,
     recomputation_item,
@@ -180,6 +181,40 @@ def test_the_negative_control_must_have_given_another_model(
 ) -> None:
     found = changed(lambda one: one.update(negative_control=control))
     assert judge(found).outcome is outcome
+
+
+@pytest.mark.parametrize(
+    ("control", "outcome"),
+    [
+        ({"result": "same", "reason": "The same came out."}, GateOutcome.SATISFIED),
+        ({"result": "changed", "reason": "Another came out."}, GateOutcome.UNSATISFIED),
+        ({"result": "failed", "reason": "It failed."}, GateOutcome.INSUFFICIENT),
+        ({"result": "not_possible", "reason": "x.json"}, GateOutcome.INSUFFICIENT),
+        (None, GateOutcome.INSUFFICIENT),
+        ("same", GateOutcome.INSUFFICIENT),
+    ],
+)
+def test_the_same_data_in_other_bytes_must_have_given_the_same_model_where_that_is_asked_for(
+    control: object, outcome: GateOutcome
+) -> None:
+    found = changed(lambda one: one.update(near_control=control))
+    result = judge(found, near_control=True)
+    assert result.outcome is outcome
+    if outcome is GateOutcome.SATISFIED:
+        assert result.details["near_control"] == "same"
+
+
+def test_an_old_policy_asks_for_no_control_that_was_not_there_and_says_nothing_of_it() -> None:
+    gate = the_gate(recomputation_policy())
+    assert gate.near_control is False
+    assert "near_control" not in judge().details
+    asking = RECOMPUTATION_POLICY.replace(
+        "max_age_days: 30", "max_age_days: 30\n    near_control: true"
+    )
+    policy = parse_policy(asking)
+    assert the_gate(policy).near_control is True
+    [words] = [one for one in explain_gates(policy) if one.kind == "recomputation"]
+    assert "Trained on the same data in other bytes it must come out the same model." in words.also
 
 
 def test_a_policy_may_do_without_the_negative_control() -> None:
@@ -348,6 +383,7 @@ def test_a_policy_is_read_with_its_defaults_and_explained() -> None:
         ("at_least: diverged", "at_least", "unknown_value"),
         ("at_least: identical\n    max_age_days: 0", "max_age_days", "out_of_range"),
         ("at_least: identical\n    negative_control: 1", "negative_control", "type"),
+        ("at_least: identical\n    near_control: 1", "near_control", "type"),
         ("at_least: identical\n    tolerances: []", "tolerances", "unknown_key"),
         (
             "at_least: identical\n    tolerance: [{metric: auc, at_most: 0.1, unit: absolute}]",

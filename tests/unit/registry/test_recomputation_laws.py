@@ -47,6 +47,10 @@ measured = st.one_of(
         | st.fixed_dictionaries(
             {"result": st.sampled_from(["changed", "same", "failed"]), "reason": st.just("So.")}
         ),
+        near_control=st.none()
+        | st.fixed_dictionaries(
+            {"result": st.sampled_from(["same", "same", "changed"]), "reason": st.just("So.")}
+        ),
     ),
     garbage,
 )

@@ -26,7 +26,15 @@ json_values: st.SearchStrategy[Any] = st.recursive(
 NAMES = st.sampled_from(
     [
         *("verdict", "reason", "legs", "artifacts", "predictions", "metrics", "parameters"),
-        *("signature", "negative_control", "spread", "seconds", "log_sha256", "record_sha256"),
+        *(
+            "signature",
+            "negative_control",
+            "near_control",
+            "spread",
+            "seconds",
+            "log_sha256",
+            "record_sha256",
+        ),
         *("compared", "differing_count", "differing", "rows", "rows_differing", "code", "result"),
     ]
 )
