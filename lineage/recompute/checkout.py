@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
@@ -64,7 +64,14 @@ _SSH: Final = "ssh " + " ".join(
 )
 
 
-def check_out(remote: str, commit: str, destination: Path, *, allowed: Sequence[str]) -> None:
+def check_out(
+    remote: str,
+    commit: str,
+    destination: Path,
+    *,
+    allowed: Sequence[str],
+    cancelled: Callable[[], bool] = lambda: False,
+) -> None:
     """Write the tree of a commit into a folder, with a repository that holds this commit.
 
     Links in it may point anywhere: only what runs in the sandbox may follow them.
@@ -74,10 +81,12 @@ def check_out(remote: str, commit: str, destination: Path, *, allowed: Sequence[
         commit: all of its 40 or 64 digits.
         destination: does not exist yet, or is empty.
         allowed: prefixes of remotes.
+        cancelled: is asked several times a second; true ends it.
 
     Raises:
         RecomputeError: of the leg ``code``: ``code.remote_refused``, ``code.unreachable``,
             ``code.commit_missing``, ``code.submodules``, ``code.too_large``, ``code.broken``.
+        RecomputationCancelled: it was cancelled.
     """
     try:
         address = allowed_remote(remote, allowed)
@@ -86,7 +95,7 @@ def check_out(remote: str, commit: str, destination: Path, *, allowed: Sequence[
     if _COMMIT.fullmatch(commit) is None:
         raise _error("commit_missing", f"{commit[:80]!r} is not the whole name of a commit.")
     with TemporaryDirectory(prefix="muniment-git-") as home:
-        git = _Git(Path(home), destination, address)
+        git = _Git(Path(home), destination, address, cancelled)
         git.run("init", "--quiet", "--template=", *_format(commit), str(destination))
         _fetch(git, address, commit)
         _require_plain_tree(git, commit)
@@ -140,14 +149,16 @@ def _require_plain_tree(git: _Git, commit: str) -> None:
 class _Git:
     """Runs git in one repository, with an environment of its own."""
 
-    def __init__(self, home: Path, repository: Path, address: Remote) -> None:
+    def __init__(
+        self, home: Path, repository: Path, address: Remote, cancelled: Callable[[], bool]
+    ) -> None:
         settings = home / "settings"
         directory = address.path if address.scheme == "file" else str(repository)
         settings.write_text(
             _SETTINGS.format(scheme=address.scheme, directory=_quoted(directory), ssh=_SSH),
             encoding="utf-8",
         )
-        self._repository = repository
+        self._repository, self._cancelled = repository, cancelled
         self._environment = {
             "PATH": "/usr/local/bin:/usr/bin:/bin",
             "HOME": str(home),
@@ -188,6 +199,7 @@ class _Git:
             seconds=_seconds(arguments),
             # A tree of a few bytes may stand for a listing without end.
             file_bytes=_MAX_LISTING if arguments[0] == "ls-tree" else MAX_PACK_BYTES,
+            cancelled=self._cancelled,
         )
 
 

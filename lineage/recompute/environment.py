@@ -14,7 +14,7 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,16 +78,25 @@ class Environment:
 
 
 def build_environment(
-    capture: LineageFile, lock: bytes, *, store: Path, packages: PackageSource
+    capture: LineageFile,
+    lock: bytes,
+    *,
+    store: Path,
+    packages: PackageSource,
+    cancelled: Callable[[], bool] = lambda: False,
 ) -> Environment:
     """Return the environment that a lock names, from `store` where it was built before.
 
     Two jobs may build the same at once, and a job may be killed: whole folders are moved into
     place, and what stands there is complete.
 
+    Args:
+        cancelled: is asked several times a second; true ends it.
+
     Raises:
         RecomputeError: of the leg ``environment``; its sentence names the package.
         PackageIndexUnavailable: it may be tried again.
+        RecomputationCancelled: it was cancelled.
     """
     pins = _pins(capture, lock)
     base = _interpreter(capture)
@@ -100,7 +109,7 @@ def build_environment(
     folder = store / key
     is_cached = folder.is_dir()
     if not is_cached:
-        _build(folder, pins, base, packages)
+        _build(folder, pins, base, packages, cancelled)
     _require_trees(folder, wanted)
     return Environment(folder, folder / "bin" / "python", base.version, is_cached)
 
@@ -151,7 +160,13 @@ def _interpreter(capture: LineageFile) -> _Interpreter:
     )
 
 
-def _build(folder: Path, pins: Sequence[Pin], base: _Interpreter, packages: PackageSource) -> None:
+def _build(
+    folder: Path,
+    pins: Sequence[Pin],
+    base: _Interpreter,
+    packages: PackageSource,
+    cancelled: Callable[[], bool],
+) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
     _remove_abandoned(folder.parent)
     building = Path(tempfile.mkdtemp(prefix=".building-", dir=folder.parent))
@@ -160,8 +175,8 @@ def _build(folder: Path, pins: Sequence[Pin], base: _Interpreter, packages: Pack
         made = _uv(["venv", "--relocatable", "--python", str(base.path), str(target)], {})
         if made.exit_status != 0:
             raise _error("venv", f"The environment cannot be made: {_last(made.errors)}")
-        _install(target, pins, packages)
-        _compile(target, folder, base)
+        _install(target, pins, packages, cancelled)
+        _compile(target, folder, base, cancelled)
         _make_read_only(target)
         with suppress(FileExistsError, OSError):
             target.rename(folder)  # whoever was faster built the same
@@ -172,7 +187,9 @@ def _build(folder: Path, pins: Sequence[Pin], base: _Interpreter, packages: Pack
         _remove(building)
 
 
-def _install(target: Path, pins: Sequence[Pin], packages: PackageSource) -> None:
+def _install(
+    target: Path, pins: Sequence[Pin], packages: PackageSource, cancelled: Callable[[], bool]
+) -> None:
     lines = target.parent / "requirements.txt"
     lines.write_text("".join(f"{pin.as_line()}\n" for pin in pins), encoding="utf-8")
     arguments = [
@@ -181,7 +198,7 @@ def _install(target: Path, pins: Sequence[Pin], packages: PackageSource) -> None
         *("--default-index", packages.index_url, "--requirements", str(lines)),
         *(["--require-hashes"] if all(pin.hashes for pin in pins) else []),
     ]
-    done = _uv(arguments, {"UV_CACHE_DIR": str(packages.cache)})
+    done = _uv(arguments, {"UV_CACHE_DIR": str(packages.cache)}, cancelled)
     if done.exit_status == 0:
         return
     said = done.errors.decode("utf-8", errors="replace")
@@ -194,23 +211,22 @@ def _install(target: Path, pins: Sequence[Pin], packages: PackageSource) -> None
     raise _error("package", f"{named}: {_last(done.errors)}")
 
 
-def _compile(target: Path, folder: Path, base: _Interpreter) -> None:
+def _compile(target: Path, folder: Path, base: _Interpreter, cancelled: Callable[[], bool]) -> None:
     """Compile what is imported: afterwards nobody can write beside it.
 
     By the interpreter that the environment was made from: its own would run what a package asks
     to be run at every start. Code that cannot be compiled says so when it is imported.
     """
-    subprocess.run(
+    run_program(
         [
-            *(base.path, "-I", "-S", "-m", "compileall", "-q", "-j", "0"),
+            *(str(base.path), "-I", "-S", "-m", "compileall", "-q", "-j", "0"),
             *("-s", str(target), "-p", str(folder), str(target / "lib")),
         ],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        env=_environment({}),
-        check=False,
-        timeout=BUILD_SECONDS,
+        environment=_environment({}),
+        folder=target,
+        seconds=BUILD_SECONDS,
+        file_bytes=_MAX_FILE_BYTES,
+        cancelled=cancelled,
     )
 
 
@@ -225,7 +241,11 @@ def _require_trees(folder: Path, wanted: Mapping[str, str]) -> None:
             )
 
 
-def _uv(arguments: Sequence[str], more: Mapping[str, str]) -> Done:
+def _uv(
+    arguments: Sequence[str],
+    more: Mapping[str, str],
+    cancelled: Callable[[], bool] = lambda: False,
+) -> Done:
     from uv import find_uv_bin
 
     with tempfile.TemporaryDirectory(prefix="muniment-uv-") as home:
@@ -235,6 +255,7 @@ def _uv(arguments: Sequence[str], more: Mapping[str, str]) -> Done:
             folder=Path(home),
             seconds=BUILD_SECONDS,
             file_bytes=_MAX_FILE_BYTES,
+            cancelled=cancelled,
         )
     if done.exit_status is None:
         raise PackageIndexUnavailable("Installing took more than half an hour.")

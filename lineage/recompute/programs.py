@@ -1,6 +1,7 @@
 """Running a program of ours that works on what others wrote, such as git and uv.
 
-It ends with the worker, it is ended whole when its time is up, and what it says is bounded.
+It ends with the worker, it is ended whole when its time is up or the work is cancelled, and what it
+says is bounded.
 """
 
 from __future__ import annotations
@@ -8,12 +9,17 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import IO
+from typing import IO, Final
+
+from lineage.recompute.errors import RecomputationCancelled
+
+_ASK_SECONDS: Final = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +43,16 @@ def run_program(
     folder: Path,
     seconds: float,
     file_bytes: int,
+    cancelled: Callable[[], bool] = lambda: False,
 ) -> Done:
     """Run a program and wait for its end.
 
     Args:
         file_bytes: no file that it writes grows larger, and its output and errors are files.
+        cancelled: is asked several times a second; true ends it and all that it started.
+
+    Raises:
+        RecomputationCancelled: it was cancelled.
     """
     with TemporaryFile() as output, TemporaryFile() as errors:
         process = subprocess.Popen(
@@ -59,14 +70,28 @@ def run_program(
         )
         with process:
             try:
-                status: int | None = process.wait(seconds)
-            except subprocess.TimeoutExpired:
-                status = None
+                status = _wait(process, seconds, cancelled)
             finally:
                 # What it started may have outlived it.
                 with suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)
         return Done(status, _content(output), _content(errors))
+
+
+def _wait(
+    process: subprocess.Popen[bytes], seconds: float, cancelled: Callable[[], bool]
+) -> int | None:
+    ends = time.monotonic() + seconds
+    while True:
+        try:
+            return process.wait(max(0.0, min(_ASK_SECONDS, ends - time.monotonic())))
+        except subprocess.TimeoutExpired:
+            if cancelled():
+                raise RecomputationCancelled(
+                    "The recomputation was cancelled while something was fetched or built."
+                ) from None
+            if time.monotonic() >= ends:
+                return None
 
 
 def _content(file: IO[bytes]) -> bytes:

@@ -89,13 +89,19 @@ class _Recomputation:
         order, laboratory = self._order, self._laboratory
         checkout = self._folder / "checkout"
         with self._step(Step.CODE):
-            self._hold("code", find_code(order, self._tools, checkout))
+            self._hold("code", find_code(order, self._tools, checkout, cancelled=self._cancelled))
         with self._step(Step.DATA):
-            datasets, said = find_data(order, self._tools, self._folder / "data", checkout=checkout)
+            datasets, said = find_data(
+                order,
+                self._tools,
+                self._folder / "data",
+                checkout=checkout,
+                cancelled=self._cancelled,
+            )
             # Of data that nobody named nothing was found again.
             self._legs["data"] = LegOutcome("held" if datasets else "not_recorded", said)
         with self._step(Step.ENVIRONMENT):
-            environment, said = find_environment(order, self._tools)
+            environment, said = find_environment(order, self._tools, cancelled=self._cancelled)
             self._hold("environment", said)
         with self._step(Step.TRAINING):
             trials = [laboratory.train("training", datasets, checkout, environment)]

@@ -26,7 +26,7 @@ _SILENT_SECONDS: Final = LOST_AFTER.total_seconds() / 2
 MAX_TAIL_CHARACTERS: Final = 8_000
 _MAX_TAIL_BYTES: Final = 4 * MAX_TAIL_CHARACTERS
 # Of the others nothing is shown: a model that is asked for predictions may print what it is given.
-_SHOWN_STEPS: Final = frozenset({Step.TRAINING, Step.REPEATING, Step.CONTROL})
+_SHOWN_STEPS: Final = frozenset({Step.TRAINING, Step.REPEATING, Step.CONTROL, Step.NEAR_CONTROL})
 
 
 class Lease:
