@@ -55,3 +55,64 @@ class AddressInvalid(AccountsError):
     """What was given is no e-mail address, or a kind of notice does not exist."""
 
     code = "address_invalid"
+
+
+class SecondPersonNeeded(AccountsError):
+    """One person alone may not do this: it is proposed, and another admin confirms it."""
+
+    code = "second_person_needed"
+    status = HTTPStatus.FORBIDDEN
+
+
+class ProposalInvalid(AccountsError):
+    """What is proposed, or the answer to it, is malformed; nothing was done."""
+
+    code = "proposal_invalid"
+
+
+class ProposalClosed(AccountsError):
+    """The proposal was answered already, or has expired."""
+
+    code = "proposal_closed"
+    status = HTTPStatus.CONFLICT
+
+
+class ProposalOutdated(AccountsError):
+    """What a proposal would change is no more what it was; nothing was changed."""
+
+    code = "proposal_outdated"
+    status = HTTPStatus.CONFLICT
+
+
+class AnswerNotAllowed(AccountsError):
+    """This person may not answer this proposal."""
+
+    code = "answer_not_allowed"
+    status = HTTPStatus.FORBIDDEN
+
+
+class NoSigningPowerYet(AccountsError):
+    """The person's role or credential is too new to sign with."""
+
+    code = "no_signing_power_yet"
+    status = HTTPStatus.FORBIDDEN
+
+
+class UnknownPerson(AccountsError):
+    """There is no such person."""
+
+    code = "unknown_person"
+    status = HTTPStatus.NOT_FOUND
+
+
+class RolesInvalid(AccountsError):
+    """A role does not exist."""
+
+    code = "roles_invalid"
+
+
+class LastAdmin(AccountsError):
+    """Nobody would be left to look after Muniment."""
+
+    code = "last_admin"
+    status = HTTPStatus.CONFLICT

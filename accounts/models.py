@@ -8,10 +8,13 @@ from typing import ClassVar
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q, TextField, Value
+from django.db.models.functions import Cast, Concat
 
 from accounts.domain.mail import MAX_SUBJECT, MailStatus
+from accounts.domain.proposals import Verdict
 from accounts.domain.signature import SignatureMethod
+from audits.models import LogEntry
 
 
 class Role(models.TextChoices):
@@ -28,9 +31,15 @@ class User(AbstractBaseUser):
     username = models.CharField(max_length=150, unique=True)
     printed_name = models.CharField(max_length=200)
     email = models.EmailField(blank=True)
-    roles = ArrayField(models.CharField(max_length=20, choices=Role.choices), default=list)
+    roles = ArrayField(
+        models.CharField(max_length=20, choices=Role.choices), default=list, blank=True
+    )
     is_active = models.BooleanField(default=True)
     joined_at = models.DateTimeField()
+    # When a role that signs or a credential was last given; signing begins a while after.
+    signing_changed_at = models.DateTimeField(null=True)
+    # Never taken back: once two people were admins, nobody is ever again enough alone.
+    was_admin = models.BooleanField(default=False, db_default=False)
 
     USERNAME_FIELD = "username"
     REQUIRED_FIELDS = ["printed_name"]
@@ -232,3 +241,59 @@ class MailRefusal(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["user", "kind"], name="mail_refusal_once")]
+
+
+class Proposal(models.Model):
+    """A change that one admin proposed, and that takes effect when another confirms it."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4)
+    kind = models.CharField(max_length=40)
+    subject = models.CharField(max_length=1200)  # as the log names what is changed
+    content = models.BinaryField()  # exactly what is confirmed, canonical JSON
+    content_sha256 = models.CharField(max_length=64)
+    proposer = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    proposed_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+    entry = models.OneToOneField(LogEntry, on_delete=models.PROTECT, related_name="+")
+
+    class Meta:
+        db_table = "accounts_proposal_record"
+        indexes = [models.Index(fields=["-proposed_at"], name="proposal_newest")]
+
+
+class ProposalAnswer(models.Model):
+    """What ended a proposal; there is one at most, and a confirmed change is applied with it.
+
+    `proposer` and `subject` repeat the proposal's, so that the database itself refuses an answer
+    by the proposer or by the person whom the change is about; a composite foreign key (migration
+    0004) keeps them true.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4)
+    proposal = models.OneToOneField(Proposal, on_delete=models.PROTECT, related_name="answer")
+    person = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    proposer = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    subject = models.CharField(max_length=1200)
+    verdict = models.CharField(max_length=10)
+    reason_commitment = models.CharField(max_length=64, blank=True)
+    answered_at = models.DateTimeField()
+    entry = models.OneToOneField(LogEntry, on_delete=models.PROTECT, related_name="+")
+
+    class Meta:
+        db_table = "accounts_proposal_answer_record"
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(verdict__in=[verdict.value for verdict in Verdict]),
+                name="proposal_answer_verdict",
+            ),
+            models.CheckConstraint(
+                condition=(Q(verdict=Verdict.TAKE_BACK.value) & Q(person=F("proposer")))
+                | (~Q(verdict=Verdict.TAKE_BACK.value) & ~Q(person=F("proposer"))),
+                name="proposal_by_two_people",
+            ),
+            models.CheckConstraint(
+                condition=Q(verdict=Verdict.TAKE_BACK.value)
+                | ~Q(subject=Concat(Value("person:"), Cast("person", TextField()))),
+                name="proposal_not_by_whom_it_favours",
+            ),
+        ]

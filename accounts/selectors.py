@@ -1,10 +1,15 @@
-"""What a person is told, and how much of it is unread."""
+"""What a person is told, how much of it is unread, and which changes wait for a second admin."""
 
 from __future__ import annotations
 
-from django.db.models import Exists, OuterRef, QuerySet
+from collections.abc import Collection
+from datetime import datetime
 
-from accounts.models import Notice, NoticeReading, User
+from django.db.models import Exists, F, OuterRef, QuerySet
+
+from accounts.domain.proposals import ROLE, ProposalStatus, person_subject, status_of
+from accounts.models import Notice, NoticeReading, Proposal, User
+from audits.models import Disclosure
 
 # More than so many are shown as "99+".
 MOST_COUNTED = 100
@@ -26,3 +31,42 @@ def unread_notices(person: User) -> QuerySet[Notice]:
 def unread_count(person: User) -> int:
     """Count a person's unread notices, up to `MOST_COUNTED`."""
     return unread_notices(person)[:MOST_COUNTED].count()
+
+
+def list_proposals() -> QuerySet[Proposal]:
+    """Return every proposal with who proposed and who answered it: open ones first, then newest."""
+    return (
+        Proposal.objects.select_related("proposer", "entry", "answer__person", "answer__entry")
+        .defer("entry__envelope", "answer__entry__envelope")
+        .order_by(F("answer__answered_at").desc(nulls_first=True), "-proposed_at", "pk")
+    )
+
+
+def stands(proposal: Proposal, now: datetime) -> ProposalStatus:
+    """Say how a proposal stands."""
+    verdict = proposal.answer.verdict if hasattr(proposal, "answer") else None
+    return status_of(verdict=verdict, expires_at=proposal.expires_at, now=now)
+
+
+def proposals_awaiting(person: User, now: datetime) -> int:
+    """Count the proposals that wait for this person: another's, and not about themselves."""
+    if ROLE not in person.roles:
+        return 0
+    waiting = Proposal.objects.filter(answer=None, expires_at__gt=now)
+    return waiting.exclude(proposer=person).exclude(subject=person_subject(str(person.pk))).count()
+
+
+def reason_of(proposal: Proposal) -> str:
+    """Return the reason that came with the answer; empty where there is none any more."""
+    commitment = proposal.answer.reason_commitment if hasattr(proposal, "answer") else ""
+    if not commitment:
+        return ""
+    found = Disclosure.objects.filter(commitment=commitment).values_list("text", flat=True).first()
+    return found or ""
+
+
+def names_of_subjects(proposals: Collection[Proposal]) -> dict[str, str]:
+    """Return the names of the people whom proposals are about, by their pseudonymous id."""
+    ids = [one.subject.partition(":")[2] for one in proposals if one.subject.startswith("person:")]
+    people = User.objects.filter(pk__in=ids) if ids else []
+    return {str(one.pk): f"{one.printed_name} ({one.username})" for one in people}

@@ -134,6 +134,8 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # --- People -----------------------------------------------------------------------------------
 
 AUTH_USER_MODEL = "accounts.User"
+# So long after a role that signs, or a credential, was given to somebody they sign nothing.
+SIGNING_DELAY_HOURS = env.int("MUNIMENT_SIGNING_DELAY_HOURS", default=24)
 AUTHENTICATION_BACKENDS = [
     "axes.backends.AxesStandaloneBackend",
     "django.contrib.auth.backends.ModelBackend",

@@ -5,3 +5,8 @@ from django.apps import AppConfig
 
 class RegistryConfig(AppConfig):
     name = "registry"
+
+    def ready(self) -> None:
+        from registry.services.policy_changes import offer_policy_changes
+
+        offer_policy_changes()

@@ -1,7 +1,8 @@
 """Credentials: enrolling and removing what a person signs with beside the password.
 
 Everything here is said in the log: by what is enrolled there, a verifier tells offline whose key
-signed an approval.
+signed an approval. A new credential keeps its person from signing for a while, so that one that was
+enrolled by stealth is seen before it is used.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from accounts.errors import CredentialRefused
 from accounts.models import Credential, User
 from accounts.services.ceremonies import begin_ceremony, end_ceremony, find_ceremony
 from accounts.services.passkeys import fingerprint, read_registration, registration_options
-from accounts.services.people import reauthenticate
+from accounts.services.people import require_password
 from accounts.services.sealing import seal, unseal
 from audits.domain.actor import Actor
 from audits.domain.log import Event
@@ -42,11 +43,11 @@ def begin_passkey(
     """Begin to enrol a passkey, after the password; return what the browser is asked, as JSON.
 
     Raises:
-        SigningLocked, ReauthenticationFailed: as `reauthenticate`.
+        SigningLocked, ReauthenticationFailed: as `require_password`.
         CredentialRefused: a label that is none, or too many passkeys.
     """
     label = _label(label)
-    reauthenticate(user=person, password=password, now=now)
+    require_password(user=person, password=password, now=now)
     if person.credentials.filter(kind=Credential.Kind.PASSKEY).count() >= MAX_PASSKEYS:
         raise CredentialRefused(f"You have {MAX_PASSKEYS} passkeys. Remove one first.")
     challenge = secrets.token_bytes(32)
@@ -94,11 +95,11 @@ def begin_totp(*, person: User, password: str, label: str, session: str, now: da
     """Begin to enrol a device with one-time codes, after the password.
 
     Raises:
-        SigningLocked, ReauthenticationFailed: as `reauthenticate`.
+        SigningLocked, ReauthenticationFailed: as `require_password`.
         CredentialRefused: a label that is none, or a device is enrolled.
     """
     label = _label(label)
-    reauthenticate(user=person, password=password, now=now)
+    require_password(user=person, password=password, now=now)
     if person.credentials.filter(kind=Credential.Kind.TOTP).exists():
         raise CredentialRefused("You have one-time codes already. Remove them first.")
     begin_ceremony(
@@ -158,10 +159,10 @@ def remove_credential(
     What it signed before stays signed.
 
     Raises:
-        SigningLocked, ReauthenticationFailed: as `reauthenticate`.
+        SigningLocked, ReauthenticationFailed: as `require_password`.
         CredentialRefused: the person has no such credential.
     """
-    reauthenticate(user=person, password=password, now=now)
+    require_password(user=person, password=password, now=now)
     with transaction.atomic(durable=True):
         # Whoever signs with it at this moment has locked it: one comes before the other.
         credential = (
@@ -186,6 +187,7 @@ def _enroll(
     credential: Credential, more: dict[str, Any], *, actor: Actor, now: datetime
 ) -> Credential:
     credential.save(force_insert=True)
+    User.objects.filter(pk=credential.person_id).update(signing_changed_at=now)
     after = _facts(credential) | more
     _state(Event.CREDENTIAL_ENROLLED, credential, None, after, actor, now)
     return credential

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
+from typing import Any
 
 from django.contrib.auth.password_validation import validate_password
 from django.db import transaction
 
+from accounts.domain.proposals import ROLE, ROLES_THAT_SIGN
 from accounts.domain.signature import SignatureMethod
 from accounts.models import User
 from accounts.services.attempts import count_attempt
 from accounts.services.one_time_codes import use_code
+from accounts.services.signing_power import require_signing_power
+from accounts.services.two_people import is_short_of_admins, require_two_people
 from audits.domain.actor import SETUP, Actor
 from audits.domain.log import Event
 from audits.services.log import append_statement, predicate_type
@@ -42,22 +46,38 @@ def add_person(
 ) -> User:
     """Add a person with their roles; the log names them by their pseudonymous id.
 
+    The roles that sign are given so only while one person is enough, or by whoever runs commands
+    on the server while too few admins are there to confirm anything.
+
     Args:
         email: where notices go; empty for none. It never enters the log.
 
     Raises:
         RoleRequired: the actor is no admin.
+        SecondPersonNeeded: a role that signs needs another admin: add the person without, and
+            propose it.
         ValidationError: a field is malformed, a role unknown, the username taken, or the password
             too weak.
     """
     if actor != SETUP:  # whoever runs commands on the server adds the first admin
-        actor.require_role("add a person", "admin")
+        actor.require_role("add a person", ROLE)
+    wanted = sorted(set(roles))
+    alone: Mapping[str, Any] = {}
+    if ROLES_THAT_SIGN.intersection(wanted):
+        is_recovering = actor == SETUP and is_short_of_admins()
+        alone = (
+            {"bootstrap": True}
+            if is_recovering
+            else require_two_people("give the role reviewer or admin", None)
+        )
     user = User(
         username=username,
         printed_name=printed_name,
         email=email,
-        roles=sorted(set(roles)),
+        roles=wanted,
         joined_at=now,
+        signing_changed_at=now,
+        was_admin=ROLE in wanted,
     )
     validate_password(password, user)
     user.set_password(password)
@@ -68,7 +88,8 @@ def add_person(
         predicate_type=predicate_type("registry-event"),
         subject_name=f"person:{user.pk}",
         subject_digest=Digest("sha256", hashlib.sha256(str(user.pk).encode()).hexdigest()),
-        predicate={"before": None, "after": {"roles": user.roles}},
+        predicate={"before": None, "after": {"roles": user.roles}}
+        | ({"detail": dict(alone)} if alone else {}),
         stream=None,
         actor=actor,
         now=now,
@@ -78,6 +99,22 @@ def add_person(
 
 def reauthenticate(*, user: User, password: str, now: datetime, code: str = "") -> SignatureMethod:
     """Ask again who signs (21 CFR 11.200): pass only with the person's own password.
+
+    Returns:
+        What was shown.
+
+    Raises:
+        NoSigningPowerYet: a role or a credential was given to them too recently.
+        As `require_password`, whose failures are counted.
+    """
+    require_signing_power(user, now)
+    return require_password(user=user, password=password, code=code, now=now)
+
+
+def require_password(
+    *, user: User, password: str, now: datetime, code: str = ""
+) -> SignatureMethod:
+    """Pass only with the person's own password; what follows is no signature yet.
 
     Commits its own count of failures, so that a refusal cannot be rolled back with the signature:
     call it before the transaction of what is signed.

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from accounts.web import credentials, notices
+from accounts.web import credentials, notices, proposals
 from accounts.web.views import SignIn, SignOut
 
 app_name = "accounts"
@@ -19,4 +19,7 @@ urlpatterns = [
     path("credentials/codes/confirm", credentials.confirm_codes, name="confirm-codes"),
     path("credentials/<uuid:credential_id>/remove", credentials.remove, name="remove-credential"),
     path("notices/e-mail", notices.mail, name="choose-mail"),
+    path("changes/", proposals.proposals, name="proposals"),
+    path("changes/<uuid:proposal_id>/", proposals.proposal, name="proposal"),
+    path("changes/<uuid:proposal_id>/answer", proposals.answer, name="answer-proposal"),
 ]

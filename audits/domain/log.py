@@ -45,4 +45,10 @@ class Event(StrEnum):
     PERSON_ADDED = "person.added"
     CREDENTIAL_ENROLLED = "credential.enrolled"
     CREDENTIAL_REMOVED = "credential.removed"
+    PERSON_ROLES_SET = "person.roles_set"
+    PERSON_DEACTIVATED = "person.deactivated"
+    CHANGE_PROPOSED = "change.proposed"
+    CHANGE_CONFIRMED = "change.confirmed"
+    CHANGE_DECLINED = "change.declined"
+    CHANGE_TAKEN_BACK = "change.taken_back"
     TOKEN_ISSUED = "token.issued"  # noqa: S105 - an event, not a secret

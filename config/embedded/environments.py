@@ -97,6 +97,8 @@ def instance_environment(home: Home, keys: InstanceKeys, addresses: Addresses) -
         "MUNIMENT_WEBHOOK_SECRET": home.secret("mlflow-webhook"),
         "MUNIMENT_GATEKEEPER_SECRET": home.secret("gatekeeper"),
         "SECRET_KEY": home.secret("django"),
+        # Its people are made with it, and a demo is no place to wait for a day.
+        "MUNIMENT_SIGNING_DELAY_HOURS": os.environ.get("MUNIMENT_SIGNING_DELAY_HOURS", "0"),
         # Static files straight from the checkout: nothing to collect, nothing to go stale.
         "WHITENOISE_USE_FINDERS": "true",
         "STATIC_ROOT": str(home.static),

@@ -13,6 +13,7 @@ from accounts.models import Ceremony, Credential, User
 from accounts.services.ceremonies import begin_ceremony, end_ceremony, find_ceremony
 from accounts.services.passkeys import check_assertion, request_options
 from accounts.services.people import reauthenticate
+from accounts.services.signing_power import require_signing_power
 from audits.domain.actor import Actor
 from audits.services.log import append_statement, predicate_type
 from registry.domain.approvals import WORDS
@@ -67,6 +68,7 @@ def sign_review(
 
     Raises:
         RoleRequired, ReviewNotAllowed: this person may not review this promotion.
+        NoSigningPowerYet: their role or a credential of theirs is too new.
         ReauthenticationFailed, SigningLocked: the password, the code or the passkey is wrong;
             nothing was signed.
         CeremonyOver: nothing was prepared in this session within five minutes.
@@ -84,6 +86,7 @@ def sign_review(
     if passkey is None:
         shown = reauthenticate(user=person, password=password, code=code, now=now)
     else:
+        require_signing_power(person, now)
         ceremony = find_ceremony(
             person=person, session=passkey.session, about=str(promotion_id), now=now
         )

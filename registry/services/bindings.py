@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 from django.db import transaction
 
-from accounts.models import User
+from accounts.models import ProposalAnswer, User
+from accounts.services.two_people import require_two_people
 from audits.domain.actor import Actor
 from audits.domain.log import Event
 from audits.services.log import NewStatement, append_statements, lock_stream, predicate_type
@@ -18,30 +21,38 @@ from registry.services.decisions import decide_open_promotions
 from registry.services.policies import document_of
 from registry.services.promotions import order_missing_evidence
 
+BIND = "bind a policy"
 
-@transaction.atomic(durable=True)
+
+@transaction.atomic
 def bind_policy(
     *,
     registered_model: RegisteredModel,
     policy: Policy,
     risk_tier: str,
+    second: ProposalAnswer | None = None,
     actor: Actor,
     now: datetime,
 ) -> PolicyBinding:
     """Say which policy and risk tier a model has, in place of what it had; the same twice is once.
 
+    Args:
+        second: the answer that confirms it, where two people are needed.
+
     Raises:
         RoleRequired: the actor is no admin.
+        SecondPersonNeeded: nobody confirmed it, and one person is not enough any more.
         PolicyNotBindable: the policy says that it is not for this tier or for no governed alias.
     """
-    actor.require_role("bind a policy", "admin")
+    actor.require_role(BIND, "admin")
     require_bindable(policy, risk_tier)
     lock_stream(registered_model.uri)
     held = PolicyBinding.objects.filter(registered_model=registered_model).first()
     if held is not None and (held.policy_id, held.risk_tier) == (policy.pk, risk_tier):
         return held
+    authority = require_two_people(BIND, second)
     append_statements(
-        [binding_statement(registered_model, policy, risk_tier)], actor=actor, now=now
+        [binding_statement(registered_model, policy, risk_tier, authority)], actor=actor, now=now
     )
     binding, _ = PolicyBinding.objects.update_or_create(
         registered_model=registered_model,
@@ -77,9 +88,12 @@ def require_bindable(policy: Policy, risk_tier: str) -> None:
 
 
 def binding_statement(
-    registered_model: RegisteredModel, policy: Policy, risk_tier: str
+    registered_model: RegisteredModel,
+    policy: Policy,
+    risk_tier: str,
+    authority: Mapping[str, Any],
 ) -> NewStatement:
-    """Return the statement that a model has this policy and risk tier."""
+    """Return the statement that a model has this policy and risk tier, and on whose word."""
     uri = registered_model.uri
     return NewStatement(
         event=Event.POLICY_BOUND,
@@ -91,6 +105,7 @@ def binding_statement(
             "version": policy.version,
             "digest": policy.digest,
             "binding": {"model": uri, "policy": policy.digest, "risk_tier": risk_tier},
+            "authority": authority,
         },
         stream=uri,
     )

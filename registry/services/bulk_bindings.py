@@ -14,7 +14,8 @@ from datetime import datetime
 from django.db import transaction
 from django.db.models.fields.json import KT
 
-from accounts.models import User
+from accounts.models import ProposalAnswer, User
+from accounts.services.two_people import require_two_people
 from audits.domain.actor import GATE, Actor
 from audits.services.log import append_statements, lock_streams
 from muniment.governed import PROMPT_TAG
@@ -28,7 +29,7 @@ from registry.models import (
     RegisteredModel,
     RegistrySource,
 )
-from registry.services.bindings import binding_statement, require_bindable
+from registry.services.bindings import BIND, binding_statement, require_bindable
 from registry.services.decisions import decide_promotion
 from registry.services.mirror import one_walk_at_a_time
 from registry.services.modes import checked_pattern
@@ -110,7 +111,39 @@ def bind_matching(
     actor: Actor,
     now: datetime,
 ) -> tuple[Rebinding, ...]:
+    """Bind as `bind_matching_held`, in a transaction of its own and with the source held.
+
+    Raises:
+        As `bind_matching_held`.
+    """
+    actor.require_role(BIND, "admin")
+    # A walk locks the models of a page in its own order: one of the two has to wait as a whole.
+    with one_walk_at_a_time(source), transaction.atomic(durable=True):
+        return bind_matching_held(
+            source=source,
+            pattern=pattern,
+            policy=policy,
+            risk_tier=risk_tier,
+            shown=shown,
+            actor=actor,
+            now=now,
+        )
+
+
+def bind_matching_held(
+    *,
+    source: RegistrySource,
+    pattern: str,
+    policy: Policy,
+    risk_tier: str,
+    shown: str | None,
+    second: ProposalAnswer | None = None,
+    actor: Actor,
+    now: datetime,
+) -> tuple[Rebinding, ...]:
     """Bind a policy and a risk tier to every living model that a pattern matches, all or none.
+
+    The caller holds the source (`one_walk_at_a_time`) and has begun the transaction.
 
     One fact for each model that this changes; the same twice is once. Open promotions are decided
     again. The audits that champions lack are taken up a few at a time (`backlog`): thousands at
@@ -118,50 +151,53 @@ def bind_matching(
 
     Args:
         shown: the digest of the plan that somebody was shown and agreed to.
+        second: the answer that confirms it, where two people are needed.
 
     Returns:
         The plan that was carried out, with what each model had before.
 
     Raises:
         RoleRequired: the actor is no admin.
+        SecondPersonNeeded: nobody confirmed it, and one person is not enough any more.
         BindingChanged: the plan is no more what was shown.
         As `plan_binding`.
     """
-    actor.require_role("bind a policy", "admin")
-    # A walk locks the models of a page in its own order: one of the two has to wait as a whole.
-    with one_walk_at_a_time(source), transaction.atomic(durable=True):
-        plan = plan_binding(source=source, pattern=pattern, policy=policy, risk_tier=risk_tier)
-        lock_streams({one.registered_model.uri for one in plan})
-        # Bound by somebody else between reading and locking: read again, now that nobody can.
-        plan = plan_binding(source=source, pattern=pattern, policy=policy, risk_tier=risk_tier)
-        if shown is not None and shown != digest_of_plan(plan):
-            raise BindingChanged(
-                "The models that the pattern matches, or what they have, changed since they were "
-                "shown. Nothing was bound: look at them again."
+    actor.require_role(BIND, "admin")
+    plan = plan_binding(source=source, pattern=pattern, policy=policy, risk_tier=risk_tier)
+    lock_streams({one.registered_model.uri for one in plan})
+    # Bound by somebody else between reading and locking: read again, now that nobody can.
+    plan = plan_binding(source=source, pattern=pattern, policy=policy, risk_tier=risk_tier)
+    if shown is not None and shown != digest_of_plan(plan):
+        raise BindingChanged(
+            "The models that the pattern matches, or what they have, changed since they were "
+            "shown. Nothing was bound: look at them again."
+        )
+    changed = [one.registered_model for one in plan if one.changes]
+    if not changed:
+        return plan
+    authority = require_two_people(BIND, second)
+    append_statements(
+        [binding_statement(known, policy, risk_tier, authority) for known in changed],
+        actor=actor,
+        now=now,
+    )
+    person = User.objects.get(pk=actor.id)
+    PolicyBinding.objects.bulk_create(
+        [
+            PolicyBinding(
+                registered_model=known,
+                policy=policy,
+                risk_tier=risk_tier,
+                bound_by=person,
+                bound_at=now,
             )
-        changed = [one.registered_model for one in plan if one.changes]
-        append_statements(
-            [binding_statement(known, policy, risk_tier) for known in changed],
-            actor=actor,
-            now=now,
-        )
-        person = User.objects.get(pk=actor.id)
-        PolicyBinding.objects.bulk_create(
-            [
-                PolicyBinding(
-                    registered_model=known,
-                    policy=policy,
-                    risk_tier=risk_tier,
-                    bound_by=person,
-                    bound_at=now,
-                )
-                for known in changed
-            ],
-            update_conflicts=True,
-            unique_fields=["registered_model"],
-            update_fields=["policy", "risk_tier", "bound_by", "bound_at"],
-        )
-        _decide_again(changed, actor=actor, now=now)
+            for known in changed
+        ],
+        update_conflicts=True,
+        unique_fields=["registered_model"],
+        update_fields=["policy", "risk_tier", "bound_by", "bound_at"],
+    )
+    _decide_again(changed, actor=actor, now=now)
     return plan
 
 

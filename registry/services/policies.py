@@ -7,6 +7,8 @@ from functools import lru_cache
 
 from django.db import transaction
 
+from accounts.models import ProposalAnswer
+from accounts.services.two_people import require_two_people
 from audits.domain.actor import Actor
 from audits.domain.log import Event
 from audits.services.log import append_statement, predicate_type
@@ -28,12 +30,18 @@ def document_of(policy: Policy) -> PolicyDocument:
     return parsed(policy.digest, bytes(policy.document))
 
 
-@transaction.atomic(durable=True)
-def publish_policy(*, document: bytes, actor: Actor, now: datetime) -> Policy:
+@transaction.atomic
+def publish_policy(
+    *, document: bytes, second: ProposalAnswer | None = None, actor: Actor, now: datetime
+) -> Policy:
     """Publish a policy document by the digest of its exact bytes; the same bytes twice is once.
+
+    Args:
+        second: the answer that confirms it, where two people are needed.
 
     Raises:
         RoleRequired: the actor is no admin.
+        SecondPersonNeeded: nobody confirmed it, and one person is not enough any more.
         PolicyError: the document is not a policy; every problem with its path.
         PolicyNotBindable: the same name and version already stand for other bytes.
     """
@@ -47,6 +55,7 @@ def publish_policy(*, document: bytes, actor: Actor, now: datetime) -> Policy:
             f"Policy {policy.name} version {policy.version} is already published with other "
             "content. Give the changed document the next version."
         )
+    authority = require_two_people("publish a policy", second)
     entry = append_statement(
         event=Event.POLICY_PUBLISHED,
         predicate_type=predicate_type("policy"),
@@ -57,6 +66,7 @@ def publish_policy(*, document: bytes, actor: Actor, now: datetime) -> Policy:
             "version": policy.version,
             "digest": policy.digest,
             "document": document.decode("utf-8"),
+            "authority": authority,
         },
         stream=None,
         actor=actor,

@@ -89,6 +89,12 @@ LOOKS: Mapping[str, Look] = {
     "withdrawal_requested": Look("wait", "people", "Waits for the second signature"),
     "withdrawal_in_force": Look("bad", "stop", "Withdrawn"),
     "withdrawal_refused": Look("plain", "cross", "Refused"),
+    # changes that need a second admin
+    "proposal_waiting": Look("wait", "people", "Waits for a second admin"),
+    "proposal_confirmed": Look("ok", "check", "Confirmed"),
+    "proposal_declined": Look("plain", "cross", "Declined"),
+    "proposal_taken_back": Look("plain", "minus", "Taken back"),
+    "proposal_expired": Look("plain", "clock", "Expired"),
     # reviews
     "approve": Look("ok", "check", "Approved"),
     "refuse": Look("bad", "cross", "Refused"),

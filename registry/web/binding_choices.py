@@ -8,6 +8,8 @@ from registry.selectors.policies import published_policies
 from registry.services.aliases import governed_aliases
 from registry.services.policies import document_of
 
+WAITS = "It is proposed. Another admin confirms it here."
+
 
 def binding_choices() -> list[tuple[str, str]]:
     """Give the pairs of policy and risk tier that may be bound, and their words."""

@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from accounts.models import User
-from accounts.selectors import MOST_COUNTED, unread_count
+from accounts.selectors import MOST_COUNTED, proposals_awaiting, unread_count
 from registry.selectors.actions import promotions_awaiting
 from registry.selectors.frame import (
     AlarmNotice,
@@ -28,6 +28,9 @@ _SECTIONS = {
     "add-codes": "",
     "confirm-codes": "",
     "remove-credential": "",
+    "proposals": "people",
+    "proposal": "people",
+    "answer-proposal": "people",
     "audits": "log",
     "evidence": "models",
     "promotion": "promotions",
@@ -86,6 +89,12 @@ class Frame:
         """Count the promotions that wait for the signed-in person."""
         person = self.request.user
         return promotions_awaiting(person).count() if isinstance(person, User) else 0
+
+    @cached_property
+    def changes(self) -> int:
+        """Count the changes that wait for the signed-in person to confirm."""
+        person = self.request.user
+        return proposals_awaiting(person, timezone.now()) if isinstance(person, User) else 0
 
     @cached_property
     def unread_notices(self) -> int:

@@ -9,11 +9,13 @@ from uuid import UUID
 from django.urls import reverse
 
 from accounts.models import User
+from accounts.services.signing_power import why_no_signing_power
 from audits.domain.actor import Actor
 from audits.selectors import current_evidence
 from audits.web.names import people_names
 from audits.web.panels import evidence_panel
 from registry.domain.promotion import DECIDABLE_STATUSES, TERMINAL_STATUSES, PromotionStatus
+from registry.domain.separation import Ineligibility
 from registry.models import Promotion
 from registry.selectors.promotions import (
     eligible_reviewers,
@@ -49,6 +51,9 @@ def review_context(
     happened = happenings(promotion)
     refusal = why_not(evaluation, actor)
     is_in_review = promotion.status == PromotionStatus.IN_REVIEW
+    if refusal is None and is_in_review:
+        not_yet = why_no_signing_power(User.objects.get(pk=actor.id), now)
+        refusal = Ineligibility("no_signing_power_yet", not_yet) if not_yet else None
     names = people_names(item.actor_id for item in happened)
     known = version.registered_model
     version_url = reverse("registry:version", args=[known.name, version.version])

@@ -5,6 +5,7 @@ from argparse import ArgumentParser
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from accounts.errors import AccountsError
 from audits.errors import AuditsError
 from audits.management.json_command import JsonCommand
 from lineage.errors import LineageError
@@ -14,7 +15,7 @@ from registry.management.registry_command import SUBCOMMANDS, Subcommand
 
 class Command(JsonCommand):
     help = "Look after the MLflow registries that Muniment stands beside."
-    refusals = (AuditsError, RegistryError, LineageError)
+    refusals = (AccountsError, AuditsError, RegistryError, LineageError)
     _chosen: Subcommand
 
     def add_arguments(self, parser: ArgumentParser) -> None:

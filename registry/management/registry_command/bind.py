@@ -8,6 +8,7 @@ from typing import Any
 
 from django.utils import timezone
 
+from accounts.management.asking import ask_from_command
 from registry.management.acting import acting_person
 from registry.management.registry_command.subcommand import (
     Subcommand,
@@ -16,8 +17,9 @@ from registry.management.registry_command.subcommand import (
     add_source_argument,
     first_of,
 )
-from registry.services.bulk_bindings import bind_matching, plan_binding
+from registry.services.bulk_bindings import digest_of_plan, plan_binding
 from registry.services.lookup import find_policy
+from registry.services.policy_changes import bulk_binding
 from registry.services.sources import find_source
 
 
@@ -51,17 +53,19 @@ class Bind(Subcommand):
             "policy": policy,
             "risk_tier": options["risk_tier"],
         }
-        plan = (
-            plan_binding(**wanted)
-            if options["dry_run"]
-            else bind_matching(
-                **wanted, actor=acting_person(options["username"]), now=timezone.now()
+        plan = plan_binding(**wanted)
+        asked: dict[str, Any] = {}
+        if not options["dry_run"]:
+            asked = ask_from_command(
+                bulk_binding(**wanted, shown=digest_of_plan(plan)),
+                actor=acting_person(options["username"]),
+                now=timezone.now(),
             )
-        )
         return {
             "policy": f"{policy.name}@{policy.version}",
             "risk_tier": options["risk_tier"],
-            "done": not options["dry_run"],
+            "done": not options["dry_run"] and "proposal" not in asked,
+            **asked,
             "changed": sum(one.changes for one in plan),
             "models": [
                 {
@@ -77,6 +81,8 @@ class Bind(Subcommand):
 
     def words(self, said: Mapping[str, Any]) -> Iterable[str]:
         verb = "bound" if said["done"] else "would be bound (dry run: nothing was)"
+        if "proposal" in said:
+            verb = "proposed, and waits for another admin to be bound"
         count = f"{said['changed']} of the {len(said['models'])} models that match"
         yield f"{said['policy']}, {said['risk_tier']} risk: {verb} to {count}"
         yield from first_of(
@@ -89,3 +95,5 @@ class Bind(Subcommand):
             + (" before" if one["changes"] else ", as it was")
             for one in said["models"]
         )
+        if "proposal" in said:
+            yield f"proposal: {said['proposal']}"

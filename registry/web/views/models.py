@@ -10,7 +10,10 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
-from accounts.models import Role
+from accounts.errors import ReauthenticationFailed
+from accounts.models import Proposal, Role
+from accounts.services.proposals import ask_for
+from accounts.services.two_people import is_bootstrapping
 from registry.errors import InvalidRequest, PolicyNotBindable
 from registry.models import PolicyBinding, RegisteredModel
 from registry.selectors.inventory import champion_alias
@@ -18,8 +21,8 @@ from registry.selectors.lookups import model_named
 from registry.selectors.models import alias_history, version_rows, versions_of
 from registry.selectors.versions import created_at
 from registry.selectors.violations import attention_of
-from registry.services.bindings import bind_policy
-from registry.web.binding_choices import binding_choices, chosen_binding
+from registry.services.policy_changes import binding
+from registry.web.binding_choices import WAITS, binding_choices, chosen_binding
 from registry.web.mlflow_links import model_link
 from registry.web.people import actor_from, person_of
 
@@ -54,6 +57,7 @@ def _page(
         "can_bind": is_admin and found.gone_at is None,
         "choices": binding_choices() if is_admin else [],
         "bind_error": bind_error,
+        "takes_two": is_admin and not is_bootstrapping(),
         "bound_pair": f"{bound.policy_id} {bound.risk_tier}" if bound else "",
         "entered_binding": request.POST.get("binding", ""),
     }
@@ -68,15 +72,17 @@ def bind(request: HttpRequest, name: str) -> HttpResponse:
     actor.require_role("bind a policy", Role.ADMIN.value)
     try:
         policy, risk_tier = chosen_binding(request.POST.get("binding", ""))
-        bind_policy(
-            registered_model=found,
-            policy=policy,
-            risk_tier=risk_tier,
+        asked = ask_for(
+            change=binding(found, policy, risk_tier),
+            password=request.POST.get("password", ""),
             actor=actor,
             now=timezone.now(),
         )
-    except (InvalidRequest, PolicyNotBindable) as error:
+    except (InvalidRequest, PolicyNotBindable, ReauthenticationFailed) as error:
         messages.error(request, f"Nothing was bound. {error}")
         return _page(request, found, bind_error=str(error), status=int(error.status))
-    messages.success(request, f"{found.name} is now under {policy.name} version {policy.version}.")
+    if isinstance(asked, Proposal):
+        messages.success(request, WAITS)
+        return redirect("accounts:proposal", asked.pk)
+    messages.success(request, asked)
     return redirect(reverse("registry:model", args=[found.name]) + found.source_query)

@@ -10,7 +10,10 @@ from django.utils import timezone
 from django.utils.http import urlencode
 from django.views.decorators.http import require_http_methods
 
-from accounts.models import Role
+from accounts.errors import AccountsError
+from accounts.models import Proposal, Role
+from accounts.services.proposals import ask_for
+from accounts.services.two_people import is_bootstrapping
 from registry.errors import (
     BindingChanged,
     InvalidRequest,
@@ -18,13 +21,17 @@ from registry.errors import (
     UnknownSource,
     UnknownVersion,
 )
-from registry.services.bulk_bindings import bind_matching, digest_of_plan, plan_binding
+from registry.services.bulk_bindings import digest_of_plan, plan_binding
+from registry.services.policy_changes import bulk_binding
 from registry.services.sources import find_source
-from registry.web.binding_choices import binding_choices, chosen_binding
+from registry.web.binding_choices import WAITS, binding_choices, chosen_binding
 from registry.web.people import actor_from
 
 SHOWN = 500
-_REFUSALS = (BindingChanged, InvalidRequest, PolicyNotBindable, UnknownSource, UnknownVersion)
+_REFUSALS = (
+    *(AccountsError, BindingChanged, InvalidRequest),
+    *(PolicyNotBindable, UnknownSource, UnknownVersion),
+)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -39,26 +46,28 @@ def bind_in_bulk(request: HttpRequest) -> HttpResponse:
         "pair": pair,
         "source": entered.get("source", ""),
         "choices": binding_choices(),
+        "takes_two": not is_bootstrapping(),
     }
     try:
         policy, risk_tier = chosen_binding(pair)
         source = find_source(entered.get("source") or None)
         if request.method == "POST":
-            done = bind_matching(
-                source=source,
-                pattern=pattern,
-                policy=policy,
-                risk_tier=risk_tier,
-                shown=entered.get("shown", ""),
+            asked = ask_for(
+                change=bulk_binding(
+                    source=source,
+                    pattern=pattern,
+                    policy=policy,
+                    risk_tier=risk_tier,
+                    shown=entered.get("shown", ""),
+                ),
+                password=entered.get("password", ""),
                 actor=actor,
                 now=timezone.now(),
             )
-            changed = sum(one.changes for one in done)
-            messages.success(
-                request,
-                f"{policy.name} version {policy.version}, {risk_tier} risk, is bound to "
-                f"{changed} model{'' if changed == 1 else 's'}.",
-            )
+            if isinstance(asked, Proposal):
+                messages.success(request, WAITS)
+                return redirect("accounts:proposal", asked.pk)
+            messages.success(request, asked)
             return redirect(f"{reverse('registry:plan')}?{urlencode({'pattern': pattern})}")
         plan = plan_binding(source=source, pattern=pattern, policy=policy, risk_tier=risk_tier)
     except _REFUSALS as error:

@@ -1,0 +1,73 @@
+"""Giving roles that sign, as a change that needs two people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from accounts.domain.change import Change, Shown
+from accounts.domain.proposals import ROLES_THAT_SIGN, person_subject
+from accounts.errors import RolesInvalid
+from accounts.models import ProposalAnswer, Role, User
+from accounts.services.change_kinds import ChangeKind, offer_kinds
+from accounts.services.roles import GRANT, set_roles
+from audits.domain.actor import Actor
+
+SET_ROLES = "person.set_roles"
+
+
+def needs_two_people(person: User, roles: Iterable[str]) -> bool:
+    """Say whether giving somebody exactly these roles gives one that signs."""
+    return bool(ROLES_THAT_SIGN.intersection(roles).difference(person.roles))
+
+
+def role_change(person: User, roles: Iterable[str]) -> Change:
+    """Return the change that gives a person exactly these roles.
+
+    Raises:
+        RolesInvalid: a role does not exist, or they are what the person has.
+    """
+    wanted = sorted(set(roles))
+    if not set(wanted) <= set(Role.values):
+        raise RolesInvalid(f"The roles are {', '.join(Role.values)}. Nothing was proposed.")
+    if wanted == person.roles:
+        raise RolesInvalid("These are the roles that this person has. Nothing was proposed.")
+    return Change(
+        kind=SET_ROLES,
+        subject=person_subject(str(person.pk)),
+        content={"person": str(person.pk), "before": person.roles, "after": wanted},
+    )
+
+
+def _apply(
+    content: Mapping[str, Any], second: ProposalAnswer | None, actor: Actor, now: datetime
+) -> str:
+    person = set_roles(
+        person_id=UUID(content["person"]),
+        roles=content["after"],
+        expected=content["before"],
+        second=second,
+        actor=actor,
+        now=now,
+    )
+    return f"{person.printed_name} now has the roles {', '.join(person.roles)}."
+
+
+def _title(content: Mapping[str, Any], names: Mapping[str, str]) -> str:
+    name = names.get(content["person"], content["person"])
+    return f"Give {name} the roles {', '.join(content['after'])}"
+
+
+def _show(content: Mapping[str, Any]) -> Shown:
+    return Shown(
+        before="\n".join(content["before"]) or "no role",
+        after="\n".join(content["after"]),
+        warning="A reviewer signs promotions, and an admin confirms changes such as this one.",
+    )
+
+
+def offer_people_changes() -> None:
+    """Make the changes about people known."""
+    offer_kinds(ChangeKind(SET_ROLES, GRANT, _apply, _title, _show))
