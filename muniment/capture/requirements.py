@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -15,23 +16,26 @@ _PIN = re.compile(
     r"(\s*;.*)?(\s+--hash=\S+)*"
 )
 _COMMENT = re.compile(r"(^|\s)#.*$")
-# Options that name no requirement; the files that two of them name are read by themselves.
+# Options that name no requirement; the files that the first two name are read too.
 _OPTIONS: Final = ("-r", "--requirement", "-c", "--constraint", "-i", "--", "-f")
+_OTHER_FILE = re.compile(r"(?:-r\s*|--requirement(?:\s+|=))(?P<name>\S+)")
 
 
 def inexact_requirements(folder: Path, root: Path | None) -> tuple[str, ...]:
     """Name each requirement of a project that could be met by another version tomorrow.
 
-    Read are ``requirements*.txt``, and ``pyproject.toml`` where no ``uv.lock`` lies beside it, in
-    the folder of the command and at the root of the repository.
+    Read are ``requirements*.txt`` with the files of the repository that they name, and
+    ``pyproject.toml`` (with its extras and groups) where no ``uv.lock`` lies beside it, in the
+    folder of the command and at the root of the repository.
 
     Returns:
         one sentence each: the file, the line, and what is wrong with it.
     """
     found: list[str] = []
+    read: set[Path] = set()
     for place in dict.fromkeys(filter(None, (folder, root))):
         for path in sorted(place.glob("requirements*.txt"))[:_MAX_FILES]:
-            found += [f"{path.name}: {line!r} {fault}" for line, fault in _loose_lines(_text(path))]
+            found += _loose_files(path, root or folder, read)
         project = place / "pyproject.toml"
         if project.is_file() and not (place / "uv.lock").is_file():
             found += [
@@ -65,25 +69,58 @@ def fault_of(line: str, *, is_own: bool = False) -> str:
     return "names no version." if named is not None else "is no exact pin."
 
 
-def _loose_lines(text: str) -> Iterator[tuple[str, str]]:
+def _loose_files(path: Path, within: Path, read: set[Path]) -> Iterator[str]:
+    """Name what is loose in a file and, once each, in those that it names within a folder."""
+    whole = path.resolve()
+    if whole in read or len(read) >= _MAX_FILES:
+        return
+    read.add(whole)
+    called = path.relative_to(within).as_posix() if path.is_relative_to(within) else path.name
+    for line in _lines(_text(path)):
+        fault = fault_of(line, is_own=True)
+        other = _OTHER_FILE.fullmatch(line)
+        if other is not None:
+            named = Path(os.path.normpath(path.parent / other["name"]))
+            # A link leads out of the repository as well as a path does.
+            is_here = named.is_file() and named.resolve().is_relative_to(within.resolve())
+            if is_here:
+                yield from _loose_files(named, within, read)
+                continue
+            fault = "names a file that is not in the repository."
+        if fault:
+            yield f"{called}: {line[:300]!r} {fault}"
+
+
+def _lines(text: str) -> Iterator[str]:
     for raw in re.sub(r"\\\r?\n", " ", text).splitlines():
         line = _COMMENT.sub("", raw).strip()
-        fault = fault_of(line, is_own=True) if line else ""
-        if fault:
-            yield line[:300], fault
+        if line:
+            yield line
 
 
 def _loose_project(path: Path) -> Iterator[tuple[str, str]]:
     try:
-        project: Any = tomllib.loads(_text(path)).get("project", {})
+        said: Any = tomllib.loads(_text(path))
     except tomllib.TOMLDecodeError:
         yield path.name, "is no TOML."
         return
-    listed = project.get("dependencies", ()) if isinstance(project, Mapping) else ()
-    for line in listed if isinstance(listed, list) else ():
+    project = said.get("project", {})
+    project = project if isinstance(project, Mapping) else {}
+    lists = [
+        project.get("dependencies", ()),
+        *_members(project.get("optional-dependencies")),
+        *_members(said.get("dependency-groups")),
+    ]
+    for line in (line for listed in lists if isinstance(listed, list) for line in listed):
+        if isinstance(line, Mapping) and set(line) == {"include-group"}:
+            continue  # PEP 735: that group is read by itself
         fault = fault_of(line.strip()) if isinstance(line, str) else "is no requirement."
         if fault:
             yield str(line)[:300], fault
+
+
+def _members(table: object) -> list[object]:
+    return list(table.values()) if isinstance(table, Mapping) else []
 
 
 def _text(path: Path) -> str:

@@ -65,6 +65,49 @@ def test_files_of_the_project_are_read(tmp_path: Path) -> None:
     assert len(inexact_requirements(folder, tmp_path)) == 1
 
 
+def test_files_that_a_file_names_are_read_once_and_only_in_the_repository(tmp_path: Path) -> None:
+    root, elsewhere = tmp_path / "loans", tmp_path / "elsewhere.txt"
+    (root / "deps").mkdir(parents=True)
+    elsewhere.write_text("secret>=1\n")
+    (root / "deps" / "linked.txt").symlink_to(elsewhere)
+    (root / "requirements.txt").write_text(
+        "-r deps/base.txt\n--requirement=deps/more.txt  # more\n-rdeps/base.txt\n"
+        "-r ../elsewhere.txt\n-r deps/linked.txt\n-r deps/none.txt\n-c deps/pins.txt\n"
+    )
+    (root / "deps" / "base.txt").write_text("numpy\n-r ../requirements.txt\n-r more.txt\n")
+    (root / "deps" / "more.txt").write_text("pandas>=2\na==1\n")
+    (root / "deps" / "pins.txt").write_text("b>=1\n")
+    assert inexact_requirements(root, root) == (
+        "deps/base.txt: 'numpy' names no version.",
+        "deps/more.txt: 'pandas>=2' allows more than one version.",
+        "requirements.txt: '-r ../elsewhere.txt' names a file that is not in the repository.",
+        "requirements.txt: '-r deps/linked.txt' names a file that is not in the repository.",
+        "requirements.txt: '-r deps/none.txt' names a file that is not in the repository.",
+    )
+
+
+def test_extras_and_groups_of_a_project_are_read(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text(
+        "[project]\ndependencies = ['a==1']\n"
+        "[project.optional-dependencies]\ngpu = ['torch', 'b==2']\n"
+        "[dependency-groups]\ntrain = ['lightgbm>=4', {include-group = 'base'}]\n"
+        "base = ['c==3', 7]\n"
+    )
+    assert inexact_requirements(tmp_path, None) == (
+        "pyproject.toml: 'torch' names no version.",
+        "pyproject.toml: 'lightgbm>=4' allows more than one version.",
+        "pyproject.toml: '7' is no requirement.",
+    )
+
+
+@pytest.mark.parametrize(
+    "text", ["project = 7", "dependency-groups = []", "[project]\noptional-dependencies = 'x'"]
+)
+def test_project_file_of_another_shape_names_nothing(text: str, tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text(text)
+    assert inexact_requirements(tmp_path, None) == ()
+
+
 def test_broken_project_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").write_text("[project\n")
     assert inexact_requirements(tmp_path, None) == ("pyproject.toml: 'pyproject.toml' is no TOML.",)
