@@ -184,7 +184,13 @@ def _why_policy_does_not_apply(
     policy: Policy, evidence: EvidenceView, as_of: datetime
 ) -> list[str]:
     reasons = []
-    if as_of.astimezone(UTC).date() < policy.in_force_from:
+    today = as_of.astimezone(UTC).date()
+    if policy.in_force_until is not None and today > policy.in_force_until:
+        reasons.append(
+            f"Policy {policy.name} version {policy.version} was in force until"
+            f" {policy.in_force_until.isoformat()}."
+        )
+    if today < policy.in_force_from:
         reasons.append(
             f"Policy {policy.name} version {policy.version} is in force only from"
             f" {policy.in_force_from.isoformat()}."

@@ -63,8 +63,8 @@ class Policy:
     """One published (or draft) policy document.
 
     `digest` is `sha256:<hex>` over the exact bytes of the document. `gates` is never empty, gate
-    ids are unique in it, and no two bias gates read the same attribute. `in_force_from` is a day
-    in UTC and included.
+    ids are unique in it, and no two bias gates read the same attribute. `in_force_from` and
+    `in_force_until` are days in UTC and included.
 
     Raises:
         EmptyPolicy: there are no gates.
@@ -82,6 +82,7 @@ class Policy:
     gates: tuple[Gate, ...]
     approvals: ApprovalRule
     digest: str
+    in_force_until: date | None = None
 
     def __post_init__(self) -> None:
         if not self.gates:

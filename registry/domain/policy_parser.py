@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from datetime import date
 
 from accounts.domain.signature import SignatureMethod
 from registry.domain.errors import EmptyPolicy, PolicyError, PolicyProblem
@@ -56,6 +57,14 @@ def _head(document: Section) -> Callable[[tuple[Gate, ...], str], Policy]:
     jurisdiction = document.text("jurisdiction")
     sources = tuple(_legal_source(section) for section in document.sections("legal_sources"))
     in_force_from = document.day("in_force_from")
+    in_force_until = document.day("in_force_until") if document.has("in_force_until") else None
+    if in_force_until is not None and date.min < in_force_until < in_force_from:
+        document.note(
+            "in_force_until",
+            "conflict",
+            f"{in_force_until} is before in_force_from",
+            f"{in_force_from} or later",
+        )
     bound_to = _bound_to(document.section("bound_to"))
     max_age = document.whole("evidence_max_age_days", least=1, most=LONGEST_AGE_DAYS)
     approvals = _approvals(document.section("approvals"))
@@ -73,6 +82,7 @@ def _head(document: Section) -> Callable[[tuple[Gate, ...], str], Policy]:
             gates=gates,
             approvals=approvals,
             digest=digest,
+            in_force_until=in_force_until,
         )
 
     return build

@@ -372,6 +372,16 @@ def test_a_policy_that_is_not_yet_in_force_denies() -> None:
     ).allowed
 
 
+def test_a_policy_denies_after_its_last_day() -> None:
+    view = evidence_view()
+    last = replace(POLICY, in_force_until=NOW.date())
+    assert evaluate(last, view, approved(view), (), NOW).allowed
+    ended = replace(POLICY, in_force_until=NOW.date() - timedelta(days=1))
+    decision = evaluate(ended, view, approved(view), (), NOW)
+    assert decision.verdict is Verdict.DENY
+    assert "was in force until" in decision.reasons[0]
+
+
 def test_a_policy_says_nothing_about_an_alias_that_it_does_not_name() -> None:
     assert decide_again(evidence_view(alias="production")).verdict is Verdict.DENY
     assert decide_again(evidence_view(alias="CHAMPION")).allowed

@@ -215,6 +215,8 @@ def test_a_policy_without_gates_cannot_be_built() -> None:
          "unknown_value"),
         (lambda d: d.update(evidence_max_age_days=0), "evidence_max_age_days", "out_of_range"),
         (lambda d: d.update(in_force_from="soon"), "in_force_from", "type"),
+        (lambda d: d.update(in_force_until="2026"), "in_force_until", "type"),
+        (lambda d: d.update(in_force_until=date(2026, 10, 31)), "in_force_until", "conflict"),
         (lambda d: d.update(version="1.0"), "version", "type"),
         (lambda d: d.update(name="Credit Decision"), "name", "type"),
         (lambda d: d.update(title="  "), "title", "type"),
