@@ -165,7 +165,8 @@ def _result(
         result = judge_composite(gate, members)
     else:
         result = judge_gate(policy, gate, evidence, as_of=as_of)
-    if not result.outcome.blocks:
+    # What is waived waits for no job either, or taking the job away would let the version through.
+    if not result.outcome.blocks and result.outcome is not GateOutcome.PENDING:
         return result
     waiver = active_waiver(
         waivers,

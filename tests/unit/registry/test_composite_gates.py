@@ -18,7 +18,7 @@ from registry.domain.policy_gates import AllOfGate, AnyOfGate, LineageGate
 from registry.domain.policy_parser import parse_policy
 from registry.domain.waivers import Waiver
 from registry.domain.words import GateKind, GateOutcome
-from tests.unit.registry.every_kind import document_of, every_kind, full_view
+from tests.unit.registry.every_kind import GATES, LINEAGE, document_of, every_kind, full_view
 from tests.unit.registry.samples import NOW, VERSION, outcomes
 
 INSIDE = (LineageGate("x", "X", frozenset(), ()),)
@@ -146,9 +146,10 @@ def test_a_decision_tells_what_a_gate_reads_where_its_kind_does_not() -> None:
         "robust": ["reported:robustness"],
         "alike": None,
         "crossed": None,
+        "published": None,
         "examined": ["attestation:second-look", "performance", "recomputation"],
     }
-    examined = recorded["gates"][-1]
+    examined = recorded["gates"][-2]
     assert [gate["id"] for gate in examined["gates"]] == ["second-look", "both"]
     assert [gate["id"] for gate in examined["gates"][1]["gates"]] == [
         "accurate",
@@ -162,3 +163,18 @@ def test_the_offline_verifier_reads_the_same_kinds_out_of_a_decision() -> None:
 
     recorded: Any = decide(full_view()).to_mapping()
     assert kinds_read(recorded["gates"]) == every_kind().evidence_kinds
+
+
+def test_a_waived_gate_waits_for_no_job() -> None:
+    """Else taking the job away would let through what waited for it."""
+    policy = parse_policy(
+        document_of(LINEAGE, GATES.partition("  - id: vulnerable")[0].rstrip() + "\n")
+        .replace("count: 2", "count: 0")
+        .replace("    formats: [pickle, text]", "    waivable_by: [admin]")
+    )
+    waived = waiver("safe", policy_digest=policy.digest)
+    idle = full_view(artifact_safety=None)
+    for view in (idle, replace(idle, under_way=frozenset({"artifact_safety"}))):
+        decision = evaluate(policy, view, ApprovalFacts(), (waived,), NOW)
+        assert outcomes(decision) == {"lineage": "satisfied", "safe": "waived"}
+        assert decision.verdict.value == "allow"
