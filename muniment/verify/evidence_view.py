@@ -32,6 +32,7 @@ _READS: Final = {
     "not_worse_than_champion": "performance",
     "recomputation": "recomputation",
     "group_metric": "bias",
+    "published_audit": "bias",
     "artifact_safety": "artifact_safety",
     "vulnerabilities": "vulnerabilities",
     "documentation": "documentation",

@@ -13,6 +13,7 @@ from registry.domain.gate_documentation import judge_documentation
 from registry.domain.gate_group_metric import judge_group_metric
 from registry.domain.gate_lineage import judge_lineage
 from registry.domain.gate_metrics import judge_metric_floor, judge_not_worse
+from registry.domain.gate_published import judge_published_audit
 from registry.domain.gate_reading import own_evidence, unread
 from registry.domain.gate_recomputation import judge_recomputation
 from registry.domain.gate_reported import judge_reported
@@ -33,6 +34,7 @@ from registry.domain.policy_gates import (
     LineageGate,
     MetricFloorGate,
     NotWorseThanChampionGate,
+    PublishedAuditGate,
     RecomputationGate,
 )
 from registry.domain.readable import Unreadable
@@ -57,6 +59,8 @@ def judge_gate(
             return judge_not_worse(policy, gate, view, as_of=as_of)
         case RecomputationGate():
             return judge_recomputation(policy, gate, view, as_of=as_of)
+        case PublishedAuditGate():
+            return judge_published_audit(policy, gate, view, as_of=as_of)
         case GroupMetricGate():
             return judge_group_metric(policy, gate, view, as_of=as_of)
         case ArtifactSafetyGate():

@@ -10,9 +10,9 @@ from audits.domain.criteria import HIGHEST
 from audits.domain.names import INTERSECTION
 from registry.domain.group_metrics import DIFFERENCE, GROUP_METRICS, UNITS
 from registry.domain.policy_audit import is_intersection, parts_of
-from registry.domain.policy_bias_scope import read_scope
+from registry.domain.policy_bias_scope import read_cutoff, read_exclusion, read_scope
 from registry.domain.policy_findings import GroupMetricGate
-from registry.domain.policy_gates import BiasGate
+from registry.domain.policy_gates import BiasGate, PublishedAuditGate
 from registry.domain.policy_section import Section
 
 _PAIR = f"two different attributes joined by {INTERSECTION!r}, such as 'race × sex'"
@@ -55,6 +55,38 @@ def read_group_metric_gate(section: Section, shared: dict[str, Any]) -> GroupMet
             "max_unknown_share", least=Fraction(0), most=Fraction(1, 2)
         ),
     )
+
+
+def read_published_audit_gate(section: Section, shared: dict[str, Any]) -> PublishedAuditGate:
+    """Read of which attributes and intersections there are tables, and how these are made."""
+    noted = len(section.problems)
+    tables = section.texts("tables")
+    for index, name in enumerate(tables):
+        if INTERSECTION.strip() in name and not _is_pair(name):
+            section.note(f"tables[{index}]", "type", repr(name[:80]), f"one attribute, or {_PAIR}")
+    plain = [name for name in tables if not is_intersection(name)]
+    if not plain:
+        section.note("tables", "empty", "no attribute has a table", "at least one attribute")
+    values: dict[str, object] = {
+        "attributes": plain or ["attribute"],
+        "intersections": [list(parts_of(name)) for name in tables if _is_pair(name)],
+        "ll144": True,
+        "favourable": section.whole("favourable", least=0, most=1),
+        **read_cutoff(section),
+        **read_exclusion(section),
+    }
+    is_read = len(section.problems) == noted
+    # Whatever was noted stops the policy; these criteria only stand in for it.
+    criteria = _built(section, values) if is_read else BiasCriteria()
+    return PublishedAuditGate(**shared, tables=tables, criteria=criteria)
+
+
+def _built(section: Section, values: dict[str, object]) -> BiasCriteria:
+    try:
+        return BiasCriteria.from_mapping(values)
+    except CriteriaError as error:
+        section.note(error.path, "criteria", "it cannot be judged by", error.expected)
+        return BiasCriteria()
 
 
 def _attribute(section: Section) -> str:

@@ -13,18 +13,28 @@ COUNTED_ONCE = ("cutoff", "weight", "person", "ll144", "exclude_below", "exclude
 
 def read_scope(section: Section) -> dict[str, object]:
     """Read scores' cutoff, the columns of weights and persons, and Local Law 144's exclusions."""
-    values: dict[str, object] = {}
-    if section.has("cutoff"):
-        bound = Fraction(MAX_SCORE)
-        values["cutoff"] = section.word_or_exact("cutoff", MEDIAN, least=-bound, most=bound)
+    values = read_cutoff(section)
     for column in ("weight", "person"):
         if section.has(column):
             values[column] = section.text(column)
     if section.has("ll144"):
         values["ll144"] = section.flag("ll144", default=False)
-    if section.has("exclude_below"):
-        values["exclude_below"] = section.exact(
-            "exclude_below", least=Fraction(0), most=MAX_EXCLUDED_SHARE
-        )
-        values["exclude_because"] = section.text("exclude_because")
-    return values
+    return values | read_exclusion(section)
+
+
+def read_cutoff(section: Section) -> dict[str, object]:
+    """Read how scores become decisions; empty where decisions are audited."""
+    if not section.has("cutoff"):
+        return {}
+    bound = Fraction(MAX_SCORE)
+    return {"cutoff": section.word_or_exact("cutoff", MEDIAN, least=-bound, most=bound)}
+
+
+def read_exclusion(section: Section) -> dict[str, object]:
+    """Read under which share a category is excluded, and why; empty where none is."""
+    if not section.has("exclude_below"):
+        return {}
+    return {
+        "exclude_below": section.exact("exclude_below", least=Fraction(0), most=MAX_EXCLUDED_SHARE),
+        "exclude_because": section.text("exclude_because"),
+    }

@@ -8,8 +8,18 @@ from types import MappingProxyType
 from typing import Any
 
 from registry.domain.errors import PolicyProblem
-from registry.domain.policy_audit import is_intersection, parts_of
-from registry.domain.policy_bias import read_bias_gate, read_group_metric_gate
+from registry.domain.policy_audit import (
+    CountsGate,
+    favourable_of,
+    is_intersection,
+    judged_names,
+    parts_of,
+)
+from registry.domain.policy_bias import (
+    read_bias_gate,
+    read_group_metric_gate,
+    read_published_audit_gate,
+)
 from registry.domain.policy_bias_scope import COUNTED_ONCE
 from registry.domain.policy_finding_readers import (
     read_artifact_safety_gate,
@@ -17,7 +27,6 @@ from registry.domain.policy_finding_readers import (
     read_documentation_gate,
     read_vulnerabilities_gate,
 )
-from registry.domain.policy_findings import GroupMetricGate
 from registry.domain.policy_gates import (
     AllOfGate,
     AnyOfGate,
@@ -25,6 +34,7 @@ from registry.domain.policy_gates import (
     CompositeGate,
     Gate,
     LineageGate,
+    PublishedAuditGate,
     RecomputationGate,
     flattened,
 )
@@ -130,21 +140,21 @@ class _GateReader:
 
     def refuse_conflicts(self, gates: tuple[Gate, ...]) -> None:
         """Note what the one audit that serves all gates on groups could not do for each of them."""
-        reading = [
-            gate for gate in flattened(gates) if isinstance(gate, BiasGate | GroupMetricGate)
-        ]
-        favourable = {
-            gate.favourable if isinstance(gate, GroupMetricGate) else gate.criteria.favourable
-            for gate in reading
-        }
+        reading = [gate for gate in flattened(gates) if isinstance(gate, CountsGate)]
+        favourable = {favourable_of(gate) for gate in reading}
         are_read = all(not one.path.endswith("favourable") for one in self.document.problems)
         if len(favourable) > 1 and are_read:
             self._note("conflict", "bias gates disagree on favourable", "the same one in all")
         criteria = [gate.criteria for gate in reading if isinstance(gate, BiasGate)]
+        published = [gate.criteria for gate in reading if isinstance(gate, PublishedAuditGate)]
+        if len(published) > 1:
+            self._note("conflict", "two gates ask for published tables", "one, with all tables")
         for key in COUNTED_ONCE:
-            if len({getattr(one, key) for one in criteria}) > 1:
+            # What only the tables are made by is theirs alone.
+            agreeing = [*criteria, *(published if key in ("cutoff", "weight", "person") else ())]
+            if len({getattr(one, key) for one in agreeing}) > 1:
                 self._note("conflict", f"bias gates disagree on {key}", "the same one in all")
-        names = {gate.attribute for gate in reading}
+        names = {name for gate in reading for name in judged_names(gate)}
         names |= {
             name for gate in reading if isinstance(gate, BiasGate) for name in gate.also_reported
         }
@@ -203,6 +213,7 @@ _READERS: Mapping[GateKind, Callable[[Section, dict[str, Any]], Gate]] = Mapping
         GateKind.NOT_WORSE_THAN_CHAMPION: read_not_worse_gate,
         GateKind.RECOMPUTATION: read_recomputation_gate,
         GateKind.GROUP_METRIC: read_group_metric_gate,
+        GateKind.PUBLISHED_AUDIT: read_published_audit_gate,
         GateKind.ARTIFACT_SAFETY: read_artifact_safety_gate,
         GateKind.VULNERABILITIES: read_vulnerabilities_gate,
         GateKind.DOCUMENTATION: read_documentation_gate,

@@ -73,6 +73,29 @@ class BiasGate:
 
 
 @dataclass(frozen=True, slots=True)
+class PublishedAuditGate:
+    """A bias audit was made, and its tables are those that its counts give. It has no pass mark.
+
+    Attributes:
+        tables: attributes and intersections of which there is a table.
+        criteria: how the tables are made; no threshold of them decides anything.
+    """
+
+    id: str
+    title: str
+    accepts: frozenset[Origin]
+    tables: tuple[str, ...]
+    criteria: BiasCriteria
+    max_age_days: int | None = None
+    waivable_by: tuple[str, ...] = ()
+
+    @property
+    def kind(self) -> GateKind:
+        """Name the gate's kind as documents write it."""
+        return GateKind.PUBLISHED_AUDIT
+
+
+@dataclass(frozen=True, slots=True)
 class MetricFloorGate:
     """A metric, computed again from the counts, is at least `at_least` (bound included).
 
@@ -192,6 +215,7 @@ class AnyOfGate:
 
 EvidenceGate = (
     BiasGate
+    | PublishedAuditGate
     | MetricFloorGate
     | NotWorseThanChampionGate
     | RecomputationGate
@@ -214,6 +238,7 @@ _READS: Final = {
     GateKind.NOT_WORSE_THAN_CHAMPION: EvidenceKind.PERFORMANCE.value,
     GateKind.RECOMPUTATION: EvidenceKind.RECOMPUTATION.value,
     GateKind.GROUP_METRIC: EvidenceKind.BIAS.value,
+    GateKind.PUBLISHED_AUDIT: EvidenceKind.BIAS.value,
     GateKind.ARTIFACT_SAFETY: EvidenceKind.ARTIFACT_SAFETY.value,
     GateKind.VULNERABILITIES: EvidenceKind.VULNERABILITIES.value,
     GateKind.DOCUMENTATION: EvidenceKind.DOCUMENTATION.value,

@@ -61,6 +61,10 @@ _UNREAD: Final = {
         "whoever trains",
         "Log predictions.parquet to the run; the audit follows when the promotion is requested.",
     ),
+    GateKind.PUBLISHED_AUDIT: Remedy(
+        "whoever trains",
+        "Log predictions.parquet to the run; the audit makes the tables.",
+    ),
     GateKind.ARTIFACT_SAFETY: Remedy(
         "whoever trains", "Register a version whose every file can be scanned."
     ),

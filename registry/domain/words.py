@@ -65,6 +65,7 @@ class GateKind(StrEnum):
     NOT_WORSE_THAN_CHAMPION = "not_worse_than_champion"
     RECOMPUTATION = "recomputation"
     GROUP_METRIC = "group_metric"
+    PUBLISHED_AUDIT = "published_audit"
     ARTIFACT_SAFETY = "artifact_safety"
     VULNERABILITIES = "vulnerabilities"
     DOCUMENTATION = "documentation"

@@ -26,6 +26,7 @@ from registry.domain.policy_gates import (
     LineageGate,
     MetricFloorGate,
     NotWorseThanChampionGate,
+    PublishedAuditGate,
     RecomputationGate,
 )
 from registry.domain.words import Origin, Severity
@@ -103,6 +104,11 @@ def _asks(gate: Gate) -> str:
                 f"Between the groups by {gate.attribute}, the {metric.words} is at {way}"
                 f" {_number(gate.bound)}."
             )
+        case PublishedAuditGate():
+            return (
+                f"A bias audit was made and has its tables to publish, by {', '.join(gate.tables)}."
+                " No number in them decides."
+            )
         case ArtifactSafetyGate():
             return f"Every file of the version was scanned, and {_found(gate.at_most_severity)}."
         case VulnerabilitiesGate():
@@ -150,6 +156,11 @@ def _also(gate: Gate) -> list[str]:
         also.append(
             f"More than {_number(gate.max_unknown_share * 100)}% people in no known group"
             " are too many."
+        )
+    if isinstance(gate, PublishedAuditGate) and gate.criteria.exclude_below:
+        also.append(
+            f"Categories under {_number(gate.criteria.exclude_below * 100)}% are shown and compared"
+            f" with nobody: {gate.criteria.exclude_because}"
         )
     if isinstance(gate, ArtifactSafetyGate) and gate.formats:
         also.append(f"Files may only be: {', '.join(gate.formats)}.")

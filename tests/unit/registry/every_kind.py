@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
+from fractions import Fraction
 from functools import cache
 from typing import Any
 
@@ -143,6 +144,14 @@ GATES = """\
             accepts: [computed]
             at_least: within_tolerance
             max_age_days: 30
+  - id: published
+    kind: published_audit
+    title: Audited, with the tables to publish
+    accepts: [reported, computed]
+    tables: [race, race × sex]
+    favourable: 1
+    exclude_below: 0.02
+    exclude_because: Fewer than one in fifty.
 """
 LINEAGE = """\
   - id: lineage
@@ -184,6 +193,14 @@ def group(name: str, *, tp: int = 400, fp: int = 20, tn: int = 60, fn: int = 20)
     return GroupCounts(name, tp + fp + tn + fn, tp + fp, Confusion(tp, fp, tn, fn))
 
 
+CRITERIA = BiasCriteria(
+    intersections=(("race", "sex"),),
+    ll144=True,
+    exclude_below=Fraction(1, 50),
+    exclude_because="Fewer than one in fifty.",
+)
+
+
 def group_measurements(*groups: GroupCounts, unknown: int = 0) -> dict[str, Any]:
     """Give bias measurements of these groups by race, and by race and sex the same ones."""
     unknowns = (GroupCounts("unknown", unknown, 0, Confusion(0, 0, unknown, 0)),) if unknown else ()
@@ -202,7 +219,7 @@ def group_measurements(*groups: GroupCounts, unknown: int = 0) -> dict[str, Any]
             AttributeCounts("sex", (GroupCounts("Male", people, people),)),
         ),
     )
-    return to_json(judge(counts, BiasCriteria(intersections=(("race", "sex"),))))
+    return to_json(judge(counts, CRITERIA))
 
 
 MEASURED: dict[str, dict[str, Any]] = {

@@ -350,9 +350,42 @@ def test_an_intersection_is_judged_by_its_own_gate() -> None:
     assert outcomes(decision)["crossed"] == "insufficient"
 
 
+def published(measured: Mapping[str, Any]) -> GateResult:
+    view = full_view(bias=finding("bias", measured))
+    decision = evaluate(every_kind(), view, ApprovalFacts(), (), NOW)
+    return next(result for result in decision.gates if result.id == "published")
+
+
+def test_an_audit_is_published_whatever_its_numbers_are() -> None:
+    unequal = group_measurements(group("A", tp=400), group("B", tp=100, fn=320))
+    result = published(unequal)
+    assert (result.outcome.value, result.actual) == ("satisfied", 2)
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda measured: measured.pop("ll144"),
+        lambda measured: measured["ll144"]["tables"].pop(),
+        lambda measured: measured["ll144"].update(tables={}),
+        lambda measured: measured["ll144"]["tables"][0]["categories"].pop(),
+        lambda measured: measured["ll144"]["tables"][0]["categories"][0].update(impact_ratio=1.1),
+        lambda measured: measured["ll144"]["tables"][0].update(unknown=7),
+        lambda measured: measured.update(favourable=0),
+        lambda measured: measured["attributes"].pop("race × sex"),
+        lambda measured: measured["attributes"]["race"]["groups"]["White"].update(selected=1),
+    ],
+)
+def test_tables_that_are_not_those_of_the_counts_are_none(spoil: Any) -> None:
+    measured = group_measurements()
+    spoil(measured)
+    assert published(measured).outcome.value == "insufficient"
+
+
 def test_one_audit_counts_what_every_gate_on_groups_reads() -> None:
     criteria = every_kind().audit_criteria
     assert criteria is not None
     assert criteria.attributes == ("race",)
     assert criteria.intersections == (("race", "sex"),)
     assert criteria.columns == ("race", "sex")
+    assert criteria.ll144

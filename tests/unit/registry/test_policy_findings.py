@@ -13,7 +13,7 @@ from tests.unit.registry.every_kind import DOCUMENT, document_of, every_kind
 from tests.unit.registry.test_policy_parser import problems
 
 # As they stand in the document: lineage, safe, vulnerable, documented, validated, robust, alike,
-# crossed, examined.
+# crossed, examined, published.
 
 
 def test_the_policy_holds_every_kind_of_gate() -> None:
@@ -23,7 +23,7 @@ def test_the_policy_holds_every_kind_of_gate() -> None:
 def test_every_gate_is_explained_those_inside_another_too() -> None:
     words = explain_gates(every_kind())
     assert [one.id for one in words] == [gate.id for gate in every_kind().gates]
-    examined = words[-1]
+    examined = words[-2]
     assert examined.asks == "At least one of these holds:"
     assert [one.id for one in examined.members[1].members] == ["accurate", "no-worse", "made-again"]
     said = {one.id: f"{one.asks} {' '.join(one.also)}" for one in words}
@@ -35,6 +35,8 @@ def test_every_gate_is_explained_those_inside_another_too() -> None:
     assert "at least 20 characters: intended use, owner" in said["documented"]
     assert "Validator or auditor attested: independent-validation." in said["validated"]
     assert "/drop is at most 0.3 (fraction)" in said["robust"]
+    assert "has its tables to publish, by race, race × sex" in said["published"]
+    assert "under 2% are shown" in said["published"]
     assert "the true positive rate difference is at most 0.1" in said["alike"]
 
 
@@ -106,6 +108,16 @@ def test_every_gate_is_explained_those_inside_another_too() -> None:
         ("id: accurate", "id: safe", "gates[8].gates[1].gates[0].id", "duplicate"),
         ("at_least: 0.5\n", "at_least: .nan\n", "gates[8].gates[1].gates[0].at_least",
          "scalar"),
+        ("tables: [race, race × sex]", "tables: []", "gates[9].tables", "empty"),
+        ("tables: [race, race × sex]", "tables: [race × sex]", "gates[9].tables", "empty"),
+        ("tables: [race, race × sex]", "tables: [race, sex × race]", "gates", "conflict"),
+        ("tables: [race, race × sex]", "tables: [race, a × b × c]", "gates[9].tables[1]", "type"),
+        ("exclude_below: 0.02", "exclude_below: 0.03", "gates[9].exclude_below",
+         "out_of_range"),
+        ("    exclude_because: Fewer than one in fifty.\n", "", "gates[9].exclude_because",
+         "missing_key"),
+        ("favourable: 1\n    exclude", "favourable: 1\n    cutoff: median\n    exclude", "gates",
+         "conflict"),
         ("kind: any_of\n", "kind: any_of\n    accepts: [computed]\n", "gates[8].accepts",
          "unknown_key"),
     ],
