@@ -89,8 +89,9 @@ def attribute_chart(
     verdict = verdict_of(measured)
     svg = Svg()
     svg.add("title", f"Selection rates by {name}")
-    svg.add("desc", _description(rows, verdict))
-    _draw_head(svg, name, verdict)
+    said = _verdict_words(verdict, limits)
+    svg.add("desc", _description(rows, said))
+    _draw_head(svg, name, verdict, said, is_scored=limits.is_scored)
     column = max(len(f"of {row.n:,}") for row in shown) * 6.2 + 10
     y = _TOP
     for row in shown:
@@ -114,21 +115,28 @@ def attribute_chart(
     return svg.document(width=WIDTH, height=y - 8, class_="mm-chart", label=label)
 
 
-def _description(rows: Sequence[Row], verdict: str) -> str:
+def _description(rows: Sequence[Row], words: str) -> str:
     """Say everything that the picture shows, for those who do not see it."""
     said = [
         f"{row.name}: {percent_text(row.rate)} of {row.n:,}, {row.words}"
         + (f", {row.state}" if row.state in WORDS else "")
         for row in rows
     ]
-    return f"{'. '.join(said)}. {_VERDICT.get(verdict, 'No verdict')}."
+    return f"{'. '.join(said)}. {words or 'No verdict'}."
 
 
-def _draw_head(svg: Svg, name: str, verdict: str) -> None:
+def _verdict_words(verdict: str, limits: ChartBounds) -> str:
+    """Name the verdict, and a pass together with what it was asked to be."""
+    words = _VERDICT.get(verdict, "")
+    return f"{words}, {limits.standard}" if verdict == "pass" and limits.standard else words
+
+
+def _draw_head(svg: Svg, name: str, verdict: str, words: str, *, is_scored: bool) -> None:
     draw_text(svg, 0, 16, shortened(name[:1].upper() + name[1:], 26), "title")
-    draw_text(svg, 0, 33, "share of each group that was selected")
-    if verdict in _VERDICT:
-        draw_text(svg, WIDTH, 16, _VERDICT[verdict], "verdict", state=verdict, anchor="end")
+    how = "selected by score" if is_scored else "selected"
+    draw_text(svg, 0, 33, f"share of each group that was {how}")
+    if words:
+        draw_text(svg, WIDTH, 16, words, "verdict", state=verdict, anchor="end")
 
 
 def _draw_row(

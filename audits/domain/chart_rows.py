@@ -15,12 +15,14 @@ VERDICTS = ("pass", "fail", "insufficient", "error")
 
 @dataclass(frozen=True, slots=True)
 class ChartBounds:
-    """The criteria that a chart draws: its limit, and whom it flags as few."""
+    """The criteria that a chart draws: its limit, whom it flags as few, what a pass had to be."""
 
     impact_ratio: Fraction = Fraction(4, 5)
     significance: Fraction = Fraction(1, 20)
     min_group: int = 30
     confidence: Fraction = Fraction(9, 10)
+    standard: str = ""
+    is_scored: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +99,8 @@ def _row(name: str, found: Mapping[str, object], *, is_reference: bool, bounds: 
 
 def _words(found: Mapping[str, object], n: int, state: str, bounds: ChartBounds) -> str:
     few = n < bounds.min_group
+    if found.get("excluded") is True:
+        return "excluded: compared with nobody"
     if state == "unknown":
         return "group not known: counted, not judged"
     if state == "reference":

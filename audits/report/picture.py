@@ -79,6 +79,8 @@ def _bounds(criteria: Mapping[str, Any] | None) -> ChartBounds:
         significance=rule.significance,
         min_group=rule.min_group,
         confidence=rule.confidence,
+        standard=rule.standard if criteria else "",
+        is_scored=rule.cutoff is not None,
     )
 
 

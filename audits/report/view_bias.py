@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, get_args
 
+from audits.domain.criteria import Standard
 from audits.domain.dossier import Dossier, Evidence
+from audits.domain.ll144 import read_publication
 from audits.report.picture import group_picture
 from audits.report.text import (
     counted,
@@ -26,6 +28,7 @@ MAX_GROUPS = 16
 MAX_DRAWN = 8
 MAX_REASONS = 6
 MAX_FINDINGS = 1
+MAX_PUBLISHED = 40
 
 _TONES = {"pass": "good", "fail": "bad", "insufficient": "bad", "error": "bad"}
 _ERROR_RATES = ("accuracy", "tpr", "fpr", "fnr", "ppv")
@@ -63,6 +66,37 @@ def _finding(finding: Evidence) -> dict[str, Any]:
         "confidence": _confidence(finding.criteria),
         "attributes": [_attribute(name, _mapping(one), finding.criteria) for name, one in shown],
         "more_attributes": rest(len(attributes), MAX_ATTRIBUTES),
+        "publication": _publication(finding.measurements),
+    }
+
+
+def _publication(measurements: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the tables that Local Law 144 asks to publish, if the finding has them."""
+    found = read_publication(measurements)
+    if found is None:
+        return None
+    return {
+        "selected": found.selected_words,
+        "rate": found.rate_words,
+        "because": printable(found.excluded_because, 400),
+        "tables": [
+            {
+                "name": printable(table.name, 80)[:1].upper() + printable(table.name, 80)[1:],
+                "unknown": counted(table.unknown, "person", "people"),
+                "more": rest(len(table.categories), MAX_PUBLISHED),
+                "rows": [
+                    {
+                        "name": printable(row.name, 60),
+                        "applicants": integer(row.applicants),
+                        "selected": integer(row.selected),
+                        "rate": percentage(row.rate),
+                        "ratio": "excluded" if row.is_excluded else decimal(row.impact_ratio),
+                    }
+                    for row in table.categories[:MAX_PUBLISHED]
+                ],
+            }
+            for table in found.tables[:MAX_ATTRIBUTES]
+        ],
     }
 
 
@@ -84,6 +118,8 @@ def _rule(criteria: Mapping[str, Any] | None) -> str:
         parts.append(f"fewer than {integer(criteria['min_group'])} people in a group never pass")
     if criteria.get("standard") == "demonstrated":
         parts.append("to pass, the lower bound of the ratio's interval must reach the limit too")
+    if criteria.get("standard") in get_args(Standard):
+        parts.append(f"a pass is asked to be {criteria['standard']}")
     rule = f"{'; '.join(parts)}."
     return rule[:1].upper() + rule[1:] if parts else plain(criteria)
 
@@ -107,7 +143,7 @@ def _attribute(
     return {
         "name": printable(name, 80)[:1].upper() + printable(name, 80)[1:],
         "judged": judged,
-        "verdict": printable(verdict, 40).capitalize() if isinstance(verdict, str) else "",
+        "verdict": _verdict(verdict, criteria),
         "tone": _TONES.get(verdict, "none") if judged and isinstance(verdict, str) else "none",
         "reference": printable(reference, 80) if isinstance(reference, str) else "",
         "reasons": reasons,
@@ -170,6 +206,14 @@ def _group(name: str, one: Mapping[str, Any], reference: object, judged: bool) -
         "rates": [decimal(one.get(key)) for key in _ERROR_RATES],
         "cells": [integer(one.get(key)) for key in _CELLS],
     }
+
+
+def _verdict(verdict: object, criteria: Mapping[str, Any] | None) -> str:
+    """Name a verdict, and a pass together with what it was asked to be."""
+    standard = (criteria or {}).get("standard")
+    if verdict == "pass" and standard in get_args(Standard):
+        return f"Pass, {standard}"
+    return printable(verdict, 40).capitalize() if isinstance(verdict, str) else ""
 
 
 def _verdict_word(verdict: object) -> str:

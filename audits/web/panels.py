@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 from django.utils.safestring import SafeString, mark_safe
 
+from audits.domain.criteria import Standard
+from audits.domain.ll144 import Publication, read_publication
 from audits.domain.reproduction import ReproductionWords, tell_reproduction
 from audits.models import Evidence
 from audits.report.picture import group_picture
@@ -23,6 +25,10 @@ KIND_WORDS = {
 FIGURES = (
     ("n", "People"),
     ("favourable", "Favourable outcome"),
+    ("cutoff", "Scores cut at"),
+    ("cutoff_score", "Score at the cutoff"),
+    ("ties", "People at exactly the median"),
+    ("repeated", "Further rows of the same people"),
     ("accuracy", "Accuracy"),
     ("balanced_accuracy", "Balanced accuracy"),
     ("tp", "True positives"),
@@ -34,6 +40,17 @@ FIGURES = (
 
 
 @dataclass(frozen=True, slots=True)
+class CalibrationRow:
+    """The people of a group whose scores lie in one tenth."""
+
+    begin: float
+    end: float
+    n: int
+    mean_score: float
+    positive_share: float
+
+
+@dataclass(frozen=True, slots=True)
 class GroupRow:
     """One group of one attribute. `measured` is the evidence's own mapping, unchanged."""
 
@@ -42,6 +59,7 @@ class GroupRow:
     is_reference: bool
     is_unknown: bool
     is_small: bool
+    calibration: tuple[CalibrationRow, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +75,11 @@ class AttributePanel:
     differences: Mapping[str, Any]
     chart: str
 
+    @property
+    def has_calibration(self) -> bool:
+        """Say whether any group has scores that could be probabilities."""
+        return any(row.calibration for row in self.rows)
+
 
 @dataclass(frozen=True, slots=True)
 class EvidencePanel:
@@ -70,6 +93,8 @@ class EvidencePanel:
     figures: tuple[tuple[str, Any, bool], ...]
     min_group: int
     reproduction: ReproductionWords | None
+    standard: str
+    publication: Publication | None
 
 
 def evidence_panel(evidence: Evidence, *, with_charts: bool = True) -> EvidencePanel:
@@ -99,7 +124,15 @@ def evidence_panel(evidence: Evidence, *, with_charts: bool = True) -> EvidenceP
         reproduction=(
             tell_reproduction(measurements) if evidence.kind == "recomputation" else None
         ),
+        standard=_standard(criteria),
+        publication=read_publication(measurements),
     )
+
+
+def _standard(criteria: Mapping[str, Any]) -> str:
+    """Return what a pass was asked to be, screening or demonstrated; empty where nothing says."""
+    standard = criteria.get("standard")
+    return str(standard) if standard in get_args(Standard) else ""
 
 
 def _place(panel: AttributePanel, criteria: Mapping[str, Any]) -> tuple[bool, int, str]:
@@ -126,6 +159,7 @@ def _attribute(
             is_reference=group == reference,
             is_unknown=group == UNKNOWN,
             is_small=isinstance(measured.get("n"), int) and measured["n"] < min_group,
+            calibration=_calibration(measured.get("calibration")),
         )
         for group, measured in (groups.items() if isinstance(groups, Mapping) else ())
         if isinstance(measured, Mapping)
@@ -146,6 +180,16 @@ def _attribute(
             for key in ("demographic_parity_difference", "equalized_odds_difference")
         },
         chart=_chart(name, found, criteria, [row.name for row in order]) if with_charts else "",
+    )
+
+
+def _calibration(found: object) -> tuple[CalibrationRow, ...]:
+    return tuple(
+        CalibrationRow(row[0], row[0] + 0.1, *row[1:])
+        for row in (found if isinstance(found, list) else ())
+        if isinstance(row, list)
+        and len(row) == 4
+        and all(isinstance(number, int | float) for number in row)
     )
 
 

@@ -8,6 +8,7 @@ from registry.web.views import (
     aliases,
     emergencies,
     inventory,
+    ll144,
     models,
     plan,
     plan_binding,
@@ -36,6 +37,7 @@ urlpatterns = [
     path("trace/", trace.trace_page, name="trace"),
     path("trace.csv", trace.trace_csv, name="trace-csv"),
     path("find", inventory.find, name="find"),
+    path("evidence/<uuid:evidence_id>/ll144.csv", ll144.ll144_csv, name="ll144-csv"),
     # The name is taken greedily, so that one with a slash is cut at the last `/versions/`.
     path(
         "models/<model_name:name>/versions/<int:number>/",

@@ -9,9 +9,12 @@ from typing import Any
 
 import pytest
 
+from audits.domain.bias import BiasCriteria, judge
 from audits.domain.dossier import Alias, Dossier, Gate, RegistryEvent
+from audits.domain.measurements import to_json
 from audits.report import view_decision, view_record
 from audits.report.html import report_html
+from tests.unit.audits.counted import counted
 from tests.unit.report.hostile import hostile
 from tests.unit.report.samples import bare, challenger, champion, denied, later
 
@@ -162,11 +165,26 @@ def test_groups_without_a_rate_print_a_dash_not_a_zero() -> None:
     assert "Nobody 0 0.0% 0 — — — —" in words
 
 
+def test_the_tables_of_local_law_144_are_printed() -> None:
+    base = champion()
+    criteria = BiasCriteria(attributes=("sex",), intersections=(), ll144=True)
+    people = {"Female": (50, 100), "Male": (45, 97), "unknown": (1, 2)}
+    measured = to_json(judge(counted(sex=people), criteria))
+    bias = replace(base.evidence[0], measurements=measured, criteria=criteria.to_mapping())
+    words = words_of(replace(base, evidence=(bias,)))
+    assert "Local Law 144: to publish Sex Applicants Selected Selection rate Impact ratio" in words
+    assert "Female 100 50 50.0% 1.000 Male 97 45 46.4% 0.928" in words
+    assert "In no known category, and not in this table: 2 people." in words
+    assert "Pass, screening" in words
+
+
 @pytest.mark.parametrize(
     "measurements",
     [
         {},
         {"attributes": None},
+        {"attributes": {}, "ll144": 7},
+        {"attributes": {}, "ll144": {"tables": [7, {"categories": [3, {"applicants": "x"}]}]}},
         {"attributes": {"race": 7}},
         {"attributes": {"race": {"groups": []}}},
     ],
