@@ -62,6 +62,11 @@ app.conf.update(
             "schedule": 600.0,
             "options": {"expires": 600.0},
         },
+        "watch what lapses": {
+            "task": "registry.tasks.watch_what_lapses",
+            "schedule": 300.0,
+            "options": {"expires": 300.0},
+        },
         "hash data again": {
             "task": "registry.tasks.hash_data_again",
             "schedule": crontab(hour=3, minute=41),

@@ -21,6 +21,7 @@ from lineage.services.recompute_tools import recompute_here
 from registry.models import ModelVersion, Promotion, RegistrySource, Violation
 from registry.services.artifacts import verify_artifacts
 from registry.services.backlog import order_audits_of_champions
+from registry.services.champion_watch import decide_lapsed_promotions, refresh_lapsed_alarm
 from registry.services.data_watch import refresh_data_alarms, served_versions, watch_data
 from registry.services.execution import Progress, execute_promotion
 from registry.services.lineage import record_version_lineage
@@ -135,6 +136,13 @@ def revert_violation_in_mlflow(violation_id: str) -> None:
 def order_champions_again() -> None:
     """Order recomputations of champions whose last one is long ago, a few at a time."""
     order_recomputations_of_champions(days=settings.RECOMPUTE_CHAMPION_DAYS, now=timezone.now())
+
+
+@shared_task
+def watch_what_lapses() -> None:
+    """Decide again what a waiver held open that has ended, and alarm about champions."""
+    decide_lapsed_promotions(now=timezone.now())
+    refresh_lapsed_alarm(now=timezone.now())
 
 
 @shared_task

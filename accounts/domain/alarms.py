@@ -29,6 +29,7 @@ _OTHER: Final = AlarmTopic("registry", ("admin",))
 _TOPICS: Final[Mapping[str, AlarmTopic]] = {"log": _LOG, "registry": _REGISTRY}
 _SUBJECTS: Final[Mapping[str, str]] = {
     "registry.artifacts_unread": "Files that are served were not looked at for two days.",
+    "registry.champion_lapsed": "What a champion was let through by has ended.",
     "registry.data_changed": "Data that a champion was trained on changed where it lies.",
     "registry.data_unread": "Data that a champion was trained on could not be read for two nights.",
     "registry.violations": "MLflow was changed without a grant.",

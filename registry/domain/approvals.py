@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
 from accounts.domain.signature import SignatureMethod
 from registry.domain.moments import is_aware, rfc3339
 from registry.domain.policy import ApprovalRule
 from registry.domain.separation import why_not_review
 from registry.domain.words import ReviewOutcome, ReviewVerdict
+
+EXPIRED: Final = "expired"
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +184,11 @@ def review(
             f"{len(approved)} of {rule.count} required approvals"
             f" (by {' or '.join(rule.roles)}) are signed."
         )
+        if any(one.code == EXPIRED for one in disregarded):
+            reason = (
+                f"The review is overdue: approvals count for {rule.review_every_days} days. "
+                f"{reason}"
+            )
     return ApprovalsResult(
         outcome=outcome,
         required=rule.count,
@@ -211,6 +219,12 @@ def _why_not_counted(
         return "other_evidence", "The evidence has changed since it was signed."
     if signed.is_dismissed:
         return "dismissed", "It was dismissed, or its signer took it back."
+    if (
+        rule.review_every_days is not None
+        and signed.verdict == ReviewVerdict.APPROVE.value
+        and as_of - signed.signed_at >= timedelta(days=rule.review_every_days)
+    ):
+        return EXPIRED, f"It was signed {rule.review_every_days} days ago, or more."
     ineligible = why_not_review(
         rule=rule,
         person=signed.person,

@@ -41,12 +41,14 @@ class ApprovalRule:
 
     `count` people must approve; they are always distinct from each other. `distinct_from` holds
     `requester` and `trainer` as the policy says. `signature` is the weakest that counts.
+    An approval that is `review_every_days` old counts no more, also of a champion; None: never.
     """
 
     count: int
     roles: tuple[str, ...]
     distinct_from: tuple[str, ...]
     signature: SignatureMethod = SignatureMethod.PASSWORD
+    review_every_days: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -122,6 +122,10 @@ def _approvals(section: Section) -> ApprovalRule:
         signature=SignatureMethod(
             section.choice("signature", list(SignatureMethod), default=SignatureMethod.PASSWORD)
         ),
+        # Left out means that approvals do not expire, as in documents from before there was this.
+        review_every_days=section.whole("review_every_days", least=1, most=3650)
+        if section.has("review_every_days")
+        else None,
     )
     section.close()
     return rule

@@ -47,12 +47,14 @@ def request_promotion(
     """Ask for a governed alias to be moved to a version; the decision follows at once.
 
     Evidence that is missing is ordered, and the promotion waits for it. A model without a policy
-    is denied.
+    is denied. Where the version holds the alias already this is its periodic review: the same
+    approvals on today's evidence, and nothing is changed in MLflow.
 
     Raises:
         RoleRequired: the actor is no engineer.
         NotGoverned: the alias needs no promotion; set it in MLflow.
-        InvalidRequest: the version is gone, holds the alias already, or the note is too long.
+        InvalidRequest: the version is gone, the note is too long, or it holds the alias already and
+            the policy asks for no review from time to time.
         PromotionOpen: this version already has an open promotion to this alias.
     """
     actor.require_role("request a promotion", "engineer")
@@ -62,7 +64,7 @@ def request_promotion(
     require_plain_text("note", note, MAX_NOTE)
     lock_stream(version.registered_model.uri)
     holder = alias_holder(version.registered_model, alias)
-    if holder == version:
+    if holder == version and not is_reviewed_again(version):
         raise InvalidRequest(f"This version is {alias} already.")
     try:
         with transaction.atomic():
@@ -91,6 +93,14 @@ def request_promotion(
     )
     order_missing_evidence(version=version, actor=actor, now=now)
     return decide_promotion(promotion_id=promotion.pk, actor=GATE, now=now)
+
+
+def is_reviewed_again(version: ModelVersion) -> bool:
+    """Tell whether the policy has approvals of a champion signed again from time to time."""
+    binding = getattr(version.registered_model, "binding", None)
+    return binding is not None and (
+        document_of(binding.policy).approvals.review_every_days is not None
+    )
 
 
 def order_missing_evidence(*, version: ModelVersion, actor: Actor, now: datetime) -> None:

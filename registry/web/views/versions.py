@@ -30,7 +30,7 @@ from registry.selectors.versions import (
 )
 from registry.selectors.violations import attention_of
 from registry.services.evaluation import evaluate_version
-from registry.services.promotions import request_promotion
+from registry.services.promotions import is_reviewed_again, request_promotion
 from registry.services.violations import withdrawn_against
 from registry.web.gates import gate_rows
 from registry.web.lineage_words import lineage_panel
@@ -86,7 +86,7 @@ def version(request: HttpRequest, name: str, number: int) -> HttpResponse:
         "may_request": refusal is None
         and evaluation.binding is not None
         and found.gone_at is None
-        and alias not in holds
+        and (alias not in holds or is_reviewed_again(found))
         and not is_open,
         "can_bind": Role.ADMIN in person_of(request).roles,
         "request_refusal": refusal.reason if refusal else "",

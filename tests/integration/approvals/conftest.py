@@ -12,12 +12,12 @@ from accounts.services.people import actor_of
 from registry.models import Policy
 from registry.services.bindings import bind_policy
 from registry.services.policies import publish_policy
-from tests.integration.web.world import ROOT, World
+from tests.integration.web.world import MODEL, ROOT, World
 
 Enter = Callable[[str], Client]
 
 
-def changed_policy(world: World, **approvals: object) -> Policy:
+def changed_policy(world: World, *, name: str = MODEL, **approvals: object) -> Policy:
     """Publish and bind the next version of `credit-decision`: an admin may waive bias by race."""
     document = yaml.safe_load((ROOT / "policies/credit-decision.yaml").read_text())
     document["version"] += 1 + Policy.objects.filter(name=document["name"]).count()
@@ -32,7 +32,7 @@ def changed_policy(world: World, **approvals: object) -> Policy:
         now=world.tick(),
     )
     bind_policy(
-        registered_model=world.model(),
+        registered_model=world.model(name),
         policy=policy,
         risk_tier="high",
         actor=admin,
