@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from rest_framework.permissions import SAFE_METHODS, IsAuthenticated
 
 from accounts.models import ApiToken
-from accounts.services.tokens import READ, RECOMPUTE, ROLLBACK
+from accounts.services.tokens import READ, RECOMPUTE, ROLLBACK, WITHDRAW
 
 if TYPE_CHECKING:
     from rest_framework.request import Request
@@ -51,3 +51,10 @@ class MayRecompute(_MayWrite):
 
     scope = RECOMPUTE
     message = "This token was not issued for this: give it the scope read, and recompute to write."
+
+
+class MayWithdraw(_MayWrite):
+    """A signed-in person, or a token that was issued for withdrawing data where it writes."""
+
+    scope = WITHDRAW
+    message = "This token was not issued for this: give it the scope read, and withdraw to write."

@@ -21,7 +21,8 @@ PREFIX = "mun_"  # so that secret scanners know it
 READ = "read"
 ROLLBACK = "rollback"
 RECOMPUTE = "recompute"
-SCOPES = (READ, ROLLBACK, RECOMPUTE)
+WITHDRAW = "withdraw"
+SCOPES = (READ, ROLLBACK, RECOMPUTE, WITHDRAW)
 MAX_TTL_SECONDS = 366 * 86_400
 
 

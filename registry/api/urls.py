@@ -22,6 +22,7 @@ from registry.api.rollbacks import (
 )
 from registry.api.trace import CompareView, MadeFromView, TraceView
 from registry.api.violations import ViolationsView
+from registry.api.withdrawals import WithdrawalSignatureView, WithdrawalsView, WithdrawalView
 
 urlpatterns = [
     path("grants/reserve", ReserveGrantView.as_view(), name="reserve-grant"),
@@ -54,6 +55,13 @@ urlpatterns = [
         "recomputations/<uuid:recomputation_id>/cancellation",
         RecomputationCancellationView.as_view(),
         name="recomputation-cancellation",
+    ),
+    path("withdrawals", WithdrawalsView.as_view(), name="withdrawals"),
+    path("withdrawals/<uuid:withdrawal_id>", WithdrawalView.as_view(), name="withdrawal"),
+    path(
+        "withdrawals/<uuid:withdrawal_id>/signature",
+        WithdrawalSignatureView.as_view(),
+        name="withdrawal-signature",
     ),
     path("violations", ViolationsView.as_view(), name="violations"),
     path("trace", TraceView.as_view(), name="trace"),
