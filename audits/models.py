@@ -252,11 +252,16 @@ class Evidence(models.Model):
 
 
 class Job(models.Model):
-    """Work under way for a version: its lineage, an audit of its predictions, or a report."""
+    """Work under way for a version: its lineage, an audit of its predictions, or a report.
+
+    Whoever works for long holds a `lease` and says every second that it is still there, and at
+    which `step`.
+    """
 
     class Kind(models.TextChoices):
         LINEAGE = "lineage"
         PREDICTIONS_AUDIT = "predictions_audit"
+        SET_AUDIT = "set_audit"
         REPORT = "report"
 
     class Status(models.TextChoices):
@@ -271,6 +276,8 @@ class Job(models.Model):
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.QUEUED)
     attempts = models.PositiveSmallIntegerField(default=0)
     error = models.TextField(blank=True)
+    lease = models.UUIDField(null=True)
+    step = models.CharField(max_length=30, blank=True, default="", db_default="")
     requested_by = models.UUIDField(null=True)
     report = models.ForeignKey("Report", null=True, on_delete=models.PROTECT)
     created_at = models.DateTimeField()

@@ -109,9 +109,31 @@ def stream_entries(stream: str) -> QuerySet[LogEntry]:
 
 
 def current_evidence(version_uri: str) -> list[Evidence]:
-    """Return the newest evidence of each kind about a version; the newer supersedes the older."""
-    rows = Evidence.objects.filter(version_uri=version_uri).select_related("entry__leaf")
-    return list(rows.order_by("kind", "-produced_at", "-entry_id").distinct("kind"))
+    """Return the evidence of each kind about a version that counts: the newer supersedes the older.
+
+    What was reported never supersedes what Muniment computed about the same bytes.
+    """
+    # One of each, whatever their number: the bodies are large.
+    newest = (
+        Evidence.objects.filter(version_uri=version_uri)
+        .order_by("kind", "origin", "-entry_id")
+        .distinct("kind", "origin")
+        .select_related("entry__leaf")
+    )
+    counting: dict[str, Evidence] = {}
+    for item in sorted(newest, key=lambda one: one.entry_id):
+        held = counting.get(item.kind)
+        if held is None or not _outranks(held, item):
+            counting[item.kind] = item
+    return [counting[kind] for kind in sorted(counting)]
+
+
+def _outranks(held: Evidence, newer: Evidence) -> bool:
+    return (
+        held.origin == "computed"
+        and newer.origin != "computed"
+        and held.subject_digest == newer.subject_digest
+    )
 
 
 def origin_of(evidence: Evidence) -> str:

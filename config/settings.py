@@ -297,6 +297,12 @@ RECOMPUTE_WORK_MB = env.int("MUNIMENT_RECOMPUTE_WORK_MB", default=16_384)
 RECOMPUTE_OUTPUT_MB = env.int("MUNIMENT_RECOMPUTE_OUTPUT_MB", default=64)
 RECOMPUTE_CHAMPION_DAYS = env.int("MUNIMENT_RECOMPUTE_CHAMPION_DAYS", default=30)
 
+# --- Evaluation sets: read by the worker that recomputes, and by nobody else --------------------
+
+EVALUATION_SETS = Path(
+    env.str("MUNIMENT_EVALUATION_SETS", default="/var/lib/muniment/evaluation-sets")
+)
+
 # --- Keys: every process is given only those that its role needs -------------------------------
 
 KEYRING_FILE = env.str("MUNIMENT_KEYRING", default="")

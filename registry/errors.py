@@ -222,3 +222,37 @@ class TraceNotUnderstood(RegistryError):
     """What is to be traced names no artifact, or too many."""
 
     code = "trace_not_understood"
+
+
+class EvaluationSetRefused(RegistryError):
+    """The file, its name or the roles of its columns make no evaluation set."""
+
+    code = "evaluation_set_refused"
+
+
+class UnknownEvaluationSet(RegistryError):
+    """No such evaluation set is registered."""
+
+    code = "unknown_evaluation_set"
+    status = HTTPStatus.NOT_FOUND
+
+
+class EvaluationSetMissing(RegistryError):
+    """The bytes of a registered evaluation set are not here, or are others by now."""
+
+    code = "evaluation_set_missing"
+    status = HTTPStatus.CONFLICT
+
+
+class SetAuditNotPossible(RegistryError):
+    """The version cannot be audited with an evaluation set as it stands."""
+
+    code = "set_audit_not_possible"
+    status = HTTPStatus.CONFLICT
+
+
+class SetAuditOpen(RegistryError):
+    """The version is being audited with its evaluation set already."""
+
+    code = "set_audit_open"
+    status = HTTPStatus.CONFLICT

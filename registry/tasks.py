@@ -14,10 +14,11 @@ from django.utils import timezone
 
 from audits.models import Job
 from audits.services.evidence import LOST_AFTER
+from audits.services.job_lease import lost_leases
 from lineage.errors import MlflowUnavailable
 from lineage.mlflow import MlflowClient
 from lineage.models import Recomputation
-from lineage.services.recompute_tools import recompute_here
+from lineage.services.recompute_tools import recompute_here, tools_to_evaluate
 from registry.models import ModelVersion, Promotion, RegistrySource, Violation
 from registry.services.artifacts import verify_artifacts
 from registry.services.backlog import order_audits_of_champions
@@ -34,6 +35,7 @@ from registry.services.rehashing import next_versions, note_try, refresh_unread_
 from registry.services.reports import issue_report
 from registry.services.reverting import revert_violation
 from registry.services.rollback_handout import seal_token
+from registry.services.set_audits import perform_set_audit
 from registry.services.sources import client_of, default_source
 from registry.services.work import send_job, send_promotion
 
@@ -83,7 +85,8 @@ def walk_registry(source_name: str | None = None) -> None:
 @shared_task
 def take_up_open_work() -> None:
     """Send again what is open and that nobody may be working on; twice is once."""
-    lost = Q(status=Job.Status.RUNNING, updated_at__lt=timezone.now() - LOST_AFTER)
+    now = timezone.now()
+    lost = Q(status=Job.Status.RUNNING, updated_at__lt=now - LOST_AFTER) | lost_leases(now)
     for job in Job.objects.filter(lost | Q(status=Job.Status.QUEUED)).order_by("created_at")[:200]:
         send_job(job)
     for promotion in Promotion.objects.filter(status__in=["approved", "executing"]):
@@ -177,6 +180,19 @@ def recompute_version(recomputation_id: str) -> None:
         client=_client_for(recomputation.version_uri),
         compute=partial(recompute_here, recomputation_id=recomputation.pk),
         concurrency=settings.RECOMPUTE_CONCURRENCY,
+        clock=timezone.now,
+    )
+
+
+# Building an environment takes half an hour at most, and a model is asked for a quarter.
+@shared_task(acks_late=False, soft_time_limit=3_600, time_limit=3_660)
+def predict_on_evaluation_set(job_id: str) -> None:
+    """Audit a version with the evaluation set that Muniment holds."""
+    job = Job.objects.get(pk=job_id)
+    perform_set_audit(
+        job_id=job.pk,
+        client=_client_for(job.version_uri),
+        tools_for=tools_to_evaluate,
         clock=timezone.now,
     )
 

@@ -41,6 +41,7 @@ class Actor:
 MIRROR = Actor(kind="service", id="mirror")
 RECORDER = Actor(kind="service", id="recorder")
 PREDICTIONS_AUDIT = Actor(kind="service", id="predictions-audit")
+SET_AUDIT = Actor(kind="service", id="set-audit")
 RECOMPUTER = Actor(kind="service", id="recomputation")
 SCHEDULER = Actor(kind="service", id="schedule")
 GATE = Actor(kind="service", id="gate")

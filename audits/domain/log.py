@@ -34,6 +34,8 @@ class Event(StrEnum):
     DATASET_RESTORED = "dataset.restored"
     LINEAGE_RECORDED = "lineage.recorded"
     EVIDENCE_RECORDED = "evidence.recorded"
+    EVALUATION_SET_REGISTERED = "evaluation_set.registered"
+    EVALUATION_SET_BOUND = "evaluation_set.bound"
     POLICY_PUBLISHED = "policy.published"
     POLICY_BOUND = "policy.bound"
     CERTIFICATE_ISSUED = "certificate.issued"

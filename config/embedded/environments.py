@@ -93,6 +93,7 @@ def instance_environment(home: Home, keys: InstanceKeys, addresses: Addresses) -
         "MUNIMENT_GOVERNED_MODELS": GOVERNED_MODELS,
         "MUNIMENT_KEYRING": str(keys.keyring),
         "MUNIMENT_PUBLISHED_CHECKPOINT": str(keys.published_checkpoint),
+        "MUNIMENT_EVALUATION_SETS": str(home.path / "evaluation-sets"),
         "MUNIMENT_STATEMENT_KEY": keys.statement_uri,
         "MUNIMENT_WEBHOOK_SECRET": home.secret("mlflow-webhook"),
         "MUNIMENT_GATEKEEPER_SECRET": home.secret("gatekeeper"),
@@ -123,13 +124,14 @@ def role_environment(
     everything = instance_environment(home, keys, addresses)
     hooks = ("MUNIMENT_WEBHOOK_SECRET", "MUNIMENT_GATEKEEPER_SECRET")
     most = (*hooks, "MUNIMENT_STATEMENT_KEY")
+    sets = "MUNIMENT_EVALUATION_SETS"
     withheld: dict[str, tuple[str, ...]] = {
-        "web": ("MUNIMENT_PUBLISHED_CHECKPOINT",),
-        "worker": hooks,
+        "web": ("MUNIMENT_PUBLISHED_CHECKPOINT", sets),
+        "worker": (*hooks, sets),
         "recompute": (*hooks, "MUNIMENT_PUBLISHED_CHECKPOINT"),
-        "sequencer": most,
-        "beat": (*most, "MUNIMENT_PUBLISHED_CHECKPOINT"),
-        "migrate": (*most, "MUNIMENT_PUBLISHED_CHECKPOINT"),
+        "sequencer": (*most, sets),
+        "beat": (*most, "MUNIMENT_PUBLISHED_CHECKPOINT", sets),
+        "migrate": (*most, "MUNIMENT_PUBLISHED_CHECKPOINT", sets),
     }
     granted: dict[str, dict[str, str]] = {
         "worker": {

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -50,6 +52,25 @@ def recompute_here(
         )
     finally:
         remove_folder(tools.work_folder)
+
+
+@contextmanager
+def tools_to_evaluate(source_name: str, job_id: UUID) -> Iterator[Tools]:
+    """Give what a source's version is asked with; its work folder is gone afterwards.
+
+    Raises:
+        SandboxUnavailable: nothing here can hold hostile code.
+    """
+    from lineage.recompute.collecting import remove_folder
+
+    work = settings.RECOMPUTE_FOLDER / "evaluating" / str(job_id)
+    if work.is_dir():
+        remove_folder(work)  # a killed worker left it
+    try:
+        yield replace(tools_of(source_name, job_id), work_folder=work)
+    finally:
+        if work.is_dir():
+            remove_folder(work)
 
 
 def tools_of(source_name: str, recomputation_id: UUID) -> Tools:

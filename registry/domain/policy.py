@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING
 from accounts.domain.signature import SignatureMethod
 from registry.domain.errors import EmptyPolicy, PolicyProblem
 from registry.domain.policy_audit import audit_criteria
-from registry.domain.policy_gates import Gate, RecomputationGate, evidence_kinds_of, flattened
+from registry.domain.policy_gates import (
+    CompositeGate,
+    Gate,
+    RecomputationGate,
+    evidence_kinds_of,
+    flattened,
+)
+from registry.domain.words import Origin
 
 if TYPE_CHECKING:
     from audits.domain.bias import BiasCriteria
@@ -66,7 +73,8 @@ class Policy:
 
     `digest` is `sha256:<hex>` over the exact bytes of the document. `gates` is never empty, gate
     ids are unique in it, and no two bias gates read the same attribute. `in_force_from` and
-    `in_force_until` are days in UTC and included.
+    `in_force_until` are days in UTC and included. `max_audits_per_set`: how often a model may be audited with the same
+    evaluation set; None is as often as one likes.
 
     Raises:
         EmptyPolicy: there are no gates.
@@ -85,6 +93,7 @@ class Policy:
     approvals: ApprovalRule
     digest: str
     in_force_until: date | None = None
+    max_audits_per_set: int | None = None
 
     def __post_init__(self) -> None:
         if not self.gates:
@@ -117,6 +126,16 @@ class Policy:
     def evidence_kinds(self) -> frozenset[str]:
         """Give the kinds of evidence that a gate reads: what else is found dismisses nothing."""
         return frozenset[str]().union(*(evidence_kinds_of(gate) for gate in self.gates))
+
+    @property
+    def computed_only(self) -> frozenset[str]:
+        """Give the kinds of evidence that a gate accepts only as computed by Muniment."""
+        asking = (
+            gate
+            for gate in self.every_gate
+            if not isinstance(gate, CompositeGate) and gate.accepts == {Origin.COMPUTED}
+        )
+        return frozenset[str]().union(*(evidence_kinds_of(gate) for gate in asking))
 
     @property
     def audit_criteria(self) -> BiasCriteria | None:

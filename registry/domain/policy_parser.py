@@ -68,6 +68,7 @@ def _head(document: Section) -> Callable[[tuple[Gate, ...], str], Policy]:
     bound_to = _bound_to(document.section("bound_to"))
     max_age = document.whole("evidence_max_age_days", least=1, most=LONGEST_AGE_DAYS)
     approvals = _approvals(document.section("approvals"))
+    max_audits_per_set = _max_audits_per_set(document)
 
     def build(gates: tuple[Gate, ...], digest: str) -> Policy:
         return Policy(
@@ -83,6 +84,7 @@ def _head(document: Section) -> Callable[[tuple[Gate, ...], str], Policy]:
             approvals=approvals,
             digest=digest,
             in_force_until=in_force_until,
+            max_audits_per_set=max_audits_per_set,
         )
 
     return build
@@ -129,3 +131,12 @@ def _approvals(section: Section) -> ApprovalRule:
     )
     section.close()
     return rule
+
+
+def _max_audits_per_set(document: Section) -> int | None:
+    if not document.has("evaluation"):
+        return None
+    section = document.section("evaluation")
+    most = section.whole("max_audits_per_set", least=1, most=1_000_000)
+    section.close()
+    return most

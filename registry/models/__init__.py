@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from registry.models.certificates import Certificate
 from registry.models.emergencies import EmergencyApproval
+from registry.models.evaluation_sets import EvaluationSet, EvaluationSetBinding
 from registry.models.mirror import (
     AliasChange,
     ModelAlias,
@@ -35,6 +36,8 @@ __all__ = [
     "Dismissal",
     "EmergencyApproval",
     "GateWaiver",
+    "EvaluationSet",
+    "EvaluationSetBinding",
     "Grant",
     "ModeRule",
     "ModelAlias",

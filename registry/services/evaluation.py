@@ -40,6 +40,7 @@ RECOMPUTATION = EvidenceKind.RECOMPUTATION.value
 _PRODUCES = {
     Job.Kind.LINEAGE: ("lineage",),
     Job.Kind.PREDICTIONS_AUDIT: ("bias", "performance"),
+    Job.Kind.SET_AUDIT: ("bias", "performance"),
 }
 
 

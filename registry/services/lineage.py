@@ -22,6 +22,7 @@ from registry.services.backlog import order_backlog
 from registry.services.decisions import decide_open_promotions
 from registry.services.policies import document_of
 from registry.services.recomputation_orders import order_wanted_recomputation
+from registry.services.set_audit_orders import order_wanted_set_audit
 from registry.services.withdrawn_versions import catch_recorded
 from registry.services.work import order_job
 
@@ -91,9 +92,11 @@ def _record(job: Job, version: ModelVersion, collected: CollectedLineage, *, now
             requested_by=None,
             now=now,
         )
+        policy = document_of(binding.policy)
+        order_wanted_set_audit(version=version, policy=policy, requested_by=None, now=now)
         order_wanted_recomputation(
             version=version,
-            policy=document_of(binding.policy),
+            policy=policy,
             requested_by=None,
             actor=GATE,
             now=now,

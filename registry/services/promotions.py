@@ -33,6 +33,7 @@ from registry.services.decisions import GONE, alias_holder, decide_promotion
 from registry.services.locking import lock_promotion
 from registry.services.policies import document_of
 from registry.services.recomputation_orders import order_wanted_recomputation
+from registry.services.set_audit_orders import order_wanted_set_audit
 from registry.services.stating import move_promotion, state_promotion
 from registry.services.text import require_plain_text
 from registry.services.work import order_job
@@ -133,6 +134,7 @@ def order_missing_evidence(*, version: ModelVersion, actor: Actor, now: datetime
             requested_by=requested_by,
             now=now,
         )
+    order_wanted_set_audit(version=version, policy=policy, requested_by=requested_by, now=now)
     order_wanted_recomputation(
         version=version, policy=policy, requested_by=requested_by, actor=actor, now=now
     )

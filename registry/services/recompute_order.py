@@ -11,7 +11,7 @@ from lineage.domain.differences import Outcome
 from lineage.domain.environment import LOCK_PATH as UNKITTED_LOCK_PATH
 from lineage.errors import ArtifactMissing
 from lineage.mlflow import MlflowClient
-from lineage.models import Recomputation
+from lineage.models import LineageRecord, Recomputation
 from lineage.recompute.order import LegOutcome, RecomputationOrder, Recomputed
 from lineage.services.originals import fetch_originals
 from muniment.lineage_file import (
@@ -50,13 +50,13 @@ def order_of(
         MlflowUnavailable, MlflowRefused: MLflow does not answer, or does not let us read.
     """
     record = recomputation.record
-    capture = _capture(record.facts.get("capture"))
+    capture = capture_of(record)
     return RecomputationOrder(
         version_uri=record.version_uri,
         record_sha256=record.entry.sha256,
         source_name=version.registered_model.source_id,
         capture=capture,
-        lock=_lock(capture, record.run_id, client),
+        lock=lock_of(capture, record.run_id, client),
         recorded=Outcome(
             files=record.artifacts,
             metrics=record.facts.get("metrics", {}),
@@ -92,7 +92,13 @@ def not_recorded(recomputation: Recomputation, error: NotRecorded) -> Recomputed
 _UNREACHED: Final = "not_reached"
 
 
-def _capture(recorded: object) -> LineageFile:
+def capture_of(record: LineageRecord) -> LineageFile:
+    """Return what the training recorded of itself.
+
+    Raises:
+        NotRecorded: nothing, or nothing that can be read.
+    """
+    recorded = record.facts.get("capture")
     if recorded is None:
         raise NotRecorded(
             Leg.CONFIGURATION,
@@ -107,8 +113,13 @@ def _capture(recorded: object) -> LineageFile:
         ) from error
 
 
-def _lock(capture: LineageFile, run_id: str, client: MlflowClient) -> bytes:
-    """Return the recorded lock file's bytes; none where none is recorded."""
+def lock_of(capture: LineageFile, run_id: str, client: MlflowClient) -> bytes:
+    """Return the recorded lock file's bytes; none where none is recorded.
+
+    Raises:
+        NotRecorded: the run has no lock file, or another one.
+        MlflowUnavailable, MlflowRefused: MLflow does not answer, or does not let us read.
+    """
     wanted = capture.environment.lock_sha256
     if not wanted:
         return b""

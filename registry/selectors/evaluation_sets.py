@@ -1,0 +1,98 @@
+"""Which evaluation set a model is audited with, and how often that was done."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from audits.models import Evidence
+from registry.errors import UnknownEvaluationSet
+from registry.models import EvaluationSet, EvaluationSetBinding, RegisteredModel
+
+# What evidence calls the set among its inputs.
+SET_INPUT = "evaluation set"
+
+
+def newest_binding(registered_model: RegisteredModel) -> EvaluationSetBinding | None:
+    """Return what an admin last said; None where no set was ever bound to the model."""
+    return (
+        EvaluationSetBinding.objects.filter(registered_model=registered_model)
+        .select_related("evaluation_set")
+        .order_by("-entry_id")
+        .first()
+    )
+
+
+def bound_set(registered_model: RegisteredModel) -> EvaluationSet | None:
+    """Return the evaluation set that a model is audited with, if there is one."""
+    binding = newest_binding(registered_model)
+    return binding.evaluation_set if binding else None
+
+
+def count_audits(evaluation_set: EvaluationSet, registered_model: RegisteredModel) -> int:
+    """Count the audits of a model's versions that showed something of the set, by its bytes.
+
+    One that failed showed nothing, and does not count.
+    """
+    return (
+        Evidence.objects.filter(
+            entry__stream=registered_model.uri,
+            kind="bias",
+            origin="computed",
+            inputs__contains=[{"name": SET_INPUT, "digest": evaluation_set.digest}],
+        )
+        .exclude(conclusion="error")
+        .count()
+    )
+
+
+def set_named(name: str, version: int | None = None) -> EvaluationSet:
+    """Return a version of an evaluation set, the newest where none is given.
+
+    Raises:
+        UnknownEvaluationSet: there is no such set, or it has no such version.
+    """
+    found = EvaluationSet.objects.filter(name=name) if "\x00" not in name else None
+    if found is not None and version is not None:
+        found = found.filter(version=version) if 0 < version < 2**31 else None
+    newest = found.order_by("-version").first() if found is not None else None
+    if newest is None:
+        which = name[:60] if version is None else f"{name[:60]} version {version}"
+        raise UnknownEvaluationSet(
+            f"No evaluation set {which!r} is registered; `manage.py evaluation_set list` names "
+            "those that are."
+        )
+    return newest
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """A model that is audited with a set, and how often it was."""
+
+    registered_model: RegisteredModel
+    audits: int
+
+
+@dataclass(frozen=True, slots=True)
+class SetRow:
+    """One version of a set as the list shows it."""
+
+    evaluation_set: EvaluationSet
+    uses: tuple[Use, ...]
+
+
+def list_sets() -> list[SetRow]:
+    """Return every version of every set, by name, the newest first, with its models."""
+    uses: dict[object, list[Use]] = {}
+    bound: Iterable[EvaluationSetBinding] = (
+        EvaluationSetBinding.objects.select_related("evaluation_set", "registered_model")
+        .order_by("registered_model", "-entry_id")
+        .distinct("registered_model")
+    )
+    for binding in bound:
+        audits = count_audits(binding.evaluation_set, binding.registered_model)
+        uses.setdefault(binding.evaluation_set_id, []).append(Use(binding.registered_model, audits))
+    return [
+        SetRow(one, tuple(uses.get(one.pk, ())))
+        for one in EvaluationSet.objects.select_related("entry").order_by("name", "-version")
+    ]
