@@ -311,3 +311,13 @@ def test_a_mangled_policy_parses_or_says_why(line: int, how: str) -> None:
         mangled[line - 1], mangled[line] = mangled[line], mangled[line - 1]
     with contextlib.suppress(PolicyError):
         assert parse_policy("".join(mangled)).gates
+
+
+def test_how_often_a_model_is_audited_with_one_set_may_be_bounded() -> None:
+    bounded = changed(lambda document: document.update(evaluation={"max_audits_per_set": "20"}))
+    assert credit_decision().max_audits_per_set is None
+    assert parse_policy(bounded).max_audits_per_set == 20
+    without = changed(lambda document: document.update(evaluation={}))
+    assert problems(without) == {"evaluation.max_audits_per_set": "missing_key"}
+    none = changed(lambda document: document.update(evaluation={"max_audits_per_set": "0"}))
+    assert problems(none) == {"evaluation.max_audits_per_set": "out_of_range"}
