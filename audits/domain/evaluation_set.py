@@ -9,9 +9,10 @@ from typing import Any
 
 MAX_COLUMNS = 1_000
 MAX_COLUMN_NAME = 200
-# What the audited file calls its own columns.
-_TAKEN = frozenset({"row_id", "label", "prediction"})
-_DECISION = "prediction"
+PREDICTION = "prediction"
+SCORE = "score"
+# What a classifier's probability of the outcome 1 is called.
+_PROBABILITY = "score: 1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +58,9 @@ class SetColumns:
                 if times > 1
             ]
         found += [
-            f"A group column cannot be called {name!r}; rename it."
-            for name in self.groups
-            if name in _TAKEN
+            f"The column {name!r} has the name of what a model answers; rename it."
+            for name in (self.label, *self.groups, self.row_id)
+            if name in (PREDICTION, SCORE)
         ]
         if len(self.names) > MAX_COLUMNS:
             found.append(f"More than {MAX_COLUMNS:,} columns have a role.")
@@ -90,20 +91,44 @@ class SetColumns:
         )
 
 
-def decisions_in(columns: Mapping[str, Sequence[object]]) -> list[int] | str:
-    """Return the decision on each row, 0 or 1, or why a model's answers hold none.
+def answers_in(
+    columns: Mapping[str, Sequence[object]], *, are_scores: bool
+) -> dict[str, Sequence[float]] | str:
+    """Return a model's answers as an audit reads them, or why they are none.
+
+    ``prediction`` holds the decision on each row, 0 or 1; where a policy judges scores, there is
+    ``score`` alone. A probability beside decisions is their ``score``.
 
     Args:
         columns: as the sandbox gave them; what a model predicts is called ``prediction``, or
-            ``prediction: <its name>`` where it is a table. Scores beside it decide nothing.
+            ``prediction: <its name>`` where it is a table.
+        are_scores: the policy judges scores, so that what a model without probabilities predicts
+            is one.
     """
-    named = [name for name in columns if name == _DECISION or name.startswith(f"{_DECISION}: ")]
+    named = [name for name in columns if name == PREDICTION or name.startswith(f"{PREDICTION}: ")]
     if len(named) != 1:
-        return f"the model predicts {len(named)} columns; one decision a row is asked for"
-    decisions: list[int] = []
-    for value in columns[named[0]]:
+        return f"the model predicts {len(named)} columns; one answer a row is asked for"
+    predicted = columns[named[0]]
+    scores = _numbers(columns.get(_PROBABILITY, predicted if are_scores else ()))
+    if isinstance(scores, str):
+        return scores
+    if are_scores:
+        return {SCORE: scores}
+    decisions = _numbers(predicted)
+    if isinstance(decisions, str):
+        return decisions
+    odd = next((value for value in decisions if value not in (0.0, 1.0)), None)
+    if odd is not None:
+        return f"the model predicts {odd:g}; a decision is 0 or 1"
+    answers: dict[str, Sequence[float]] = {PREDICTION: [int(value) for value in decisions]}
+    return answers | ({SCORE: scores} if scores else {})
+
+
+def _numbers(values: Sequence[object]) -> list[float] | str:
+    numbers = []
+    for value in values:
         # Text is none, whatever it says: what it stands for would be a guess.
-        if isinstance(value, str) or value not in (0, 1):
-            return f"the model predicts {str(value)[:40]!r}; a decision is 0 or 1"
-        decisions.append(int(value == 1))
-    return decisions
+        if not isinstance(value, (bool, int, float)):
+            return f"the model predicts {str(value)[:40]!r}, which is no number"
+        numbers.append(float(value))
+    return numbers

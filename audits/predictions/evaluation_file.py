@@ -7,7 +7,8 @@ put beside the n-th label.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,21 +55,19 @@ def check_file(path: Path, columns: SetColumns) -> CheckedFile:
             is anything but 0 and 1, a row id is blank or given twice, or a column of groups has
             more than 100.
     """
-    counted = count_cells(
-        path,
-        PredictionColumns(
-            groups=columns.groups,
-            row_id=columns.row_id,
-            label=columns.label,
-            prediction=columns.label,
-        ),
-    )
-    if isinstance(counted, PredictionsError):
-        raise SetUnusable(*dict.fromkeys(counted.reasons))
     with _opened(path) as source:
-        missing = [name for name in columns.features if name not in source.types]
+        missing = [name for name in columns.names if name not in source.types]
         if missing:
             raise SetUnusable(*(f"column {name} is missing" for name in missing))
+        rows = int(str(source.rows("SELECT count(*) FROM predictions")[0][0]))
+    with tempfile.TemporaryDirectory(prefix="muniment-evaluation-set-") as folder:
+        # As an audit will read it, of a model that refuses everybody.
+        tried = Path(folder, "tried.parquet")
+        counted = count_cells(
+            tried, write_predictions(path, columns, {"prediction": [0] * rows}, tried)
+        )
+    if isinstance(counted, PredictionsError):
+        raise SetUnusable(*dict.fromkeys(counted.reasons))
     if counted.n * len(columns.features) > MAX_VALUES:
         raise SetUnusable(
             f"{counted.n:,} rows of {len(columns.features)} features are more than "
@@ -103,30 +102,43 @@ def write_table(path: Path, inputs: Sequence[dict[str, str]], target: Path) -> N
 
 
 def write_predictions(
-    path: Path, columns: SetColumns, decisions: Sequence[int], target: Path
+    path: Path,
+    columns: SetColumns,
+    answers: Mapping[str, Sequence[float]],
+    target: Path,
+    *,
+    more: Sequence[str] = (),
 ) -> PredictionColumns:
-    """Write decisions beside the labels and groups of the set, row by row, to be audited.
+    """Write a model's answers beside the labels and groups of the set, row by row, to be audited.
+
+    Args:
+        answers: ``prediction``, ``score`` or both, a number for each row.
+        more: columns of the set that the audit reads besides: weights, persons.
 
     Raises:
-        SetUnusable: there is not one decision for each row.
+        SetUnusable: there is not one answer for each row, or one of `more` is not there.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    taken = [columns.label, *columns.groups, *([columns.row_id] if columns.row_id else [])]
-    names = ["label", *columns.groups, *(["row_id"] if columns.row_id else [])]
+    row_id = () if columns.row_id is None else (columns.row_id,)
+    names = list(dict.fromkeys((columns.label, *columns.groups, *row_id, *more)))
     with _opened(path) as source:
-        asked = ", ".join(f"CAST({identifier(name)} AS VARCHAR)" for name in taken)
+        missing = [name for name in names if name not in source.types]
+        if missing:
+            raise SetUnusable(*(f"column {name} is missing" for name in missing))
+        asked = ", ".join(f"CAST({identifier(name)} AS VARCHAR)" for name in names)
         rows = source.rows(f"SELECT {asked} FROM predictions")  # noqa: S608 - quoted
-    if len(rows) != len(decisions):
-        raise SetUnusable(f"{len(decisions):,} decisions are not one for each of {len(rows):,}")
     arrays: dict[str, Any] = {
         name: pa.array([row[place] for row in rows], type=pa.string())
         for place, name in enumerate(names)
     }
-    arrays["prediction"] = pa.array(decisions, type=pa.int8())
+    for name, values in answers.items():
+        if len(values) != len(rows):
+            raise SetUnusable(f"{len(values):,} answers are not one for each of {len(rows):,} rows")
+        arrays[name] = pa.array(values)
     pq.write_table(pa.table(arrays), target)
-    return PredictionColumns(columns.groups, "row_id" if columns.row_id else None)
+    return PredictionColumns(columns.groups, columns.row_id, columns.label)
 
 
 @contextmanager

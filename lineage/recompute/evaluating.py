@@ -7,14 +7,14 @@ groups and the number of the row stay here.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
 
-from audits.domain.evaluation_set import SetColumns, decisions_in
+from audits.domain.evaluation_set import SetColumns, answers_in
 from audits.predictions.evaluation_file import SetUnusable, write_table
 from audits.predictions.overlap import find_overlap
 from lineage.domain.predictions import Predictions
@@ -56,6 +56,7 @@ class EvaluationOrder:
         capture, lock: what its training recorded of itself, and the bytes of its lock file.
         fetch_model: writes the version's own files, each with the recorded bytes, below a folder.
         set_file, columns: the set, checked to have the bytes that were registered.
+        are_scores: the policy judges scores, and not decisions.
     """
 
     capture: LineageFile
@@ -63,6 +64,7 @@ class EvaluationOrder:
     fetch_model: Callable[[Path], None]
     set_file: Path
     columns: SetColumns
+    are_scores: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,10 +92,14 @@ class Contamination:
 
 @dataclass(frozen=True, slots=True)
 class Evaluated:
-    """What a version answered: a decision for each row, in the order of the set's rows."""
+    """What a version answered, in the order of the set's rows.
+
+    Attributes:
+        answers: ``prediction``, ``score`` or both, as an audit reads them.
+    """
 
     predictions: Predictions
-    decisions: tuple[int, ...]
+    answers: Mapping[str, Sequence[float]]
 
 
 def find_contamination(order: EvaluationOrder, tools: Tools) -> Contamination:
@@ -160,10 +166,10 @@ def evaluate_model(
             work=folder / "predicting",
             cancelled=cancelled,
         )
-    decisions = decisions_in(predictions.columns)
-    if isinstance(decisions, str):
-        raise _failed(f"{decisions[:1].upper()}{decisions[1:]}.")
-    return Evaluated(predictions, tuple(decisions))
+    answers = answers_in(predictions.columns, are_scores=order.are_scores)
+    if isinstance(answers, str):
+        raise _failed(f"{answers[:1].upper()}{answers[1:]}.")
+    return Evaluated(predictions, answers)
 
 
 def _overlaps(

@@ -131,7 +131,7 @@ class _Audit:
 
     def _audited(self, found: EvaluationSet, client: MlflowClient, tools_for: ToolsFor) -> Outcome:
         from audits.predictions.audit import audit_predictions
-        from audits.predictions.evaluation_file import write_predictions
+        from audits.predictions.evaluation_file import SetUnusable, write_predictions
         from lineage.recompute.evaluating import (
             EvaluatingStep,
             EvaluationOrder,
@@ -155,6 +155,7 @@ class _Audit:
             ),
             set_file=kept_file(Digest.parse(found.digest)),
             columns=columns,
+            are_scores=criteria.cutoff is not None,
         )
         with tools_for(self._version.registered_model.source_id, lease.job.pk) as tools:
             lease.report_step(EvaluatingStep.TRAINING_DATA)
@@ -171,8 +172,14 @@ class _Audit:
             )
         lease.report_step(EvaluatingStep.AUDITING)
         with tempfile.TemporaryDirectory(prefix="muniment-set-audit-") as folder:
-            path = Path(folder) / "decisions.parquet"
-            named = write_predictions(order.set_file, columns, evaluated.decisions, path)
+            path = Path(folder) / "answers.parquet"
+            more = [name for name in (criteria.weight, criteria.person) if name]
+            try:
+                named = write_predictions(
+                    order.set_file, columns, evaluated.answers, path, more=more
+                )
+            except SetUnusable as error:
+                raise _Refused(f"{found} does not fit the policy: {error}.") from error
             audit = audit_predictions(
                 path, criteria, columns=replace(named, groups=criteria.columns)
             )
