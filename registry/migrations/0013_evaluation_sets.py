@@ -35,7 +35,7 @@ def _id() -> models.UUIDField:
 class Migration(migrations.Migration):
     dependencies = [
         ("audits", "0006_job_lease"),
-        ("registry", "0011_certificates"),
+        ("registry", "0012_review_verdicts"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
