@@ -262,6 +262,7 @@ class Job(models.Model):
         LINEAGE = "lineage"
         PREDICTIONS_AUDIT = "predictions_audit"
         SET_AUDIT = "set_audit"
+        SCAN = "scan"
         REPORT = "report"
 
     class Status(models.TextChoices):

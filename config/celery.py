@@ -34,6 +34,7 @@ app.conf.update(
         "registry.tasks.render_*": {"queue": "audit"},
         "registry.tasks.recompute_*": {"queue": "recompute"},
         "registry.tasks.predict_*": {"queue": "recompute"},
+        "registry.tasks.scan_*": {"queue": "recompute"},
         "registry.tasks.hash_data_of_version": {"queue": "recompute"},
     },
     worker_hijack_root_logger=False,

@@ -302,6 +302,8 @@ RECOMPUTE_CHAMPION_DAYS = env.int("MUNIMENT_RECOMPUTE_CHAMPION_DAYS", default=30
 EVALUATION_SETS = Path(
     env.str("MUNIMENT_EVALUATION_SETS", default="/var/lib/muniment/evaluation-sets")
 )
+# Advisories in the OSV format, a ZIP or a JSON list, on the recomputing worker; empty for none.
+VULNERABILITY_DATABASE = env.str("MUNIMENT_VULNERABILITY_DATABASE", default="")
 
 # --- Keys: every process is given only those that its role needs -------------------------------
 

@@ -35,6 +35,7 @@ from registry.services.rehashing import next_versions, note_try, refresh_unread_
 from registry.services.reports import issue_report
 from registry.services.reverting import revert_violation
 from registry.services.rollback_handout import seal_token
+from registry.services.scans import scan_version
 from registry.services.set_audits import perform_set_audit
 from registry.services.sources import client_of, default_source
 from registry.services.work import send_job, send_promotion
@@ -107,6 +108,13 @@ def audit_predictions_of_version(job_id: str) -> None:
     """Audit the predictions that were logged with a version."""
     job = Job.objects.get(pk=job_id)
     audit_version(job_id=job.pk, client=_client_for(job.version_uri), clock=timezone.now)
+
+
+@shared_task(**_RETRY)
+def scan_files_of_version(job_id: str) -> None:
+    """Scan the files of a version, and look its packages up."""
+    job = Job.objects.get(pk=job_id)
+    scan_version(job_id=job.pk, client=_client_for(job.version_uri), clock=timezone.now)
 
 
 @shared_task

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from rest_framework.permissions import SAFE_METHODS, IsAuthenticated
 
 from accounts.models import ApiToken
-from accounts.services.tokens import READ, RECOMPUTE, ROLLBACK, WITHDRAW
+from accounts.services.tokens import EVIDENCE, READ, RECOMPUTE, ROLLBACK, WITHDRAW
 
 if TYPE_CHECKING:
     from rest_framework.request import Request
@@ -58,3 +58,10 @@ class MayWithdraw(_MayWrite):
 
     scope = WITHDRAW
     message = "This token was not issued for this: give it the scope read, and withdraw to write."
+
+
+class MayReportEvidence(_MayWrite):
+    """A signed-in person, or a token that was issued for evidence where it writes."""
+
+    scope = EVIDENCE
+    message = "This token was not issued for this: give it the scope read, and evidence to write."

@@ -17,6 +17,7 @@ SERVICE_WORDS = {
     "recorder": "Lineage recorder (a service)",
     "predictions-audit": "Bias audit (a service)",
     "recomputation": "Recomputation (a service)",
+    "scanner": "Scanner (a service)",
     "operator": "Operator (on the server)",
     "schedule": "Schedule (a service)",
     "gatekeeper": "Gatekeeper in MLflow (a service)",

@@ -21,6 +21,9 @@ KIND_WORDS = {
     "bias": "Bias audit",
     "performance": "Performance",
     "recomputation": "Recomputation",
+    "artifact_safety": "Scan of the files",
+    "vulnerabilities": "Known vulnerabilities",
+    "documentation": "Documentation",
 }
 FIGURES = (
     ("n", "People"),
@@ -95,6 +98,7 @@ class EvidencePanel:
     reproduction: ReproductionWords | None
     standard: str
     publication: Publication | None
+    findings: tuple[tuple[str, str, str], ...]
 
 
 def evidence_panel(evidence: Evidence, *, with_charts: bool = True) -> EvidencePanel:
@@ -126,6 +130,7 @@ def evidence_panel(evidence: Evidence, *, with_charts: bool = True) -> EvidenceP
         ),
         standard=_standard(criteria),
         publication=read_publication(measurements),
+        findings=_findings(measurements),
     )
 
 
@@ -133,6 +138,32 @@ def _standard(criteria: Mapping[str, Any]) -> str:
     """Return what a pass was asked to be, screening or demonstrated; empty where nothing says."""
     standard = criteria.get("standard")
     return str(standard) if standard in get_args(Standard) else ""
+
+
+def _findings(measurements: Mapping[str, Any]) -> tuple[tuple[str, str, str], ...]:
+    """Tell what a scan found: where, what, and how bad; what was not scanned is no finding."""
+    found = [
+        (one.get("path"), one.get("rule"), one.get("severity"))
+        for one in _mappings(measurements.get("findings"))
+    ]
+    found += [
+        (
+            f"{one.get('package')} {one.get('version')}",
+            f"{one.get('id')}" + (f", fixed in {one['fixed_in']}" if one.get("fixed_in") else ""),
+            one.get("severity"),
+        )
+        for one in _mappings(measurements.get("matches"))
+    ]
+    found += [
+        (one.get("path"), one.get("why"), "not scanned")
+        for one in _mappings(measurements.get("unscanned"))
+    ]
+    return tuple((str(where), str(what), str(severity)) for where, what, severity in found)
+
+
+def _mappings(found: object) -> list[Mapping[str, Any]]:
+    listed = found if isinstance(found, list) else []
+    return [one for one in listed if isinstance(one, Mapping)]
 
 
 def _place(panel: AttributePanel, criteria: Mapping[str, Any]) -> tuple[bool, int, str]:

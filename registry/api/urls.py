@@ -5,6 +5,7 @@ from django.urls import path
 from audits.api.log_health import LogHealthView
 from registry.api.aliases import AllAliasesView, ModelAliasesView
 from registry.api.certificates import CertificateView
+from registry.api.evidence import EvidenceView
 from registry.api.gate import GateView
 from registry.api.grants import ConfirmGrantView, ReserveGrantView
 from registry.api.recomputations import (
@@ -77,6 +78,11 @@ urlpatterns = [
     ),
     path("aliases", AllAliasesView.as_view(), name="aliases"),
     path("models/<path:name>/aliases", ModelAliasesView.as_view(), name="model-aliases"),
+    path(
+        "models/<path:name>/versions/<int:version>/evidence",
+        EvidenceView.as_view(),
+        name="report-evidence",
+    ),
     path("models/<path:name>/versions/<int:version>/gate", GateView.as_view(), name="gate"),
     path(
         "models/<path:name>/versions/<int:version>/certificate",

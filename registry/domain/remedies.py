@@ -69,16 +69,20 @@ _UNREAD: Final = {
         "whoever trains", "Register a version whose every file can be scanned."
     ),
     GateKind.VULNERABILITIES: Remedy(
-        "an admin", "Provide a newer database of vulnerabilities; the version is looked up again."
+        "an admin",
+        "Provide a newer database of vulnerabilities, and have the promotion requested again.",
     ),
     GateKind.DOCUMENTATION: Remedy(
-        "whoever trains", "Write the fields of the documentation that the policy asks for."
+        "an engineer or an admin",
+        "Write what the policy asks for, under Documentation and attestations on its page.",
     ),
     GateKind.ATTESTATION: Remedy(
-        "somebody in a role that the policy names", "Examine the version, and attest it."
+        "somebody in a role that the policy names",
+        "Examine the version, and sign on its page under Documentation and attestations.",
     ),
     GateKind.REPORTED_EVIDENCE: Remedy(
-        "whoever measures", "Report evidence of the type and form that the policy asks for."
+        "whoever measures",
+        "Report it over REST, in the form that the policy asks for: docs/evidence.md says how.",
     ),
     GateKind.ALL_OF: _INSIDE,
     GateKind.ANY_OF: _INSIDE,

@@ -52,6 +52,8 @@ class EvidenceKind(StrEnum):
     DOCUMENTATION = "documentation"
 
 
+# What one scan of a version comes to.
+SCANNED_KINDS = frozenset({EvidenceKind.ARTIFACT_SAFETY.value, EvidenceKind.VULNERABILITIES.value})
 ATTESTATION_PREFIX = "attestation:"
 REPORTED_PREFIX = "reported:"
 

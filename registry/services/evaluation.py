@@ -41,6 +41,7 @@ _PRODUCES = {
     Job.Kind.LINEAGE: ("lineage",),
     Job.Kind.PREDICTIONS_AUDIT: ("bias", "performance"),
     Job.Kind.SET_AUDIT: ("bias", "performance"),
+    Job.Kind.SCAN: ("artifact_safety", "vulnerabilities"),
 }
 
 
@@ -174,6 +175,7 @@ def _under_way(version: ModelVersion, asks_for_recomputation: bool) -> frozenset
     # asks to be trained again.
     if "lineage" in kinds:
         kinds.update(_PRODUCES[Job.Kind.PREDICTIONS_AUDIT])
+        kinds.update(_PRODUCES[Job.Kind.SCAN])
     if asks_for_recomputation and ("lineage" in kinds or _is_recomputed_now(version)):
         kinds.add(RECOMPUTATION)
     return frozenset(kinds)

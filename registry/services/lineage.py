@@ -17,6 +17,7 @@ from lineage.mlflow import MlflowClient
 from lineage.services.collect import CollectedLineage, collect_lineage
 from lineage.services.places import access_of, allowed_remotes
 from lineage.services.record import record_lineage
+from registry.domain.words import SCANNED_KINDS
 from registry.models import ModelVersion, PolicyBinding
 from registry.services.backlog import order_backlog
 from registry.services.decisions import decide_open_promotions
@@ -94,6 +95,8 @@ def _record(job: Job, version: ModelVersion, collected: CollectedLineage, *, now
         )
         policy = document_of(binding.policy)
         order_wanted_set_audit(version=version, policy=policy, requested_by=None, now=now)
+        if policy.evidence_kinds & SCANNED_KINDS:
+            order_job(kind=Job.Kind.SCAN, version_uri=version.uri, requested_by=None, now=now)
         order_wanted_recomputation(
             version=version,
             policy=policy,

@@ -19,6 +19,7 @@ from registry.domain.promotion import (
     REQUESTED_EVENT,
     PromotionEvent,
 )
+from registry.domain.words import SCANNED_KINDS
 from registry.errors import (
     InvalidRequest,
     PromotionOpen,
@@ -135,6 +136,8 @@ def order_missing_evidence(*, version: ModelVersion, actor: Actor, now: datetime
             now=now,
         )
     order_wanted_set_audit(version=version, policy=policy, requested_by=requested_by, now=now)
+    if (SCANNED_KINDS & policy.evidence_kinds) - standing:
+        order_job(kind=Job.Kind.SCAN, version_uri=version.uri, requested_by=requested_by, now=now)
     order_wanted_recomputation(
         version=version, policy=policy, requested_by=requested_by, actor=actor, now=now
     )

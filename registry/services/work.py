@@ -24,6 +24,7 @@ _TASKS: Final[Mapping[str, str]] = {
     Job.Kind.LINEAGE: "registry.tasks.record_lineage",
     Job.Kind.PREDICTIONS_AUDIT: "registry.tasks.audit_predictions_of_version",
     Job.Kind.SET_AUDIT: "registry.tasks.predict_on_evaluation_set",
+    Job.Kind.SCAN: "registry.tasks.scan_files_of_version",
     Job.Kind.REPORT: "registry.tasks.render_report_of_version",
 }
 _RUN_PROMOTION: Final = "registry.tasks.run_promotion"

@@ -31,6 +31,7 @@ from registry.selectors.versions import (
 from registry.selectors.violations import attention_of
 from registry.services.evaluation import evaluate_version
 from registry.services.promotions import is_reviewed_again, request_promotion
+from registry.services.stated_evidence import asks_people
 from registry.services.violations import withdrawn_against
 from registry.web.gates import gate_rows
 from registry.web.lineage_words import lineage_panel
@@ -69,6 +70,7 @@ def version(request: HttpRequest, name: str, number: int) -> HttpResponse:
         "jobs": list(open_jobs(found.uri)),
         "alias": alias,
         "binding": evaluation.binding,
+        "states": asks_people(evaluation.binding),
         "verdict": decision.verdict.value if decision is not None else "deny",
         "gates": gate_rows(
             [gate.to_mapping() for gate in decision.gates],

@@ -103,6 +103,7 @@ class LiveRegistry:
                 Job.Kind.LINEAGE: tasks.record_lineage,
                 Job.Kind.PREDICTIONS_AUDIT: tasks.audit_predictions_of_version,
                 Job.Kind.SET_AUDIT: tasks.predict_on_evaluation_set,
+                Job.Kind.SCAN: tasks.scan_files_of_version,
                 Job.Kind.REPORT: tasks.render_report_of_version,
             }[Job.Kind(job.kind)](str(job.pk))
 
