@@ -8,9 +8,9 @@ from typing import Literal
 
 from audits.domain.criteria import BiasCriteria
 from audits.domain.judgement import Conclusion
+from audits.predictions.apart import count_apart
 from audits.predictions.cells import PredictionColumns, PredictionsError
 from audits.predictions.metrics import audit_cells, performance
-from audits.predictions.reading import count_cells
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ def audit_predictions(
     """
     wanted = columns or PredictionColumns(groups=criteria.columns)
     wanted = replace(wanted, weight=criteria.weight, person=criteria.person)
-    cells = count_cells(path, wanted, cutoff=criteria.cutoff)
+    cells = count_apart(path, wanted, cutoff=criteria.cutoff)
     if isinstance(cells, PredictionsError):
         return PredictionsAudit(
             bias=EvidenceDraft("bias", "error", cells.reasons, criteria.to_mapping()),

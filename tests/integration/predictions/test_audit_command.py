@@ -334,7 +334,7 @@ def test_no_damage_to_a_file_makes_it_anything_but_an_error(
     chance = random.Random(7)
     damaged = tmp_path / "damaged"
     for original in (written.read_bytes()[:3_000], predictions.read_bytes()):
-        for _ in range(12):
+        for _ in range(8):
             content = bytearray(original)
             for _ in range(chance.randrange(1, 30)):
                 content[chance.randrange(len(content))] = chance.randrange(256)
@@ -342,7 +342,7 @@ def test_no_damage_to_a_file_makes_it_anything_but_an_error(
                 content[: chance.randrange(len(content))] if chance.random() < 0.4 else content
             )
             audit(damaged, *COLUMNS, *chance.choice([(), ("--score",), ("--positive", "1")]))
-    for _ in range(12):
+    for _ in range(8):
         damaged.write_bytes(chance.randbytes(chance.randrange(400)))
         failing(damaged, *COLUMNS)
 
