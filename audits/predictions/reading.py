@@ -43,7 +43,7 @@ def count_cells(
     cutoff: Fraction | Literal["median"] | None = None,
     memory_limit: str = MEMORY_LIMIT,
 ) -> Cells | PredictionsError:
-    """Count a Parquet or CSV file into cells by group, label and prediction.
+    """Count a Parquet, Arrow, JSON or CSV file into cells by group, label and prediction.
 
     Columns are streamed: memory does not grow with the rows. Blank and null groups, and every
     spelling of unknown, become ``unknown``. CSV is comma-separated with a header, UTF-8.

@@ -26,6 +26,9 @@ INTEGERS = frozenset(
 FLOATS = frozenset({"FLOAT", "DOUBLE"})
 
 
+_PARQUET, _ARROW = b"PAR1", b"ARROW1"
+
+
 class Refused(Exception):
     """Carries reasons out of the reading; never leaves this package."""
 
@@ -48,7 +51,9 @@ class Source:
 
 @contextmanager
 def open_source(path: Path, memory_limit: str, *, threads: int = 4) -> Iterator[Source]:
-    """Open a Parquet or CSV file for as long as the context lasts.
+    """Open a Parquet, Arrow (Feather), JSON or CSV file for as long as the context lasts.
+
+    What it is its first bytes say, not its name; what is none of the others is CSV.
 
     Raises:
         Refused: an empty file, or one that is not what its name says.
@@ -57,10 +62,10 @@ def open_source(path: Path, memory_limit: str, *, threads: int = 4) -> Iterator[
     import duckdb
 
     with path.open("rb") as file:
-        magic = file.read(4)
+        magic = file.read(8)
     if not magic:
         raise Refused("the file is empty")
-    if magic != b"PAR1" and path.suffix.lower() in {".parquet", ".pq"}:
+    if not magic.startswith(_PARQUET) and path.suffix.lower() in {".parquet", ".pq"}:
         raise Refused("the file is not Parquet, which its name says it is")
     with tempfile.TemporaryDirectory(prefix="muniment-predictions-") as folder:
         # DuckDB reads * and [ in a path as a pattern, so it gets a name of our own choosing.
@@ -79,16 +84,12 @@ def open_source(path: Path, memory_limit: str, *, threads: int = 4) -> Iterator[
         )
         try:
             name = literal(str(link))
+            if magic.startswith(_ARROW):
+                _register_arrow(connection, link)
             connection.execute(f"SET allowed_paths = [{name}]")
             connection.execute("SET enable_external_access = false")
             connection.execute("SET lock_configuration = true")
-            reader = f"read_parquet({name})"
-            if magic != b"PAR1":
-                reader = (
-                    f"read_csv({name}, all_varchar = true, header = true, delim = ',', "
-                    "quote = '\"', escape = '\"', skip = 0, comment = '', strict_mode = true, "
-                    "null_padding = false, ignore_errors = false)"
-                )
+            reader = _reader(magic, name)
             connection.execute(
                 f"CREATE TEMP VIEW predictions AS SELECT * FROM {reader}"  # noqa: S608 - quoted
             )
@@ -96,6 +97,33 @@ def open_source(path: Path, memory_limit: str, *, threads: int = 4) -> Iterator[
             yield Source(connection, {str(row[0]): str(row[1]) for row in described})
         finally:
             connection.close()
+
+
+def _reader(magic: bytes, name: str) -> str:
+    """Return what reads a file that begins so, with nothing about it left to guess."""
+    if magic.startswith(_PARQUET):
+        return f"read_parquet({name})"
+    if magic.startswith(_ARROW):
+        return "arrow_file"
+    if magic.lstrip()[:1] in (b"{", b"["):
+        # Types are taken from every row, not from the first few.
+        return f"read_json({name}, sample_size = -1, ignore_errors = false)"
+    return (
+        f"read_csv({name}, all_varchar = true, header = true, delim = ',', "
+        "quote = '\"', escape = '\"', skip = 0, comment = '', strict_mode = true, "
+        "null_padding = false, ignore_errors = false)"
+    )
+
+
+def _register_arrow(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+    """Let the engine read an Arrow file batch by batch, as the table ``arrow_file``."""
+    import pyarrow as pa
+    import pyarrow.dataset
+
+    try:
+        connection.register("arrow_file", pyarrow.dataset.dataset(path, format="feather"))
+    except pa.ArrowException as error:
+        raise Refused(f"the file cannot be read: {first_line(error)}") from error
 
 
 def identifier(column: str) -> str:

@@ -19,7 +19,7 @@ MAX_CRITERIA_BYTES = 32_768
 
 
 class Command(JsonCommand):
-    help = "Audit a file of predictions (Parquet or CSV) for bias, and say what was found."
+    help = "Audit predictions (Parquet, Arrow, JSON or CSV) for bias, and say what was found."
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

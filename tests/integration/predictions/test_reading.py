@@ -91,6 +91,24 @@ def test_csv_is_read_as_parquet_is(applications: pd.DataFrame, tmp_path: Path) -
     assert found[0].n == 1989
 
 
+@pytest.mark.parametrize("kind", ["lines", "array", "feather", "compressed feather"])
+def test_json_and_arrow_are_read_as_parquet_is(
+    kind: str, applications: pd.DataFrame, tmp_path: Path
+) -> None:
+    applications.to_parquet(tmp_path / "p.parquet")
+    path = tmp_path / "predictions"
+    if "feather" in kind:
+        compression: Any = "zstd" if "compressed" in kind else "uncompressed"
+        applications.to_feather(path, compression=compression)
+    else:
+        applications.to_json(path, orient="records", lines=kind == "lines")
+    expected = count_cells(tmp_path / "p.parquet", COLUMNS)
+    assert isinstance(expected, Cells)
+    found = count_cells(path, COLUMNS)
+    assert isinstance(found, Cells)
+    assert found == expected
+
+
 def test_blank_groups_are_unknown_and_so_is_a_group_of_that_name(tmp_path: Path) -> None:
     frame = table(race=[None, "", "unknown", "UNKNOWN "], sex=["M", "M", None, "F"])
     found = cells(read(frame, tmp_path))
@@ -192,6 +210,9 @@ def test_no_rows_are_refused(tmp_path: Path) -> None:
         ("p.parquet", b"row_id,label\n1,0\n", "the file is not Parquet"),
         ("p.parquet", b"PAR1 and then nothing like it PAR1", "the file cannot be read"),
         ("p.csv", b"PAR1", "the file cannot be read"),
+        ("p.arrow", b"ARROW1\0\0 and then nothing like it", "the file cannot be read"),
+        ("p.json", b'{"label": 1,', "the file cannot be read"),
+        ("p.json", b'[{"label": 1}, 7]', "is missing"),
         ("p.csv", b"\xff\xfe\x00\x01\x02", "the file cannot be read"),
         ("p.csv", b"row_id;label;prediction;race;sex\n1;0;1;A;M\n", "column row_id is missing"),
         ("p.csv", b"row_id,label,prediction,race,sex\n1,0,1,A,M,9\n2,0,1,A,M\n", "cannot be read"),
