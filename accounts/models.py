@@ -161,6 +161,7 @@ class Ceremony(models.Model):
 class NoticeKind(models.TextChoices):
     LOG = "log", "Alarms about the log"
     REGISTRY = "registry", "Alarms about MLflow"
+    REVIEW = "review", "Reviews of yours"
 
 
 class Notice(models.Model):
@@ -172,6 +173,8 @@ class Notice(models.Model):
     text = models.TextField(blank=True)  # never in an e-mail
     path = models.CharField(max_length=500)  # in Muniment, where one goes on
     audience = ArrayField(models.CharField(max_length=20, choices=Role.choices))
+    # Pseudonymous ids of people who are told whatever their roles; most notices name nobody.
+    people = ArrayField(models.UUIDField(), default=list, db_default=[])
     # Names one happening: what is posted again under it is the same notice.
     dedup_key = models.CharField(max_length=200, unique=True)
     posted_at = models.DateTimeField()
@@ -180,7 +183,8 @@ class Notice(models.Model):
     class Meta:
         constraints = [
             models.CheckConstraint(
-                condition=Q(audience__contained_by=list(Role.values)) & ~Q(audience=[]),
+                condition=Q(audience__contained_by=list(Role.values))
+                & ~(Q(audience=[]) & Q(people=[])),
                 name="notice_audience_known",
             ),
             models.CheckConstraint(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime
 
-from django.db.models import Exists, F, OuterRef, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 from accounts.domain.proposals import ROLE, ProposalStatus, person_subject, status_of
 from accounts.models import Notice, NoticeReading, Proposal, User
@@ -18,7 +18,8 @@ MOST_COUNTED = 100
 def notices_of(person: User) -> QuerySet[Notice]:
     """Return what this person is told, the newest first: nothing of before they joined."""
     return Notice.objects.filter(
-        audience__overlap=person.roles, posted_at__gte=person.joined_at
+        Q(audience__overlap=person.roles) | Q(people__contains=[person.pk]),
+        posted_at__gte=person.joined_at,
     ).order_by("-posted_at", "-id")
 
 

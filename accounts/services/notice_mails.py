@@ -19,10 +19,11 @@ from urllib.parse import urlsplit
 
 import structlog
 from django.conf import settings
-from django.core.mail import EmailMessage
+from django.core.mail import EmailMultiAlternatives
 from django.core.mail.backends.smtp import EmailBackend
 from django.db import transaction
-from django.db.models import F, QuerySet
+from django.db.models import F, Func, Q, QuerySet
+from django.template.loader import render_to_string
 from django.urls import reverse
 
 from accounts.domain.mail import MOVES, MailStatus, next_try, without_links
@@ -120,7 +121,7 @@ def _answered(code: int) -> _Outcome:
     return _Outcome(MailStatus.FAILED if is_final else MailStatus.WAITING, f"smtp_{code}")
 
 
-def _message(mail: NoticeMail, now: datetime) -> EmailMessage:
+def _message(mail: NoticeMail, now: datetime) -> EmailMultiAlternatives:
     notice = mail.notice
     subject = without_links(notice.subject)
     page = settings.MUNIMENT_URL + reverse("accounts:notices")
@@ -128,10 +129,10 @@ def _message(mail: NoticeMail, now: datetime) -> EmailMessage:
         f"{subject}\n\n"
         f"Since {notice.posted_at:%Y-%m-%d %H:%M} UTC.\n"
         f"Why, and what to do next: {settings.MUNIMENT_URL}{notice.path}\n\n"
-        f"You are told because of your role in Muniment. Every notice to you, and which of them\n"
-        f"you get by e-mail: {page}\n"
+        f"You are told because it concerns you in Muniment. Every notice to you, and which of\n"
+        f"them you get by e-mail: {page}\n"
     )
-    return EmailMessage(
+    message = EmailMultiAlternatives(
         subject=f"[Muniment] {subject}",
         body=body,
         to=[mail.user.email],
@@ -141,6 +142,14 @@ def _message(mail: NoticeMail, now: datetime) -> EmailMessage:
             "Auto-Submitted": "auto-generated",  # RFC 3834: no answer by machine, please
         },
     )
+    values = {
+        "subject": subject,
+        "posted_at": notice.posted_at,
+        "address": f"{settings.MUNIMENT_URL}{notice.path}",
+        "notices": page,
+    }
+    message.attach_alternative(render_to_string("accounts/notice_mail.html", values), "text/html")
+    return message
 
 
 @transaction.atomic(durable=True)
@@ -187,7 +196,13 @@ def _drop_pointless() -> None:
         (waiting.filter(user__email=""), "address"),
         (waiting.filter(user__mail_refusals__kind=F("notice__kind")), "refused"),
         (waiting.filter(user__is_active=False), "audience"),
-        (waiting.exclude(user__roles__overlap=F("notice__audience")), "audience"),
+        (
+            waiting.exclude(
+                Q(user__roles__overlap=F("notice__audience"))
+                | Q(notice__people__contains=Func(F("user_id"), template="ARRAY[%(expressions)s]"))
+            ),
+            "audience",
+        ),
     ):
         rows = NoticeMail.objects.filter(pk__in=pointless.values("pk"), status=MailStatus.WAITING)
         rows.update(status=MailStatus.DROPPED, failure=why)

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Q
 
 from accounts.domain.mail import MAX_SUBJECT, one_line
 from accounts.errors import NoticeInvalid
@@ -22,11 +23,12 @@ def post_notice(
     subject: str,
     text: str,
     path: str,
-    audience: Collection[str],
+    audience: Collection[str] = (),
+    people: Collection[UUID] = (),
     dedup_key: str,
     now: datetime,
 ) -> Notice:
-    """Tell everybody who holds one of the roles in `audience`; return the notice.
+    """Tell everybody who holds one of the roles in `audience` or is in `people`; return the notice.
 
     What is posted again under the same key is the same notice: an open one takes the new text, a
     settled one stays as it is, and nobody is sent a second e-mail. An e-mail waits, from this
@@ -44,7 +46,7 @@ def post_notice(
             `path` leads out of Muniment.
     """
     line = one_line(subject, longest=MAX_SUBJECT)
-    _require_valid(kind, line, path, audience)
+    _require_valid(kind, line, path, audience, people)
     notice, is_new = Notice.objects.get_or_create(
         dedup_key=dedup_key,
         defaults={
@@ -53,6 +55,7 @@ def post_notice(
             "text": text,
             "path": path,
             "audience": sorted(set(audience)),
+            "people": sorted(set(people)),
             "posted_at": now,
         },
     )
@@ -67,6 +70,13 @@ def post_notice(
 def settle_notice(*, dedup_key: str, now: datetime) -> None:
     """Say that what a notice was about is over; a settled or unknown one is left alone."""
     Notice.objects.filter(dedup_key=dedup_key, settled_at__isnull=True).update(settled_at=now)
+
+
+def settle_notices(*, about: str, now: datetime) -> None:
+    """Say so of every open notice whose key begins with `about`."""
+    Notice.objects.filter(dedup_key__startswith=about, settled_at__isnull=True).update(
+        settled_at=now
+    )
 
 
 def mark_read(*, reader: User, notice_id: UUID, now: datetime) -> None:
@@ -91,12 +101,14 @@ def _mark_read(reader: User, notices: Collection[Notice], now: datetime) -> None
     )
 
 
-def _require_valid(kind: str, line: str, path: str, audience: Collection[str]) -> None:
+def _require_valid(
+    kind: str, line: str, path: str, audience: Collection[str], people: Collection[UUID]
+) -> None:
     if kind not in NoticeKind.values:
         raise NoticeInvalid(f"There is no kind of notice called {kind!r}.")
     if not line:
         raise NoticeInvalid("A notice without a subject tells nobody anything.")
-    if not audience or not set(audience) <= set(Role.values):
+    if not (audience or people) or not set(audience) <= set(Role.values):
         raise NoticeInvalid("A notice goes to people of at least one role, and of known roles.")
     # A browser takes a backslash for a slash, and drops tabs and line breaks from an address.
     if not path.startswith("/") or path.startswith("//") or not _is_plain(path):
@@ -112,7 +124,9 @@ def _queue_mails(notice: Notice, now: datetime) -> None:
     if not settings.EMAIL_HOST:
         return
     people = (
-        User.objects.filter(is_active=True, roles__overlap=notice.audience)
+        User.objects.filter(
+            Q(roles__overlap=notice.audience) | Q(pk__in=notice.people), is_active=True
+        )
         .exclude(email="")
         .exclude(mail_refusals__kind=notice.kind)
     )

@@ -23,6 +23,7 @@ from registry.models.promotions import (
     Policy,
     PolicyBinding,
     Promotion,
+    ReviewAssignment,
 )
 from registry.models.rollbacks import RollbackApproval, RollbackGrant
 from registry.models.waivers import GateWaiver, WaiverRevocation
@@ -47,6 +48,7 @@ __all__ = [
     "Promotion",
     "RegisteredModel",
     "RegistrySource",
+    "ReviewAssignment",
     "RollbackApproval",
     "RollbackGrant",
     "Violation",

@@ -83,6 +83,22 @@ class Promotion(models.Model):
         indexes = [models.Index(F("updated_at").desc(), name="promotion_newest")]
 
 
+class ReviewAssignment(models.Model):
+    """Somebody was asked to review a promotion; it gives no right to, and takes none away."""
+
+    promotion = models.ForeignKey(Promotion, on_delete=models.PROTECT, related_name="assignments")
+    person = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    assigned_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+"
+    )
+    assigned_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["promotion", "person"], name="assigned_once")
+        ]
+
+
 class Decision(models.Model):
     """The result of evaluating a policy once, with all that is needed to replay it."""
 

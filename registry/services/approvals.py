@@ -19,6 +19,7 @@ from audits.services.log import append_statement, predicate_type
 from registry.domain.approvals import WORDS
 from registry.domain.promotion import PromotionStatus
 from registry.domain.separation import Ineligibility, why_not_review
+from registry.domain.words import ReviewVerdict
 from registry.errors import (
     EvidenceChanged,
     PromotionClosed,
@@ -38,6 +39,7 @@ from registry.services.review_draft import (
     keep_disclosures,
     read_words,
 )
+from registry.services.review_notices import tell_of_changes
 
 
 def sign_review(
@@ -110,7 +112,9 @@ def sign_review(
         if ceremony is not None and signed is not None:
             assertion = _require_signed(draft, ceremony, *signed)
         _require_not_taken_back(draft.approval)
-        _sign(draft, assertion, actor=actor)
+        approval = _sign(draft, assertion, actor=actor)
+        if approval.verdict == ReviewVerdict.REQUEST_CHANGES.value:
+            tell_of_changes(promotion, approval.pk, now)
         return decide_promotion(promotion_id=promotion.pk, actor=actor, now=now)
 
 

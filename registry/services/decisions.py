@@ -27,6 +27,7 @@ from registry.models import (
 from registry.services.dismissals import dismiss_outdated
 from registry.services.evaluation import evaluate_version
 from registry.services.locking import lock_promotion
+from registry.services.review_notices import tell_of_decision
 from registry.services.stating import state_promotion
 from registry.services.work import send_promotion
 
@@ -96,6 +97,7 @@ def decide_promotion(*, promotion_id: UUID, actor: Actor, now: datetime) -> Prom
             defaults={"status": Grant.Status.WRITTEN, "written_at": now},
         )
         send_promotion(promotion)
+    tell_of_decision(promotion, event, content, now)
     return promotion
 
 

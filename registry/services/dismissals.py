@@ -9,6 +9,7 @@ from audits.domain.log import Event
 from audits.services.log import append_statement, predicate_type
 from muniment.attest.digest import Digest
 from registry.models import Approval, Dismissal, Promotion
+from registry.services.review_notices import tell_signer
 
 OTHER_EVIDENCE = "The evidence has changed since it was signed."
 
@@ -22,6 +23,7 @@ def dismiss_outdated(
     )
     for approval in outdated.select_related("entry"):
         dismiss_approval(approval=approval, reason=OTHER_EVIDENCE, actor=actor, now=now)
+        tell_signer(promotion, approval.person_id, approval.pk, now)
 
 
 def dismiss_approval(*, approval: Approval, reason: str, actor: Actor, now: datetime) -> Dismissal:

@@ -38,6 +38,7 @@ _SECTIONS = {
     "review": "promotions",
     "withdraw": "promotions",
     "say": "promotions",
+    "assign-reviewers": "promotions",
     "take-back": "promotions",
     "rollbacks": "promotions",
     "rollback": "promotions",

@@ -99,6 +99,9 @@ def review_context(
         "signing": signing_ways(evaluation, person),
         "meanings": {verdict.value: words for verdict, words in MEANINGS.items()},
         "may_comment": bool(actor.roles),
+        "may_assign": is_in_review
+        and (actor.id == str(promotion.requester_id) or "admin" in actor.roles),
+        "asked": [one.person for one in promotion.assignments.select_related("person")],
         "most_comment": MAX_COMMENT,
         "may_take_back": PromotionStatus(promotion.status) in DECIDABLE_STATUSES
         and promotion.approvals.filter(person=UUID(actor.id), dismissal__isnull=True).exists(),

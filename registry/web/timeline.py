@@ -32,6 +32,7 @@ _TOLD: Mapping[str, tuple[str, str]] = {
     "approval.given": ("approve", "Approved"),
     "approval.refused": ("refuse", "Refused"),
     "approval.changes_requested": ("request_changes", "Changes asked for"),
+    "promotion.reviewers_assigned": ("in_review", "Reviewers asked"),
     "promotion.commented": ("comment", "Comment"),
     "approval.dismissed": ("dismissed", "Approval dismissed: the evidence changed"),
     "rollback.requested": ("running", "Rollback grant asked for"),

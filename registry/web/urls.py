@@ -6,6 +6,7 @@ from audits.web import converters as digest_converters  # noqa: F401  # register
 from registry.web import converters as model_converters  # noqa: F401  # registers <model_name:…>
 from registry.web.views import (
     aliases,
+    assignments,
     emergencies,
     inventory,
     ll144,
@@ -80,6 +81,7 @@ urlpatterns = [
         waivers.grant,
         name="grant-waiver",
     ),
+    path("promotions/<uuid:promotion_id>/assign", assignments.assign, name="assign-reviewers"),
     path("waivers/<uuid:waiver_id>/revoke", waivers.revoke, name="revoke-waiver"),
     path(
         "models/<model_name:name>/versions/<int:number>/report",

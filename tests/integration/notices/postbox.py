@@ -30,7 +30,10 @@ class Taken:
 
     @property
     def body(self) -> str:
-        return str(self.message.get_content())
+        """The plain text, which every message has."""
+        part = self.message.get_body(("plain",))
+        assert part is not None
+        return str(part.get_content())
 
 
 @dataclass

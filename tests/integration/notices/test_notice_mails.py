@@ -51,7 +51,7 @@ def test_each_person_of_the_audience_is_sent_one_message_of_their_own(
     assert message["To"] == postbox.taken[0].recipients[0]
     assert message["Subject"] == "[Muniment] The log has stopped."
     assert message["Auto-Submitted"] == "auto-generated"
-    assert message.get_content_type() == "text/plain"
+    assert message.get_content_type() == "multipart/alternative"
     assert "https://muniment.bank.example/log/health" in postbox.taken[0].body
     assert "sequencer" not in postbox.taken[0].body  # what is to be done is for the page
     assert len({taken.message["Message-ID"] for taken in postbox.taken}) == 2
