@@ -14,6 +14,7 @@ from muniment.verify.evidence_view import (
     kinds_read,
     standing_violations,
 )
+from muniment.verify.passkeys import reaches
 from muniment.verify.record import Record
 from muniment.verify.shown import (
     differs,
@@ -283,10 +284,14 @@ def _withdrawn(record: Record) -> frozenset[str]:
 
 def _approving(record: Record, alias: str, digest: object) -> int:
     hexadecimal = read_digest("dossier.decision.evidence_digest", digest).hex
+    bound = record.binding
+    least = "password" if bound is None else bound.statement.predicate.get("signature", "password")
     people = set()
     for entry in record.reviews:
         predicate = entry.statement.predicate
         judged = read_digest("approval.evidence_digest", predicate["evidence_digest"]).hex
+        if not reaches(str(predicate.get("signature", "password")), least):
+            continue
         if (predicate["alias"], predicate["verdict"], judged) == (alias, "approve", hexadecimal):
             people.add(predicate["person"]["id"])
     return len(people)

@@ -24,6 +24,7 @@ from muniment.verify.log import (
     signs_itself,
     verify_statement_entry,
 )
+from muniment.verify.passkeys import credential_subject
 from muniment.verify.stream import StreamEntry, StreamHeads
 
 # Key statements that may stand before the first statement key's own.
@@ -71,11 +72,13 @@ class LogStatements:
     Attributes:
         watch: a stream of which every statement is to be remembered; None for none.
         watched: of that stream, the SHA-256 of the envelope by leaf.
+        credentials: which credential the statement at a leaf is about, of those that are about one.
         signers: ids of the keys that signed something.
     """
 
     watch: str | None = None
     watched: dict[int, str] = field(default_factory=dict)
+    credentials: dict[int, str] = field(default_factory=dict)
     heads: StreamHeads = field(default_factory=StreamHeads)
     signers: set[str] = field(default_factory=set)
     count: int = 0
@@ -117,6 +120,8 @@ class LogStatements:
             return  # said once, among the signatures
         self.shapes.look(lambda: require_readable_statements([entry]))
         self.streams.look(lambda: _require_own_stream(entry.leaf_index, statement))
+        if subject := credential_subject(entry):
+            self.credentials[entry.leaf_index] = subject
         if statement.position is not None:
             placed = StreamEntry(entry.leaf_index, entry.sha256, entry.payload_sha256, statement)
             self.streams.look(lambda: self.heads.follow(placed))

@@ -15,6 +15,13 @@ from muniment.verify.errors import ReportError
 from muniment.verify.evidence import ReportEvidence, parse_evidence
 from muniment.verify.findings import Findings, Verification, known
 from muniment.verify.log import EnrolledKeys, ProvenEntry
+from muniment.verify.passkeys import (
+    IN_WHOSE_HANDS,
+    REMOVED_BEFORE,
+    credential_subject,
+    require_passkeys,
+    speaks_of_passkeys,
+)
 from muniment.verify.pdf import SignedPdf, open_signed_pdf, read_pdf
 from muniment.verify.pdf_chain import require_chain
 from muniment.verify.people import require_disclosures
@@ -102,6 +109,8 @@ def verify_report(
     )
     if log is None:
         limits = (*ALONE, *LIMITS, *seen.limits)
+        if IN_WHOSE_HANDS in limits:
+            limits += (REMOVED_BEFORE,)
     else:
         own = [] if evidence is None else [_own_checkpoint(evidence)]
         of_log = look_at_tail(
@@ -112,6 +121,11 @@ def verify_report(
             checkpoint=checkpoint,
             stream=None if evidence is None else evidence.stream,
             entries=seen.stream,
+            credentials={
+                entry.leaf_index: subject
+                for entry in proven or ()
+                if (subject := credential_subject(entry))
+            },
         )
         limits = (*LIMITS, *seen.limits, *of_log)
     return Verification(
@@ -199,6 +213,14 @@ def _look_at_model(
             f"{opened.people} names and {opened.texts} texts opened, "
             f"{opened.closed} commitments stay closed"
         )
+    limits: tuple[str, ...] = ()
+    if stream is not None and speaks_of_passkeys(stream):
+        limits = (IN_WHOSE_HANDS,)
+        with findings.look_at(
+            "approvals.passkeys",
+            "Passkeys signed what policies ask them to sign, each its owner's own",
+        ) as note:
+            note.detail = require_passkeys(stream, known(proven, "the statements")).words
     with findings.look_at(
         "dossier.agreement", "What the report's data shows agrees with the signed statements"
     ) as note:
@@ -213,8 +235,8 @@ def _look_at_model(
             f"decision {agreed.decision}; {agreed.evidence} findings, {agreed.approvals} reviews, "
             f"{agreed.promotions} promotions, {agreed.events} events"
         )
-        return _SeenModel(stream, agreed.limits)
-    return _SeenModel(stream)
+        limits += agreed.limits
+    return _SeenModel(stream, limits)
 
 
 def _stream_entries(proven: list[ProvenEntry]) -> list[StreamEntry]:

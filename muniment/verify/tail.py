@@ -27,6 +27,7 @@ def look_at_tail(
     checkpoint: Checkpoint | None,
     stream: str | None,
     entries: Sequence[StreamEntry] | None,
+    credentials: Mapping[int, str],
 ) -> tuple[str, ...]:
     """Look at the whole log, and at a report's stream in it; return what that cannot show.
 
@@ -35,6 +36,7 @@ def look_at_tail(
         checkpoint: the report's.
         stream: the model URI; None where the report could not be read.
         entries: the stream as the report carries it; None where it does not hold.
+        credentials: the statements about credentials that the report carries, by leaf.
     """
     look = look_at_log(findings, question, trust, kept, watch=stream)
     if question.hashes_only:
@@ -49,6 +51,15 @@ def look_at_tail(
         tree_size = known(checkpoint, "the report's checkpoint").tree_size
         later = _require_tail(in_report, in_log, tree_size)
         note.detail = f"{len(in_report)} statements, the last at leaf {in_report[-1].leaf_index}"
+    if credentials:
+        with findings.look_at(
+            "credentials.history",
+            "The report holds all that stood in the log about the credentials that it names",
+        ) as note:
+            said = known(look.statements, "the log's tiles").credentials
+            tree_size = known(checkpoint, "the report's checkpoint").tree_size
+            _require_history(credentials, said, tree_size)
+            note.detail = f"{len(credentials)} statements"
     if not later:
         return look.limits
     were = "statement was" if later == 1 else "statements were"
@@ -56,6 +67,17 @@ def look_at_tail(
         *look.limits,
         f"What was said since: {later} {were} added to the model's stream after this report.",
     )
+
+
+def _require_history(carried: Mapping[int, str], in_log: Mapping[int, str], tree_size: int) -> None:
+    named = set(carried.values())
+    stood = {leaf for leaf, name in in_log.items() if leaf < tree_size and name in named}
+    if left_out := sorted(stood - carried.keys()):
+        raise ReportError(
+            f"the report leaves out what the log says of its credentials: leaf "
+            f"{', '.join(map(str, left_out[:_MOST_NAMED]))}",
+            code="credentials.left_out",
+        )
 
 
 def _require_tail(entries: Sequence[StreamEntry], in_log: Mapping[int, str], tree_size: int) -> int:

@@ -89,6 +89,8 @@ def sign_review(
         shown = reauthenticate(user=person, password=password, code=code, now=now)
     else:
         require_signing_power(person, now)
+        # Asked when it was prepared, and again: a key may have been enrolled since.
+        require_signing_power(person, now)
         ceremony = find_ceremony(
             person=person, session=passkey.session, about=str(promotion_id), now=now
         )

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.db import transaction
 
+from accounts.domain.signature import SignatureMethod
 from accounts.models import ProposalAnswer, User
 from accounts.services.two_people import require_two_people
 from audits.domain.actor import Actor
@@ -95,6 +96,8 @@ def binding_statement(
 ) -> NewStatement:
     """Return the statement that a model has this policy and risk tier, and on whose word."""
     uri = registered_model.uri
+    signature = document_of(policy).approvals.signature
+    asked = {} if signature is SignatureMethod.PASSWORD else {"signature": signature.value}
     return NewStatement(
         event=Event.POLICY_BOUND,
         predicate_type=predicate_type("policy"),
@@ -104,6 +107,7 @@ def binding_statement(
             "name": policy.name,
             "version": policy.version,
             "digest": policy.digest,
+            **asked,
             "binding": {"model": uri, "policy": policy.digest, "risk_tier": risk_tier},
             "authority": authority,
         },

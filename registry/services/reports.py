@@ -12,7 +12,9 @@ from uuid import UUID, uuid4
 
 from django.conf import settings
 from django.db import connection, transaction
+from django.db.models import QuerySet
 
+from accounts.domain.signature import SignatureMethod
 from audits.domain.actor import Actor
 from audits.domain.dossier import Dossier
 from audits.domain.log import Event
@@ -30,7 +32,7 @@ from audits.services.log import append_statement, predicate_type
 from muniment.attest.bundle import LoggedEntry
 from muniment.attest.digest import canonical_json
 from registry.errors import RegistryError
-from registry.models import ModelVersion
+from registry.models import Approval, ModelVersion
 from registry.services.dossier import build_dossier
 from registry.services.execution import Progress
 from registry.services.stating import subject_digest_of
@@ -121,6 +123,7 @@ def _gather(version: ModelVersion, job: Job, *, now: datetime) -> _Contents | No
         cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
     entries = [
         *LogEntry.objects.filter(event=Event.KEY_ENROLLED).order_by("pk"),
+        *_credential_entries(version),
         *stream_entries(version.registered_model.uri),
     ]
     checkpoint = latest_checkpoint()
@@ -135,6 +138,21 @@ def _gather(version: ModelVersion, job: Job, *, now: datetime) -> _Contents | No
         now=now,
     )
     return _Contents(dossier=dossier, entries=proven, disclosures=_disclosures(proven))
+
+
+def _credential_entries(version: ModelVersion) -> QuerySet[LogEntry]:
+    """Find all that the log says of the credentials of whoever signed with a passkey here."""
+    signers = Approval.objects.filter(
+        promotion__version__registered_model=version.registered_model_id,
+        signature=SignatureMethod.PASSKEY,
+    ).values_list("person_id", flat=True)
+    enrolled = LogEntry.objects.filter(
+        event=Event.CREDENTIAL_ENROLLED, actor_id__in=[str(person) for person in signers.distinct()]
+    )
+    names = list(enrolled.values_list("subject_name", flat=True))
+    return LogEntry.objects.filter(
+        event__startswith="credential.", subject_name__in=names
+    ).order_by("pk")
 
 
 def _render(contents: _Contents) -> bytes:

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db import connections
+from django.utils import timezone
 from playwright.sync_api import Browser, BrowserContext, CDPSession, Page, expect
 
 from accounts.models import Credential
+from accounts.services.people import actor_of
+from audits.models import Report
+from audits.services.signing import keyring
+from muniment.verify.report import verify_report
 from registry.models import Approval, Promotion
+from registry.services.reports import issue_report, request_report
 from tests.e2e.browsing import enter, keep_picture, violations
 from tests.integration.registry.signing import ask_for
 from tests.integration.web.world import PASSWORD, World
@@ -52,6 +61,17 @@ def enrol(page: Page, url: str) -> None:
     form.get_by_role("button", name="Add the passkey").press("Enter")
 
 
+def report(world: World, promotion: Promotion, path: Path) -> None:
+    """Do a worker's part: make the report, and leave it in a file."""
+    try:
+        actor = actor_of(world.people["auditor"])
+        job = request_report(version=promotion.version, actor=actor, now=timezone.now())
+        issue_report(job_id=job.pk, clock=timezone.now)
+        path.write_bytes(bytes(Report.objects.get().pdf))
+    finally:
+        connections.close_all()
+
+
 def fill_review(page: Page) -> None:
     page.get_by_text("approve the promotion").first.click()
     page.get_by_label("Reason").fill("Read twice.\nAll of it.")
@@ -59,7 +79,11 @@ def fill_review(page: Page) -> None:
 
 
 def test_a_reviewer_enrols_a_passkey_and_signs_what_the_page_shows(
-    context: BrowserContext, live_url: str, world: World, promotion: Promotion
+    context: BrowserContext,
+    live_url: str,
+    world: World,
+    promotion: Promotion,
+    tmp_path: Path,
 ) -> None:
     page = enter(context, live_url, "reviewer")
     complaints: list[str] = []
@@ -77,6 +101,15 @@ def test_a_reviewer_enrols_a_passkey_and_signs_what_the_page_shows(
     approval = Approval.objects.get()
     assert (approval.signature, approval.person) == ("passkey", world.people["reviewer"])
     assert complaints == []
+    world.sequence()
+    path = tmp_path / "report.pdf"
+    # In a thread of its own: Playwright's event loop runs in this one.
+    with ThreadPoolExecutor(1) as worker:
+        worker.submit(report, world, promotion, path).result()
+        found = worker.submit(verify_report, path, keyring().log.vkey).result()
+    assert [finding for finding in found.findings if not finding.holds] == []
+    (own,) = [finding for finding in found.findings if finding.id == "approvals.passkeys"]
+    assert own.detail == "1 of 1 review signed with the signer's own passkey"
 
 
 def test_a_key_that_verifies_nobody_or_a_wrong_password_enrols_nothing_and_says_so(
