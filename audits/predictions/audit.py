@@ -40,7 +40,8 @@ def audit_predictions(
 ) -> PredictionsAudit:
     """Audit a file of predictions: its bias by the criteria, and its performance.
 
-    What kinds of file are read, `count_cells` says. The criteria name the columns of weights and of persons, and say what becomes of scores.
+    What kinds of file are read, `count_cells` says. The criteria name the columns of weights and
+    of persons, and say what becomes of scores.
 
     Bad input never raises: both findings then conclude ``error`` with the reasons and hold no
     measurements. Performance is measured and not judged here: its conclusion ``pass`` says that it

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import json
+import os
 import resource
 import sys
 from fractions import Fraction
@@ -24,6 +25,9 @@ _NEW_USER, _NEW_NETWORK = 0x10000000, 0x40000000
 def main() -> None:
     """Read the order on standard input, count, and write what was found on standard output."""
     order = json.load(sys.stdin)
+    # Whatever else writes on standard output must not get into the answer.
+    answer = os.fdopen(os.dup(sys.stdout.fileno()), "w")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     _give_up()
     columns = order["columns"]
     columns["groups"] = tuple(columns["groups"])
@@ -33,7 +37,9 @@ def main() -> None:
         PredictionColumns(**columns),
         cutoff=cutoff if cutoff in (None, MEDIAN) else Fraction(cutoff),
     )
-    json.dump(_said(found) if isinstance(found, Cells) else {"reasons": found.reasons}, sys.stdout)
+    said = _said(found) if isinstance(found, Cells) else {"reasons": found.reasons}
+    with answer:
+        json.dump(said, answer)
 
 
 def _give_up() -> None:

@@ -88,6 +88,8 @@ def open_source(path: Path, memory_limit: str, *, threads: int = 4) -> Iterator[
                 _register_arrow(connection, link)
             connection.execute(f"SET allowed_paths = [{name}]")
             connection.execute("SET enable_external_access = false")
+            # It would be drawn on standard output, where a program's answer stands.
+            connection.execute("SET enable_progress_bar = false")
             connection.execute("SET lock_configuration = true")
             reader = _reader(magic, name)
             connection.execute(

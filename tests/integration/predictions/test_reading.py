@@ -267,6 +267,7 @@ def test_the_engine_reaches_nothing_but_the_file(
     other.write_text("a\n1\n")
     with open_source(predictions, "256MB") as source:
         assert source.rows("SELECT count(*) FROM predictions") == [(1989,)]
+        assert source.rows("SELECT current_setting('enable_progress_bar')") == [(False,)]
         with pytest.raises(duckdb.Error):
             source.rows(query.format(other=other, folder=tmp_path))
     assert not list(tmp_path.glob("written*"))
