@@ -33,6 +33,7 @@ from registry.services.recomputation_schedule import order_recomputations_of_cha
 from registry.services.recomputing import perform_recomputation, take_up_recomputations
 from registry.services.rehashing import next_versions, note_try, refresh_unread_alarm
 from registry.services.reports import issue_report
+from registry.services.retired_policies import refresh_retired_alarm
 from registry.services.reverting import revert_violation
 from registry.services.rollback_handout import seal_token
 from registry.services.scans import scan_version
@@ -154,6 +155,7 @@ def watch_what_lapses() -> None:
     """Decide again what a waiver held open that has ended, and alarm about champions."""
     decide_lapsed_promotions(now=timezone.now())
     refresh_lapsed_alarm(now=timezone.now())
+    refresh_retired_alarm(now=timezone.now())
 
 
 @shared_task

@@ -35,6 +35,7 @@ _SUBJECTS: Final[Mapping[str, str]] = {
     "registry.violations": "MLflow was changed without a grant.",
     "registry.rollbacks": "A rollback grant was used, and waits for its review.",
     "registry.unreachable": "MLflow cannot be read, so that changes there go unnoticed.",
+    "registry.policy_retired": "The policy of a champion was retired.",
     "registry.withdrawn": "A dataset that a champion was made from was withdrawn.",
     "registry.torn": "MLflow contradicts itself, so that some changes there go unnoticed.",
 }

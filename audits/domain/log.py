@@ -38,6 +38,7 @@ class Event(StrEnum):
     EVALUATION_SET_BOUND = "evaluation_set.bound"
     POLICY_PUBLISHED = "policy.published"
     POLICY_BOUND = "policy.bound"
+    POLICY_RETIRED = "policy.retired"
     CERTIFICATE_ISSUED = "certificate.issued"
     APPROVAL_GIVEN = "approval.given"
     APPROVAL_REFUSED = "approval.refused"

@@ -23,6 +23,7 @@ REGISTRY_VIOLATIONS = "registry.violations"
 REGISTRY_ROLLBACKS = "registry.rollbacks"
 REGISTRY_UNREACHABLE = "registry.unreachable"
 REGISTRY_TORN = "registry.torn"
+REGISTRY_POLICY_RETIRED = "registry.policy_retired"
 REGISTRY_WITHDRAWN = "registry.withdrawn"
 
 logger = structlog.get_logger(__name__)

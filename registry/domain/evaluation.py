@@ -43,6 +43,7 @@ class Decision:
     evidence: EvidenceView
     facts: ApprovalFacts
     waivers: tuple[Waiver, ...]
+    retired_at: datetime | None = None
 
     @property
     def allowed(self) -> bool:
@@ -75,6 +76,8 @@ class Decision:
                 **view_mapping(self.evidence),
                 "approvals": self.facts.to_mapping(),
                 "waivers": [waiver.to_mapping() for waiver in self.waivers],
+                # Left out where it stands: what was decided before any could be retired stays true.
+                **({"retired_at": rfc3339(self.retired_at)} if self.retired_at else {}),
             },
         }
 
@@ -85,6 +88,7 @@ def evaluate(
     approvals: ApprovalFacts,
     waivers: Sequence[Waiver],
     as_of: datetime,
+    retired_at: datetime | None = None,
 ) -> Decision:
     """Decide whether a version may hold an alias under a policy at a moment.
 
@@ -92,7 +96,8 @@ def evaluate(
     eligible reviewer of this evidence. Evidence being computed, or only approvals missing:
     pending. Otherwise allow. At least one gate must be satisfied for anything but deny (or still
     be pending): waivers and what is not applicable show nothing about a version. A standing
-    violation denies whatever the gates say, and no waiver covers it.
+    violation denies whatever the gates say, and so does a policy that was retired; no waiver
+    covers either.
 
     Never raises for any evidence or approval. Monotone: taking away evidence, a job, an approval
     or a waiver never turns deny or pending into allow (approvals of the whole do not cover the
@@ -121,6 +126,12 @@ def evaluate(
     )
     reviewed = review(policy.approvals, approvals, evidence_digest=digest, as_of=as_of)
     standing = _why_policy_does_not_apply(policy, evidence, as_of)
+    if retired_at is not None and retired_at <= as_of:
+        standing.append(
+            f"Policy {policy.name} version {policy.version} was retired on"
+            f" {retired_at.astimezone(UTC).date().isoformat()}, so nothing passes by it. Admins"
+            " bind another one on the model's page."
+        )
     standing += [violation.reason for violation in evidence.violations]
     if not any(result.shows_something for result in results):
         standing.append("No gate is satisfied, so nothing has been shown about this version.")
@@ -147,6 +158,7 @@ def evaluate(
         evidence=evidence,
         facts=approvals,
         waivers=tuple(waivers),
+        retired_at=retired_at,
     )
 
 

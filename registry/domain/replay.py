@@ -56,9 +56,18 @@ def replay_decision(
             _approval_facts(inputs["approvals"]),
             tuple(_waiver(waiver) for waiver in inputs["waivers"]),
             datetime.fromisoformat(recorded["as_of"]),
+            _retired_at(recorded, policy),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ReplayError(f"the recorded decision cannot be read: {error!r}") from error
+
+
+def _retired_at(recorded: Mapping[str, Any], policy: Policy) -> datetime | None:
+    """Return when the policy that decided had been retired; of another one nothing is recorded."""
+    stated = recorded["inputs"].get("retired_at")
+    if stated is None or policy.digest != recorded["policy"]["digest"]:
+        return None
+    return datetime.fromisoformat(stated)
 
 
 def _view(inputs: Mapping[str, Any], evidence: Mapping[str, EvidenceItem]) -> EvidenceView:

@@ -22,6 +22,7 @@ from registry.models.promotions import (
     Grant,
     Policy,
     PolicyBinding,
+    PolicyRetirement,
     Promotion,
     ReviewAssignment,
 )
@@ -45,6 +46,7 @@ __all__ = [
     "ModelVersion",
     "Policy",
     "PolicyBinding",
+    "PolicyRetirement",
     "Promotion",
     "RegisteredModel",
     "RegistrySource",

@@ -33,6 +33,18 @@ class Policy(models.Model):
         ]
 
 
+class PolicyRetirement(models.Model):
+    """A policy version by which nothing passes any more, and that is bound no more."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4)
+    policy = models.OneToOneField(Policy, on_delete=models.PROTECT, related_name="retirement")
+    retired_at = models.DateTimeField()
+    entry = models.OneToOneField(LogEntry, on_delete=models.PROTECT, related_name="+")
+
+    class Meta:
+        db_table = "registry_policy_retirement_record"
+
+
 class PolicyBinding(models.Model):
     """Which policy and risk tier a model has; set here by admins, never by the model's tags."""
 

@@ -12,7 +12,12 @@ from audits.domain.log_wording import alarm_title
 from audits.errors import SettingsRefused
 from audits.log_health import open_alarms
 from audits.selectors import latest_checkpoint
-from audits.services.alarms import REGISTRY_ROLLBACKS, REGISTRY_VIOLATIONS, REGISTRY_WITHDRAWN
+from audits.services.alarms import (
+    REGISTRY_POLICY_RETIRED,
+    REGISTRY_ROLLBACKS,
+    REGISTRY_VIOLATIONS,
+    REGISTRY_WITHDRAWN,
+)
 from registry.models import RegistrySource
 
 # Two walks may be missed before anybody is told.
@@ -23,6 +28,7 @@ NEW_ALARM = timedelta(minutes=15)
 _PAGES: Mapping[str, tuple[str, str]] = {
     REGISTRY_VIOLATIONS: ("registry:violations", "See the violations"),
     REGISTRY_ROLLBACKS: ("registry:rollbacks", "See the rollback grants"),
+    REGISTRY_POLICY_RETIRED: ("registry:policies", "See the policies"),
     REGISTRY_WITHDRAWN: ("registry:withdrawals", "See the withdrawn datasets"),
 }
 

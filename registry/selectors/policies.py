@@ -10,7 +10,7 @@ from registry.models import Policy, PolicyBinding
 def published_policies() -> QuerySet[Policy]:
     """Return every published policy version, newest first, with how many living models it binds."""
     return (
-        Policy.objects.select_related("entry__leaf")
+        Policy.objects.select_related("entry__leaf", "retirement")
         .defer("entry__envelope")
         .annotate(
             bound=Count(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from django.db import transaction
@@ -19,8 +19,9 @@ from registry.errors import PolicyNotBindable
 from registry.models import Policy, PolicyBinding, RegisteredModel
 from registry.services.aliases import governed_aliases
 from registry.services.decisions import decide_open_promotions
-from registry.services.policies import document_of
+from registry.services.policies import document_of, retired
 from registry.services.promotions import order_missing_evidence
+from registry.services.retired_policies import refresh_retired_alarm
 
 BIND = "bind a policy"
 
@@ -68,15 +69,21 @@ def bind_policy(
     for version in registered_model.versions.filter(gone_at__isnull=True):
         order_missing_evidence(version=version, actor=actor, now=now)
     decide_open_promotions(registered_model=registered_model, now=now)
+    refresh_retired_alarm(now=now)
     return binding
 
 
 def require_bindable(policy: Policy, risk_tier: str) -> None:
-    """Pass a policy that says that it is for this tier and for a governed alias.
+    """Pass a policy that is not retired, and says that it is for this tier and a governed alias.
 
     Raises:
         PolicyNotBindable: it is not; the message says what it is for.
     """
+    if (since := retired(policy)) is not None:
+        raise PolicyNotBindable(
+            f"Policy {policy.name} version {policy.version} was retired on "
+            f"{since.astimezone(UTC).date().isoformat()} and is bound no more. Choose another."
+        )
     document = document_of(policy)
     if not any(
         document.allows_binding(risk_tier=risk_tier, alias=alias) for alias in governed_aliases()

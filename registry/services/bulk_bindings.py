@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db import transaction
 from django.db.models.fields.json import KT
 
 from accounts.models import ProposalAnswer, User
@@ -31,9 +30,9 @@ from registry.models import (
 )
 from registry.services.bindings import BIND, binding_statement, require_bindable
 from registry.services.decisions import decide_promotion
-from registry.services.mirror import one_walk_at_a_time
 from registry.services.modes import checked_pattern
 from registry.services.promotions import order_missing_evidence
+from registry.services.retired_policies import refresh_retired_alarm
 
 # What a registered model's row says of whether it is a prompt.
 PROMPT_MARK = KT(f"row__tags__{PROMPT_TAG}")
@@ -108,42 +107,14 @@ def bind_matching(
     policy: Policy,
     risk_tier: str,
     shown: str | None = None,
-    actor: Actor,
-    now: datetime,
-) -> tuple[Rebinding, ...]:
-    """Bind as `bind_matching_held`, in a transaction of its own and with the source held.
-
-    Raises:
-        As `bind_matching_held`.
-    """
-    actor.require_role(BIND, "admin")
-    # A walk locks the models of a page in its own order: one of the two has to wait as a whole.
-    with one_walk_at_a_time(source), transaction.atomic(durable=True):
-        return bind_matching_held(
-            source=source,
-            pattern=pattern,
-            policy=policy,
-            risk_tier=risk_tier,
-            shown=shown,
-            actor=actor,
-            now=now,
-        )
-
-
-def bind_matching_held(
-    *,
-    source: RegistrySource,
-    pattern: str,
-    policy: Policy,
-    risk_tier: str,
-    shown: str | None,
     second: ProposalAnswer | None = None,
     actor: Actor,
     now: datetime,
 ) -> tuple[Rebinding, ...]:
     """Bind a policy and a risk tier to every living model that a pattern matches, all or none.
 
-    The caller holds the source (`one_walk_at_a_time`) and has begun the transaction.
+    The caller holds the source (`one_walk_at_a_time`), and then begins the transaction: a walk
+    locks the models of a page in its own order, and one of the two has to wait as a whole.
 
     One fact for each model that this changes; the same twice is once. Open promotions are decided
     again. The audits that champions lack are taken up a few at a time (`backlog`): thousands at
@@ -198,6 +169,7 @@ def bind_matching_held(
         update_fields=["policy", "risk_tier", "bound_by", "bound_at"],
     )
     _decide_again(changed, actor=actor, now=now)
+    refresh_retired_alarm(now=now)
     return plan
 
 

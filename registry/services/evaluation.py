@@ -31,7 +31,7 @@ from registry.models import (
     PolicyBinding,
     Promotion,
 )
-from registry.services.policies import document_of
+from registry.services.policies import document_of, retired
 from registry.services.violations import standing_against, withdrawn_against
 from registry.services.waiver_facts import load_waivers
 
@@ -84,7 +84,7 @@ def evaluate_version(
         .first()
     )
     binding = (
-        PolicyBinding.objects.select_related("policy")
+        PolicyBinding.objects.select_related("policy__retirement")
         .filter(registered_model=version.registered_model_id)
         .first()
     )
@@ -94,7 +94,8 @@ def evaluate_version(
     decision = None
     if policy is not None:
         waivers = load_waivers(version=version, policy=policy)
-        decision = evaluate(policy, view, _approval_facts(promotion), waivers, as_of)
+        retired_at = retired(binding.policy) if binding is not None and instead is None else None
+        decision = evaluate(policy, view, _approval_facts(promotion), waivers, as_of, retired_at)
     return Evaluation(
         version=version,
         alias=alias,

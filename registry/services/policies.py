@@ -30,6 +30,11 @@ def document_of(policy: Policy) -> PolicyDocument:
     return parsed(policy.digest, bytes(policy.document))
 
 
+def retired(policy: Policy) -> datetime | None:
+    """Return when a policy was retired; None while it is not."""
+    return policy.retirement.retired_at if hasattr(policy, "retirement") else None
+
+
 @transaction.atomic
 def publish_policy(
     *, document: bytes, second: ProposalAnswer | None = None, actor: Actor, now: datetime

@@ -1,4 +1,4 @@
-"""Publishing and binding policies as changes that need two people."""
+"""Publishing, binding and retiring policies as changes that need two people."""
 
 from __future__ import annotations
 
@@ -18,14 +18,17 @@ from registry.models import Policy, PolicyBinding, RegisteredModel, RegistrySour
 from registry.services.bindings import bind_policy, require_bindable
 from registry.services.bulk_bindings import (
     Rebinding,
-    bind_matching_held,
+    bind_matching,
     digest_of_plan,
     plan_binding,
 )
 from registry.services.mirror import one_walk_at_a_time
-from registry.services.policies import publish_policy
+from registry.services.policies import publish_policy, retired
+from registry.services.retired_policies import RETIRE as RETIRE_WORDS
+from registry.services.retired_policies import retire_policy
 
 PUBLISH, BIND, BIND_MATCHING = "policy.publish", "policy.bind", "policy.bind_matching"
+RETIRE = "policy.retire"
 # So many models are shown one by one; the digest of the plan covers all of them.
 MOST_LINES = 500
 
@@ -54,6 +57,23 @@ def publication(document: bytes) -> Change:
             "digest": policy.digest,
             "document": document.decode("utf-8"),
         },
+    )
+
+
+def retirement(policy: Policy) -> Change:
+    """Return the change that retires a policy version for good.
+
+    Raises:
+        PolicyNotBindable: it is retired already.
+    """
+    if retired(policy) is not None:
+        raise PolicyNotBindable(
+            f"Policy {policy.name} version {policy.version} is retired already."
+        )
+    return Change(
+        kind=RETIRE,
+        subject=f"policy:{policy.name}@{policy.version}",
+        content={"policy": policy.digest, "name": f"{policy.name}@{policy.version}"},
     )
 
 
@@ -151,6 +171,35 @@ def _show_publication(content: Mapping[str, Any]) -> Shown:
     )
 
 
+def _retire(
+    content: Mapping[str, Any], second: ProposalAnswer | None, actor: Actor, now: datetime
+) -> str:
+    policy = Policy.objects.get(digest=content["policy"])
+    if retired(policy) is not None:
+        raise ProposalOutdated("This policy is retired already. Decline this proposal.")
+    retire_policy(policy=policy, second=second, actor=actor, now=now)
+    return f"{policy.name} version {policy.version} is retired."
+
+
+def _retirement_title(content: Mapping[str, Any], names: Mapping[str, str]) -> str:
+    return f"Retire the policy {content['name']}"
+
+
+def _show_retirement(content: Mapping[str, Any]) -> Shown:
+    bound = RegisteredModel.objects.filter(
+        binding__policy=content["policy"], gone_at__isnull=True
+    ).order_by("name")
+    names = list(bound.values_list("name", flat=True)[:MOST_LINES])
+    return Shown(
+        before="\n".join(
+            [f"{content['name']} may be bound", *(f"{one}: passes by it" for one in names)]
+        ),
+        after="\n".join([f"{content['name']} is retired", *(f"{one}: denied" for one in names)]),
+        warning="Champions under it stay, with an alarm, until another policy is bound. It cannot "
+        "be undone.",
+    )
+
+
 def _bind(
     content: Mapping[str, Any], second: ProposalAnswer | None, actor: Actor, now: datetime
 ) -> str:
@@ -191,7 +240,7 @@ def _bind_matching(
 ) -> str:
     policy = Policy.objects.filter(digest=content["policy"]).get()
     try:
-        done = bind_matching_held(
+        done = bind_matching(
             source=RegistrySource.objects.get(name=content["source"]),
             pattern=content["pattern"],
             policy=policy,
@@ -257,6 +306,7 @@ def offer_policy_changes() -> None:
     """Make the changes of policies known."""
     offer_kinds(
         ChangeKind(PUBLISH, "publish a policy", _publish, _publication_title, _show_publication),
+        ChangeKind(RETIRE, RETIRE_WORDS, _retire, _retirement_title, _show_retirement),
         ChangeKind(BIND, "bind a policy", _bind, _binding_title, _show_binding),
         ChangeKind(
             BIND_MATCHING,

@@ -19,7 +19,7 @@ def binding_choices() -> list[tuple[str, str]]:
             f"{policy.digest} {tier}",
             f"{policy.name} v{policy.version}, {tier} risk: {document.title}",
         )
-        for policy in published_policies()
+        for policy in published_policies().filter(retirement=None)
         for document in (document_of(policy),)
         for tier in document.bound_to.risk_tiers
         if any(document.allows_binding(risk_tier=tier, alias=alias) for alias in aliases)

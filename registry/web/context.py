@@ -54,6 +54,7 @@ _SECTIONS = {
     "sign-withdrawal": "trace",
     "policies": "policies",
     "policy": "policies",
+    "retire-policy": "policies",
 }
 
 

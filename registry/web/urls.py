@@ -168,6 +168,7 @@ urlpatterns = [
     path("policies/replay.csv", replay.champions_csv, name="replay-csv"),
     path("promotions/<uuid:promotion_id>/replay", replay.promotion, name="replay-promotion"),
     path("policies/<sha256:digest>/", policies.policy, name="policy"),
+    path("policies/<sha256:digest>/retire", policies.retire, name="retire-policy"),
     path("policies/<sha256:digest>/document", policies.policy_document, name="policy-document"),
     path("reports/jobs/<uuid:job_id>/", reports.report_job, name="report-job"),
     path("reports/<uuid:report_id>.pdf", reports.report_pdf, name="report-pdf"),

@@ -70,14 +70,16 @@ def second_version(world: World) -> Policy:
 def wanted(world: World, pattern: str, **changed: Any) -> dict[str, Any]:
     assert world.policy is not None
     source = RegistrySource.objects.get(name="default")
-    fields = {"source": source, "pattern": pattern, "policy": world.policy, "risk_tier": "high"}
+    policy = Policy.objects.get(pk=world.policy.pk)
+    fields = {"source": source, "pattern": pattern, "policy": policy, "risk_tier": "high"}
     return fields | changed
 
 
 def bind(world: World, pattern: str, who: str = "admin", **changed: Any) -> tuple[Rebinding, ...]:
-    return bind_matching(
-        **wanted(world, pattern, **changed), actor=actor_of(world.people[who]), now=world.tick()
-    )
+    asked = wanted(world, pattern, **changed)
+    # As a proposal that is confirmed does it, which holds the source before its transaction.
+    with one_walk_at_a_time(asked["source"]), transaction.atomic(durable=True):
+        return bind_matching(**asked, actor=actor_of(world.people[who]), now=world.tick())
 
 
 def facts() -> int:

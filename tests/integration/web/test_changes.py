@@ -28,12 +28,15 @@ from accounts.services.people_changes import role_change
 from accounts.services.proposals import answer_proposal, propose, settle_expired_proposals
 from accounts.services.roles import deactivate_person, set_roles
 from audits.domain.actor import SETUP
-from audits.models import LogEntry
+from audits.models import Alarm, LogEntry
 from audits.selectors import decoded_statement
-from registry.models import Policy, PolicyBinding
+from audits.services.alarms import REGISTRY_POLICY_RETIRED
+from registry.models import Policy, PolicyBinding, Promotion
+from registry.selectors.promotions import last_decision
+from registry.selectors.replay import replay_promotion
 from registry.services.bindings import bind_policy
 from registry.services.policies import publish_policy
-from registry.services.policy_changes import publication
+from registry.services.policy_changes import binding, publication
 from tests.integration.web.forms import forms_of, post, send, text_of
 from tests.integration.web.world import PASSWORD, ROOT, World
 
@@ -169,6 +172,49 @@ def test_many_models_are_bound_as_they_were_shown_or_not_at_all(two: World, ente
     assert late.status_code == 409
     assert "changed since" in text_of(late)
     assert not ProposalAnswer.objects.filter(proposal=proposal).exists()
+
+
+def test_a_retired_policy_denies_is_bound_no_more_and_alarms(two: World, enter: Enter) -> None:
+    assert two.policy is not None
+    promotion = two.request(2)
+    page = f"/policies/{two.policy.digest.removeprefix('sha256:')}/"
+    ada, abe = enter("admin"), enter("admin2")
+    wrong = send(ada, page, "/retire", password="guess")
+    assert (wrong.status_code, "Nothing was retired" in text_of(wrong)) == (403, True)
+    answer = send(ada, page, "/retire", password=PASSWORD)
+    proposal = Proposal.objects.get(kind="policy.retire")
+    assert answer["Location"] == page_of(proposal)
+    assert Promotion.objects.get(pk=promotion.pk).status == "in_review"
+    assert "boston-mortgage: denied" in text_of(abe.get(page_of(proposal)))
+    answer = send(abe, page_of(proposal), "/answer", verdict="confirm", password=PASSWORD)
+    assert answer.status_code == 302
+    assert Promotion.objects.get(pk=promotion.pk).status == "denied"
+    words = "Policy credit-decision version 1 was retired on"
+    assert words in text_of(abe.get(f"/promotions/{promotion.pk}/"))
+    assert words in last_entry("promotion.denied")["decision"]["reasons"][0]
+    assert last_entry("policy.retired")["authority"]["confirmed_by"] == str(two.people["admin2"].pk)
+    gate = abe.get("/api/v1/models/boston-mortgage/versions/1/gate?alias=champion").json()
+    assert (gate["decision"], words in gate["reasons"][0]) == ("deny", True)
+    again = replay_promotion(Promotion.objects.get(pk=promotion.pk)).decision
+    assert again.to_mapping() == last_decision(promotion).content
+
+    assert Alarm.objects.get(code=REGISTRY_POLICY_RETIRED).cleared_at is None
+    assert "The policy of these champions was retired" in text_of(ada.get("/"))
+    assert "/retire" not in str(list(forms_of(ada.get(page))))
+    refused = post(
+        ada,
+        "/models/boston-mortgage/policy",
+        binding=f"{two.policy.digest} high",
+        password=PASSWORD,
+    )
+    assert (refused.status_code, "bound no more" in text_of(refused)) == (400, True)
+    publish_policy_by_two(two)
+    answered(
+        two,
+        proposed(two, binding(two.model(), Policy.objects.get(version=2), "high")),
+        "admin2",
+    )
+    assert Alarm.objects.get(code=REGISTRY_POLICY_RETIRED).cleared_at is not None
 
 
 def test_nobody_gives_a_role_that_signs_alone(two: World) -> None:
