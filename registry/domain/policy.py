@@ -73,8 +73,8 @@ class Policy:
 
     `digest` is `sha256:<hex>` over the exact bytes of the document. `gates` is never empty, gate
     ids are unique in it, and no two bias gates read the same attribute. `in_force_from` and
-    `in_force_until` are days in UTC and included. `max_audits_per_set`: how often a model may be audited with the same
-    evaluation set; None is as often as one likes.
+    `in_force_until` are days in UTC and included. `max_audits_per_set`: how often a model may be
+    audited with the same evaluation set; None is as often as one likes.
 
     Raises:
         EmptyPolicy: there are no gates.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
 from dataclasses import dataclass
 
 from audits.models import Evidence
@@ -65,6 +65,11 @@ def set_named(name: str, version: int | None = None) -> EvaluationSet:
     return newest
 
 
+def every_set() -> list[EvaluationSet]:
+    """Return every version of every set, by name, the newest first."""
+    return list(EvaluationSet.objects.order_by("name", "-version"))
+
+
 @dataclass(frozen=True, slots=True)
 class Use:
     """A model that is audited with a set, and how often it was."""
@@ -82,17 +87,42 @@ class SetRow:
 
 
 def list_sets() -> list[SetRow]:
-    """Return every version of every set, by name, the newest first, with its models."""
-    uses: dict[object, list[Use]] = {}
-    bound: Iterable[EvaluationSetBinding] = (
-        EvaluationSetBinding.objects.select_related("evaluation_set", "registered_model")
+    """Return every version of every set, by name, the newest first, with its models.
+
+    Three queries, however many sets and models there are.
+    """
+    bound = list(
+        EvaluationSetBinding.objects.select_related("registered_model")
         .order_by("registered_model", "-entry_id")
         .distinct("registered_model")
     )
-    for binding in bound:
-        audits = count_audits(binding.evaluation_set, binding.registered_model)
-        uses.setdefault(binding.evaluation_set_id, []).append(Use(binding.registered_model, audits))
+    audits = _audits_by_set([binding.registered_model for binding in bound])
+    sets = EvaluationSet.objects.select_related("entry", "registered_by")
     return [
-        SetRow(one, tuple(uses.get(one.pk, ())))
-        for one in EvaluationSet.objects.select_related("entry").order_by("name", "-version")
+        SetRow(
+            one,
+            tuple(
+                Use(binding.registered_model, audits[binding.registered_model.uri, one.digest])
+                for binding in bound
+                if binding.evaluation_set_id == one.pk
+            ),
+        )
+        for one in sets.defer("entry__envelope").order_by("name", "-version")
     ]
+
+
+def _audits_by_set(models: list[RegisteredModel]) -> Counter[tuple[str, str]]:
+    """Count as `count_audits` does, for many models at once: by model URI and digest of the set."""
+    rows = (
+        Evidence.objects.filter(
+            entry__stream__in=[model.uri for model in models], kind="bias", origin="computed"
+        )
+        .exclude(conclusion="error")
+        .values_list("entry__stream", "inputs")
+    )
+    return Counter(
+        (str(stream), str(one.get("digest")))
+        for stream, inputs in rows
+        for one in inputs
+        if one.get("name") == SET_INPUT
+    )

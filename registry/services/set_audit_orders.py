@@ -72,12 +72,8 @@ def why_no_more(evaluation_set: EvaluationSet, registered_model: RegisteredModel
 
     Who may try as often as they like passes at some time by luck.
     """
-    binding = (
-        PolicyBinding.objects.select_related("policy")
-        .filter(registered_model=registered_model)
-        .first()
-    )
-    most = document_of(binding.policy).max_audits_per_set if binding else None
+    policy = _policy_of(registered_model)
+    most = policy.max_audits_per_set if policy else None
     if most is None or count_audits(evaluation_set, registered_model) < most:
         return ""
     return (
@@ -124,20 +120,25 @@ def order_audits_with_new_set(
     *, registered_model: RegisteredModel, actor: Actor, now: datetime
 ) -> None:
     """Order the audits that a newly bound set makes necessary."""
+    policy = _policy_of(registered_model)
+    if policy is None:
+        return
+    for version in registered_model.versions.filter(gone_at__isnull=True):
+        order_wanted_set_audit(
+            version=version,
+            policy=policy,
+            requested_by=UUID(actor.id),
+            now=now,
+        )
+
+
+def _policy_of(registered_model: RegisteredModel) -> Policy | None:
     binding = (
         PolicyBinding.objects.select_related("policy")
         .filter(registered_model=registered_model)
         .first()
     )
-    if binding is None:
-        return
-    for version in registered_model.versions.filter(gone_at__isnull=True):
-        order_wanted_set_audit(
-            version=version,
-            policy=document_of(binding.policy),
-            requested_by=UUID(actor.id),
-            now=now,
-        )
+    return document_of(binding.policy) if binding else None
 
 
 def _is_waited_for(version: ModelVersion) -> bool:

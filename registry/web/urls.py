@@ -8,6 +8,7 @@ from registry.web.views import (
     aliases,
     assignments,
     emergencies,
+    evaluation_sets,
     inventory,
     ll144,
     models,
@@ -84,6 +85,12 @@ urlpatterns = [
     path("promotions/<uuid:promotion_id>/assign", assignments.assign, name="assign-reviewers"),
     path("waivers/<uuid:waiver_id>/revoke", waivers.revoke, name="revoke-waiver"),
     path(
+        "models/<model_name:name>/versions/<int:number>/set-audit",
+        evaluation_sets.audit,
+        name="audit-with-set",
+    ),
+    path("evaluation-sets/", evaluation_sets.evaluation_sets, name="evaluation-sets"),
+    path(
         "models/<model_name:name>/versions/<int:number>/report",
         reports.order_report,
         name="order-report",
@@ -115,6 +122,11 @@ urlpatterns = [
     path("aliases/", aliases.all_aliases, name="aliases"),
     path("aliases.csv", aliases.all_aliases_csv, name="aliases-csv"),
     path("models/<model_name:name>/policy", models.bind, name="bind"),
+    path(
+        "models/<model_name:name>/evaluation-set",
+        evaluation_sets.bind,
+        name="bind-evaluation-set",
+    ),
     path("models/<model_name:name>/emergency", emergencies.roll_back, name="emergency"),
     path("models/<model_name:name>/", models.model, name="model"),
     path("promotions/", promotions.promotions, name="promotions"),

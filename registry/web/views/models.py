@@ -16,15 +16,18 @@ from accounts.services.proposals import ask_for
 from accounts.services.two_people import is_bootstrapping
 from registry.errors import InvalidRequest, PolicyNotBindable
 from registry.models import PolicyBinding, RegisteredModel
+from registry.selectors.evaluation_sets import every_set
 from registry.selectors.inventory import champion_alias
 from registry.selectors.lookups import model_named
 from registry.selectors.models import alias_history, version_rows, versions_of
 from registry.selectors.versions import created_at
 from registry.selectors.violations import attention_of
+from registry.services.policies import document_of
 from registry.services.policy_changes import binding
 from registry.web.binding_choices import WAITS, binding_choices, chosen_binding
 from registry.web.mlflow_links import model_link
 from registry.web.people import actor_from, person_of
+from registry.web.set_panels import set_panel
 
 VERSIONS_A_PAGE = 25
 
@@ -56,6 +59,8 @@ def _page(
         "can_go_back": any(move.promotion_id for move in history),
         "can_bind": is_admin and found.gone_at is None,
         "choices": binding_choices() if is_admin else [],
+        "set_panel": set_panel(found, document_of(bound.policy) if bound else None),
+        "set_choices": every_set() if is_admin else [],
         "bind_error": bind_error,
         "takes_two": is_admin and not is_bootstrapping(),
         "bound_pair": f"{bound.policy_id} {bound.risk_tier}" if bound else "",

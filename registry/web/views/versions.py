@@ -30,7 +30,9 @@ from registry.selectors.versions import (
 )
 from registry.selectors.violations import attention_of
 from registry.services.evaluation import evaluate_version
+from registry.services.policies import document_of
 from registry.services.promotions import is_reviewed_again, request_promotion
+from registry.services.set_audit_orders import ROLES
 from registry.services.stated_evidence import asks_people
 from registry.services.violations import withdrawn_against
 from registry.web.gates import gate_rows
@@ -38,6 +40,7 @@ from registry.web.lineage_words import lineage_panel
 from registry.web.mlflow_links import version_link
 from registry.web.people import actor_from, person_of
 from registry.web.recomputation_words import look_of_recomputation
+from registry.web.set_panels import set_panel
 
 # The newest on the version's page; the page of rollback grants has all.
 MOST_ROLLBACKS = 10
@@ -51,6 +54,7 @@ def version(request: HttpRequest, name: str, number: int) -> HttpResponse:
     evaluation = evaluate_version(version=found, alias=alias, as_of=timezone.now())
     decision = evaluation.decision
     evidence = current_evidence(found.uri)
+    jobs = list(open_jobs(found.uri))
     promotions = promotions_of(found)
     aliases = aliases_of(found)
     holds = {held.alias.lower() for held in aliases}
@@ -67,7 +71,7 @@ def version(request: HttpRequest, name: str, number: int) -> HttpResponse:
         "mlflow_url": version_link(found),
         "lineage": lineage_panel(lineage_of(found.uri)),
         "panels": [evidence_panel(item) for item in evidence],
-        "jobs": list(open_jobs(found.uri)),
+        "jobs": jobs,
         "alias": alias,
         "binding": evaluation.binding,
         "states": asks_people(evaluation.binding),
@@ -101,6 +105,12 @@ def version(request: HttpRequest, name: str, number: int) -> HttpResponse:
             for row in list_rollbacks(found)[:MOST_ROLLBACKS]
         ],
         "recomputation": recomputation,
+        "set_panel": set_panel(
+            found.registered_model,
+            document_of(evaluation.binding.policy) if evaluation.binding else None,
+            jobs,
+        ),
+        "may_audit": found.gone_at is None and not set(ROLES).isdisjoint(person_of(request).roles),
         "changed_datasets": changed_datasets(found.uri),
         "recomputation_look": look_of_recomputation(recomputation) if recomputation else "",
         "goes_back_from": could_go_back_from(found, alias),

@@ -32,6 +32,7 @@ PAGES = [
     "/notices/",
     "/credentials/",
     "/policies/",
+    "/evaluation-sets/",
 ]
 
 
