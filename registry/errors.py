@@ -74,6 +74,13 @@ class ReviewNotAllowed(RegistryError):
     status = HTTPStatus.FORBIDDEN
 
 
+class AlreadySigned(ReviewNotAllowed):
+    """This person's verdict on this evidence is there already; nothing more was signed."""
+
+    code = "already_signed"
+    status = HTTPStatus.CONFLICT
+
+
 class GrantRefused(RegistryError):
     """The grant is unknown, used, expired, or not what it claims."""
 

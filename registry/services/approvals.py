@@ -21,6 +21,7 @@ from registry.domain.promotion import PromotionStatus
 from registry.domain.separation import Ineligibility, why_not_review
 from registry.domain.words import ReviewVerdict
 from registry.errors import (
+    AlreadySigned,
     EvidenceChanged,
     PromotionClosed,
     ReviewNotAllowed,
@@ -71,6 +72,7 @@ def sign_review(
     Raises:
         RoleRequired, ReviewNotAllowed: this person may not review this promotion.
         NoSigningPowerYet: their role or a credential of theirs is too new.
+        AlreadySigned: they have signed this evidence.
         ReauthenticationFailed, SigningLocked: the password, the code or the passkey is wrong;
             nothing was signed.
         CeremonyOver: nothing was prepared in this session within five minutes.
@@ -203,7 +205,10 @@ def _require_reviewable(
     evaluation = evaluate_version(version=promotion.version, alias=promotion.alias, as_of=now)
     refusal = why_not(evaluation, actor)
     if refusal is not None:
-        raise ReviewNotAllowed(refusal.reason)
+        # A second click, or a form sent again after its answer was lost.
+        raise (AlreadySigned if refusal.code == "already_signed" else ReviewNotAllowed)(
+            refusal.reason
+        )
     decision = evaluation.decision
     if decision is None or decision.evidence_digest != evidence_digest:
         raise EvidenceChanged(
