@@ -35,6 +35,9 @@ from muniment.datasets.reference import DatasetReference
 from muniment.lineage_file import SET_A_SEED, LineageFile, is_seed
 
 _MAX_REASON: Final = 600
+_INTERACTIVE: Final = "an interactive notebook trained it, in whatever order its cells were run"
+# The whole reason of a code leg that nothing else is wrong with.
+NOTEBOOK_ALONE: Final = f"A commit is named, but {_INTERACTIVE}."
 # Of a long list the first few are named in a reason.
 _NAMED: Final = 3
 
@@ -131,9 +134,7 @@ def _file_faults(file: LineageFile) -> list[str]:
     is_notebook = file.mode == "notebook" or file.code.notebook
     return [
         _dirty_fault(known),
-        "an interactive notebook trained it, in whatever order its cells were run"
-        if is_notebook
-        else "",
+        _INTERACTIVE if is_notebook else "",
     ]
 
 

@@ -171,7 +171,11 @@ def _subject_digest(record: Record, version_uri: str) -> str:
 
 def _lineage(record: Record, lineage: StreamEntry) -> dict[str, Any]:
     legs = legs_of(lineage)
+    internal = object_in(lineage.statement.predicate, "buildDefinition", "internalParameters")
+    repeated = internal.get("muniment_repeated")
+    repeats = {"repeats": repeated.get("record")} if isinstance(repeated, Mapping) else {}
     return {
+        **repeats,
         "digest": lineage.sha256,
         "subject_digest": record.digest_of(lineage, record.version_uri),
         "origin": "reported",

@@ -39,13 +39,15 @@ class LineageFacts:
     """The lineage record of a version: its digest, its subject and its graded legs.
 
     A leg that is not in `legs` counts as missing. `origin` is `reported` while the grades rest on
-    what the training run said about itself.
+    what the training run said about itself. `repeats` is the digest of the record that this one
+    says again after a recomputation of it; empty where it says something of its own.
     """
 
     digest: str
     subject_digest: str
     legs: tuple[LegFact, ...]
     origin: Origin = Origin.REPORTED
+    repeats: str = ""
 
     def find_leg(self, leg: Leg) -> LegFact:
         """Give the fact about a leg; the worst one where the record names it twice."""
@@ -277,7 +279,10 @@ def view_mapping(view: EvidenceView) -> dict[str, Any]:
 
 
 def _lineage_mapping(lineage: LineageFacts) -> dict[str, Any]:
+    # Left out where there is none: so were the digests of before there could be one.
+    repeats = {"repeats": lineage.repeats} if lineage.repeats else {}
     return {
+        **repeats,
         "digest": lineage.digest,
         "subject_digest": lineage.subject_digest,
         "origin": lineage.origin.value,

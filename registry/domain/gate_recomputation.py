@@ -65,7 +65,8 @@ def _why_not_judged(gate: RecomputationGate, view: EvidenceView, found: Reproduc
     """Say why measurements show nothing either way; empty where they do."""
     if isinstance(found, str):
         return f"The recomputation evidence cannot be relied on: {plain_text(found)}."
-    if view.lineage is None or found.record_sha256 != view.lineage.digest:
+    lineage = view.lineage
+    if lineage is None or found.record_sha256 not in {lineage.digest, lineage.repeats or None}:
         return "The version was trained again from another lineage record than counts now."
     if found.verdict is Verdict.NOT_REPRODUCIBLE:
         return ""

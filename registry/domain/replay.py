@@ -104,6 +104,7 @@ def _lineage(lineage: Mapping[str, Any]) -> LineageFacts:
             for fact in lineage["legs"]
         ),
         origin=Origin(lineage["origin"]),
+        repeats=lineage.get("repeats", ""),
     )
 
 

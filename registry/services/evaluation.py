@@ -205,6 +205,7 @@ def _lineage(record: LineageRecord) -> LineageFacts:
         digest=record.entry.sha256,
         subject_digest=record.subject_digest,
         legs=tuple(_legs(record)),
+        repeats=record.facts.get("repeated", {}).get("record", ""),
     )
 
 

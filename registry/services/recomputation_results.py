@@ -18,6 +18,8 @@ from audits.services.evidence import NewEvidence, record_evidence
 from lineage.domain.differences import Tolerance
 from lineage.models import Recomputation
 from lineage.recompute.order import Recomputed
+from lineage.services.graph import hold_graph
+from lineage.services.notebooks import record_repeated_notebook
 from lineage.services.recomputations import finish_recomputation, hold_running
 from muniment.attest.errors import EnvelopeError
 from registry.domain.gate_result import plain_text
@@ -42,6 +44,8 @@ def record_result(
 
     None, and nothing is written, where the lease is no longer good.
     """
+    # It comes before the lock of a stream, and the lineage may be recorded again below.
+    hold_graph()
     recomputation = hold_running(recomputation_id, lease)
     if recomputation is None:
         return None
@@ -66,6 +70,13 @@ def record_result(
         recomputation=recomputation,
         evidence=evidence,
         detail={"verdict": result.verdict.value, "log_sha256": result.log_sha256},
+        actor=RECOMPUTER,
+        now=now,
+    )
+    record_repeated_notebook(
+        record=recomputation.record,
+        evidence=evidence,
+        model_name=version.registered_model.name,
         actor=RECOMPUTER,
         now=now,
     )

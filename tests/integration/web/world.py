@@ -37,6 +37,7 @@ from lineage.domain.captured import (
 )
 from lineage.domain.environment import read_environment
 from lineage.domain.grading import Origins, grade_legs
+from lineage.domain.leg import Leg
 from lineage.domain.link import Link, LinkKind
 from lineage.domain.provenance import build_predicate, dependencies_of
 from lineage.domain.rows import DatasetInput, Run
@@ -201,12 +202,14 @@ def lay_lineage(
     has_commit: bool = True,
     capture: LineageFile | None = None,
     base_models: Sequence[str] = (),
+    code: Leg | None = None,
 ) -> LineageRecord:
     """Record the lineage of a run, graded by the real rules; MLflow itself is not asked.
 
     Args:
         capture: what the kit recorded of the training, where it did.
         base_models: digests or names of what the run was tuned from.
+        code: what its code is graded instead.
     """
     snapshot = snapshot_of(version)
     lock = b"fairlearn==0.15.0\nnumpy==2.4.6\nscikit-learn==1.9.1\n"
@@ -234,7 +237,8 @@ def lay_lineage(
     )
     environment = LockFile(lock_sha256, read_environment(lock))
     link = Link(LinkKind.SHOWN)
-    legs = grade_legs(Origins(run=run, link=link, lock=environment))
+    graded = grade_legs(Origins(run=run, link=link, lock=environment))
+    legs = graded if code is None else (code, *graded[1:])
     dependencies = dependencies_of(run, environment)
     files = {
         "MLmodel": hashlib.sha256(b"MLmodel").hexdigest(),

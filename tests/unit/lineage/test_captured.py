@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lineage.domain.captured import KeptFile, capture_of, keep_file
-from lineage.domain.grading import Origins, grade_legs
+from lineage.domain.grading import NOTEBOOK_ALONE, Origins, grade_legs
 from lineage.domain.leg import LEG_NAMES, Grade, Leg
 from lineage.domain.provenance import build_predicate, dependencies_of
 from muniment.attest.digest import Digest
@@ -93,6 +93,19 @@ def test_seed_that_nobody_set_is_missing_and_the_reason_says_how_to(seeds: dict[
 def test_seed_without_a_parameter_is_weak() -> None:
     leg = legs(FILE, run=run(tags={}, params={}))["configuration"]
     assert (leg.grade, leg.what["seed"]) == (Grade.WEAK, "7")
+
+
+def test_notebook_that_nothing_else_is_wrong_with_is_told_from_one_that_is() -> None:
+    notebook = replace(FILE, mode="notebook")
+    assert legs(notebook)["code"].reason == NOTEBOOK_ALONE
+    fault = Fault("Nobody pushed the commit.", "code")
+    for other in (
+        replace(notebook, code=replace(FILE.code, is_dirty=True)),
+        replace(notebook, code=replace(FILE.code, remote="")),
+        replace(notebook, faults=(fault,)),
+    ):
+        leg = legs(other)["code"]
+        assert (leg.grade, leg.reason == NOTEBOOK_ALONE) == (Grade.WEAK, False)
 
 
 def test_fault_that_names_no_leg_leaves_the_grades_as_they_were() -> None:
