@@ -263,3 +263,17 @@ class SetAuditOpen(RegistryError):
 
     code = "set_audit_open"
     status = HTTPStatus.CONFLICT
+
+
+class UnknownDraft(RegistryError):
+    """There is no such draft of a policy, or not any more."""
+
+    code = "unknown_draft"
+    status = HTTPStatus.NOT_FOUND
+
+
+class DraftChanged(RegistryError):
+    """Somebody else edited the draft of a policy meanwhile."""
+
+    code = "draft_changed"
+    status = HTTPStatus.CONFLICT

@@ -15,6 +15,7 @@ from registry.models.mirror import (
     Violation,
     WebhookDelivery,
 )
+from registry.models.policy_drafts import PolicyDraft
 from registry.models.promotions import (
     Approval,
     Decision,
@@ -46,6 +47,7 @@ __all__ = [
     "ModelVersion",
     "Policy",
     "PolicyBinding",
+    "PolicyDraft",
     "PolicyRetirement",
     "Promotion",
     "RegisteredModel",

@@ -55,6 +55,12 @@ _SECTIONS = {
     "policies": "policies",
     "policy": "policies",
     "retire-policy": "policies",
+    "compare-policies": "policies",
+    "new-policy-draft": "policies",
+    "start-policy-draft": "policies",
+    "policy-draft": "policies",
+    "edit-policy-draft": "policies",
+    "publish-policy-draft": "policies",
 }
 
 

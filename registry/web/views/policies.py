@@ -16,6 +16,7 @@ from audits.selectors import latest_checkpoint
 from registry.errors import PolicyNotBindable
 from registry.models import Policy
 from registry.selectors.policies import bindings_of, published_policies
+from registry.selectors.policy_drafts import policy_drafts
 from registry.services.policies import document_of
 from registry.services.policy_changes import retirement
 from registry.services.retired_policies import RETIRE
@@ -28,7 +29,12 @@ from registry.web.policy_words import explain_gates
 def policies(request: HttpRequest) -> HttpResponse:
     """List the published policies."""
     rows = [(policy, document_of(policy)) for policy in published_policies()]
-    return render(request, "registry/policies.html", {"rows": rows})
+    context = {
+        "rows": rows,
+        "drafts": policy_drafts(),
+        "may_edit": Role.ADMIN.value in actor_from(request).roles,
+    }
+    return render(request, "registry/policies.html", context)
 
 
 @require_safe
@@ -79,6 +85,7 @@ def _page(
         "may_retire": is_admin and not hasattr(found, "retirement"),
         "takes_two": is_admin and not is_bootstrapping(),
         "retire_error": retire_error,
+        "may_edit": is_admin,
     }
     return render(request, "registry/policy.html", context, status=status)
 

@@ -40,7 +40,7 @@ FROZEN = {
     "/log/?subject=boston-mortgage&actor=Erin+Engel&from=2026-01-01": 18,
     "/log/health": 15,
     "/notices/": 13,
-    "/policies/": 9,
+    "/policies/": 10,
     "/evaluation-sets/": 10,
 }
 
