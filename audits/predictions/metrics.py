@@ -96,7 +96,8 @@ def metric_frame(cells: Cells, attribute: tuple[str, ...], favourable: int) -> M
             metrics=metrics,
             y_true=np.array([int(cell.label == favourable) for cell in cells.cells]),
             y_pred=np.array([int(cell.prediction == favourable) for cell in cells.cells]),
-            sensitive_features=np.array(cells.groups_of(attribute), dtype=object),
+            # A list: an array of one cell alone would lose its only dimension there.
+            sensitive_features=list(cells.groups_of(attribute)),
             sample_params={name: {"sample_weight": weight} for name in metrics},
         )
 

@@ -70,7 +70,10 @@ class Command(JsonCommand):
             score=options["y_pred"] if criteria.cutoff is not None else "score",
             positive=options["positive"],
         )
-        found = audit_predictions(options["file"], criteria, columns=columns).bias
+        try:
+            found = audit_predictions(options["file"], criteria, columns=columns).bias
+        except Exception as error:  # noqa: BLE001 - whoever reads the document reads no traceback
+            return self._said("error", (f"the audit could not be made: {error!r:.200}",))
         return self._said(found.conclusion, found.reasons, found.measurements, found.criteria)
 
     def _said(

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import json
+from fractions import Fraction
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from audits.domain.bias import BiasCriteria, judge
 from audits.domain.measurements import counts_from_json
 from audits.predictions.audit import audit_predictions
+from audits.predictions.cells import PredictionColumns, PredictionsError
+from audits.predictions.metrics import audit_cells
+from audits.predictions.reading import count_cells
 
 
 def test_actual_approvals_fail_on_the_black_group(
@@ -75,6 +82,59 @@ def test_no_rows_and_a_missing_group_column_are_errors(
         audit = audit_predictions(path, BiasCriteria())
         assert (audit.bias.conclusion, audit.bias.reasons) == ("error", (reason,))
         assert (audit.performance.conclusion, audit.performance.reasons) == ("error", (reason,))
+
+
+VALUES = st.sampled_from(["0", "1", "1.0", "true", "", "0.5", "nan", "-1", "7", "x"])
+GOOD = st.sampled_from(["0", "1"])
+SCORES = st.sampled_from(["0", "0.5", "1", "0.25"])
+ROWS = st.lists(
+    st.tuples(
+        st.one_of(GOOD, VALUES),
+        st.one_of(GOOD, VALUES),
+        st.sampled_from(["A", "B", "", "unknown", "C"]),
+        st.sampled_from(["M", "F", ""]),
+        st.one_of(SCORES, VALUES),
+    ),
+    max_size=30,
+)
+CLEAN = st.lists(
+    st.tuples(GOOD, GOOD, st.sampled_from(["A", "B", "unknown"]), st.sampled_from("MF"), SCORES),
+    min_size=1,
+    max_size=80,
+)
+CRITERIA = st.builds(
+    BiasCriteria,
+    standard=st.sampled_from(["screening", "demonstrated"]),
+    cutoff=st.sampled_from([None, "median", Fraction(1, 2)]),
+    weight=st.sampled_from([None, "score"]),
+    person=st.sampled_from([None, "race"]),
+    ll144=st.booleans(),
+    gate_intersections=st.booleans(),
+)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.one_of(ROWS, CLEAN), CRITERIA)
+def test_any_table_is_audited_or_refused_and_a_gate_agrees(
+    rows: list[tuple[str, ...]], criteria: BiasCriteria
+) -> None:
+    with TemporaryDirectory() as folder:
+        path = Path(folder, "p.csv")
+        lines = ["label,prediction,race,sex,score", *(",".join(row) for row in rows)]
+        path.write_text("\n".join(lines) + "\n")
+        columns = PredictionColumns(
+            groups=("race", "sex"), row_id=None, weight=criteria.weight, person=criteria.person
+        )
+        cells = count_cells(path, columns, cutoff=criteria.cutoff)
+    if isinstance(cells, PredictionsError):
+        assert cells.reasons
+        return
+    judgement, measurements = audit_cells(cells, criteria)
+    assert judgement.conclusion in {"fail", "insufficient", "pass"}
+    assert cells.n == len(rows)
+    stored = json.loads(json.dumps(measurements, allow_nan=False))
+    again = judge(counts_from_json(stored), criteria)
+    assert (again.conclusion, again.reasons) == (judgement.conclusion, judgement.reasons)
 
 
 def test_a_group_column_that_is_blank_everywhere_is_insufficient(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from fairlearn.metrics import (
     selection_rate,
     true_positive_rate,
 )
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, precision_score
 
 from audits.domain.bias import BiasCriteria
@@ -25,6 +28,7 @@ from audits.predictions.cells import Cell, Cells, PredictionColumns
 from audits.predictions.metrics import measure, performance
 from audits.predictions.reading import count_cells
 
+RACE_ALONE = BiasCriteria(attributes=("race",), intersections=())
 METRICS = {
     "selection_rate": selection_rate,
     "accuracy": accuracy_score,
@@ -76,6 +80,66 @@ def test_every_rate_equals_fairlearn_on_the_rows_to_the_last_bit(
         ):
             # 0/0 is 0.0 there and null here.
             assert found[metric] == (expected[metric] if people else None)
+
+
+def test_people_who_are_all_the_same_are_measured() -> None:
+    found: Any = measure(Cells(("race",), (Cell(("A",), 1, 1, 9),), None), RACE_ALONE)
+    group = found["attributes"]["race"]["groups"]["A"]
+    assert (group["selection_rate"], group["tpr"], group["fpr"]) == (1.0, 1.0, None)
+    assert found["attributes"]["race"]["verdict"] == "insufficient"
+
+
+PEOPLE = st.lists(
+    st.tuples(st.sampled_from("ABC"), st.sampled_from("MF"), st.integers(0, 1), st.integers(0, 1)),
+    min_size=1,
+    max_size=60,
+)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.UndefinedMetricWarning")
+@settings(max_examples=8, deadline=None)
+@given(PEOPLE, st.integers(1, 10**6))
+def test_any_people_have_fairlearns_rates_to_the_last_bit(
+    people: list[tuple[str, str, int, int]], times: int
+) -> None:
+    frame = pd.DataFrame(people, columns=["race", "sex", "label", "prediction"])
+    counted = frame.value_counts(sort=False)
+    cells = Cells(
+        ("race", "sex"),
+        tuple(Cell(key[:2], *key[2:], int(n)) for key, n in counted.items()),  # type: ignore[misc,index]
+        None,
+    )
+    found: Any = measure(cells, BiasCriteria())["attributes"]
+    frame["race × sex"] = frame.race + " × " + frame.sex
+    for attribute in ("race", "race × sex"):
+        expected = MetricFrame(
+            metrics=METRICS,
+            y_true=frame.label,
+            y_pred=frame.prediction,
+            sensitive_features=list(frame[attribute]),
+        ).by_group
+        groups = found[attribute]["groups"]
+        assert len(groups) == len(expected)
+        for name, rates in expected.iterrows():
+            group = groups[name]
+            undefined = {
+                "tpr": group["tp"] + group["fn"] == 0,
+                "fnr": group["tp"] + group["fn"] == 0,
+                "fpr": group["fp"] + group["tn"] == 0,
+                "ppv": group["tp"] + group["fp"] == 0,
+            }
+            for metric in METRICS:
+                assert group[metric] == (None if undefined.get(metric) else rates[metric])
+    # The same people many times over: the same rates, and no more work.
+    cells_of_many = Cells(
+        cells.columns,
+        tuple(replace(cell, n=cell.n * times) for cell in cells.cells),
+        None,
+    )
+    many: Any = measure(cells_of_many, BiasCriteria())["attributes"]["race"]["groups"]
+    for name, group in found["race"]["groups"].items():
+        for metric in METRICS:
+            assert many[name][metric] == group[metric]
 
 
 @pytest.mark.parametrize("attribute", ["race", "sex"])
