@@ -104,6 +104,7 @@ class Credential(models.Model):
     kind = models.CharField(max_length=10, choices=Kind.choices)
     label = models.CharField(max_length=60)
     enrolled_at = models.DateTimeField()
+    confirmed_at = models.DateTimeField(null=True)  # by a second person; signs nothing before
     credential_id = models.BinaryField(null=True, unique=True)
     public_key_cose = models.BinaryField(null=True)
     public_key_spki = models.BinaryField(null=True)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from django.conf import settings
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 from accounts.domain.proposals import ROLE, ProposalStatus, person_subject, status_of
-from accounts.models import Notice, NoticeReading, Proposal, User
+from accounts.models import Credential, Notice, NoticeReading, Proposal, User
 from audits.models import Disclosure
 
 # More than so many are shown as "99+".
@@ -71,3 +72,9 @@ def names_of_subjects(proposals: Collection[Proposal]) -> dict[str, str]:
     ids = [one.subject.partition(":")[2] for one in proposals if one.subject.startswith("person:")]
     people = User.objects.filter(pk__in=ids) if ids else []
     return {str(one.pk): f"{one.printed_name} ({one.username})" for one in people}
+
+
+def credentials_that_sign(person: User, now: datetime) -> QuerySet[Credential]:
+    """Return the credentials of a person that a second one confirmed, and that are not too new."""
+    delay = timedelta(hours=settings.SIGNING_DELAY_HOURS)
+    return Credential.objects.filter(person=person, confirmed_at__lte=now - delay)

@@ -30,6 +30,7 @@ class ChangeKind:
         title: say what would happen in one line, of the content and of the names of people by
             their pseudonymous id alone: lists call it for each of theirs.
         show: show all of it; what exists no more must not stop it.
+        by_oneself: whoever proposes it need not be an admin, for it is about themselves.
         around: what has to be held before the transaction begins.
     """
 
@@ -38,6 +39,7 @@ class ChangeKind:
     apply: Callable[[Content, ProposalAnswer | None, Actor, datetime], str]
     title: Callable[[Content, Mapping[str, str]], str]
     show: Callable[[Content], Shown]
+    by_oneself: bool = False
     around: Callable[[Content], AbstractContextManager[None]] = lambda _: nullcontext()
 
 

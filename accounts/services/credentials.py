@@ -1,28 +1,34 @@
 """Credentials: enrolling and removing what a person signs with beside the password.
 
 Everything here is said in the log: by what is enrolled there, a verifier tells offline whose key
-signed an approval. A new credential keeps its person from signing for a while, so that one that was
-enrolled by stealth is seen before it is used.
+signed an approval. One that its person enrolled signs only when an admin has confirmed it, and a
+while after: what was enrolled by stealth is seen before it is used.
 """
 
 from __future__ import annotations
 
 import hashlib
 import secrets
+from collections.abc import Mapping
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
 
+from accounts.domain.change import Change
 from accounts.domain.one_time_codes import counter_of, new_secret
-from accounts.errors import CredentialRefused
-from accounts.models import Credential, User
+from accounts.domain.proposals import person_subject
+from accounts.errors import CredentialRefused, ProposalOutdated
+from accounts.models import Credential, ProposalAnswer, User
 from accounts.services.ceremonies import begin_ceremony, end_ceremony, find_ceremony
 from accounts.services.passkeys import fingerprint, read_registration, registration_options
 from accounts.services.people import require_password
+from accounts.services.proposals import record_proposal
 from accounts.services.sealing import seal, unseal
+from accounts.services.two_people import is_bootstrapping, require_two_people
 from audits.domain.actor import Actor
 from audits.domain.log import Event
 from audits.models import LogEntry
@@ -31,6 +37,7 @@ from muniment.attest.digest import Digest
 from muniment.attest.encoding import encode_base64
 from muniment.attest.passkey import write_part
 
+ENROLL = "credential.enroll"
 MAX_LABEL = 60
 MAX_PASSKEYS = 10
 PASSKEY_CEREMONY = "enrol a passkey"
@@ -183,13 +190,51 @@ def _label(label: str) -> str:
     return label
 
 
+@transaction.atomic
+def confirm_credential(
+    *, credential_id: UUID, second: ProposalAnswer, actor: Actor, now: datetime
+) -> Credential:
+    """Let a credential sign, from a while after now on; the log says on whose word.
+
+    Raises:
+        ProposalOutdated: it was removed.
+    """
+    credential = Credential.objects.select_for_update().filter(pk=credential_id).first()
+    if credential is None:
+        raise ProposalOutdated("The credential was removed since. Decline this proposal.")
+    authority = require_two_people(ENROLL, second)
+    credential.confirmed_at = now
+    credential.save(update_fields=["confirmed_at"])
+    after = _facts(credential)
+    _state(Event.CREDENTIAL_CONFIRMED, credential, None, after, actor, now, detail=authority)
+    return credential
+
+
 def _enroll(
     credential: Credential, more: dict[str, Any], *, actor: Actor, now: datetime
 ) -> Credential:
+    """Keep a credential; it signs at once only while there is nobody who could confirm it."""
+    is_alone = is_bootstrapping()
+    credential.confirmed_at = now if is_alone else None
     credential.save(force_insert=True)
-    User.objects.filter(pk=credential.person_id).update(signing_changed_at=now)
-    after = _facts(credential) | more
-    _state(Event.CREDENTIAL_ENROLLED, credential, None, after, actor, now)
+    after, alone = _facts(credential) | more, {"bootstrap": True} if is_alone else {}
+    entry = _state(Event.CREDENTIAL_ENROLLED, credential, None, after, actor, now, detail=alone)
+    if not is_alone:
+        # Who is at this keyboard showed the password minutes ago, when the ceremony began.
+        record_proposal(
+            change=Change(
+                kind=ENROLL,
+                subject=person_subject(str(credential.person_id)),
+                content={
+                    "credential": str(credential.pk),
+                    "kind": credential.kind,
+                    "person": str(credential.person_id),
+                    "enrolled": entry.sha256,
+                },
+            ),
+            actor=actor,
+            now=now,
+        )
     return credential
 
 
@@ -212,6 +257,8 @@ def _state(
     after: dict[str, Any] | None,
     actor: Actor,
     now: datetime,
+    *,
+    detail: Mapping[str, Any] = MappingProxyType({}),
 ) -> LogEntry:
     spki = credential.public_key_spki
     digest = (
@@ -224,7 +271,7 @@ def _state(
         predicate_type=predicate_type("registry-event"),
         subject_name=f"credential:{credential.pk}",
         subject_digest=Digest("sha256", digest),
-        predicate={"before": before, "after": after},
+        predicate={"before": before, "after": after} | ({"detail": dict(detail)} if detail else {}),
         stream=None,
         actor=actor,
         now=now,

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from accounts.domain.one_time_codes import counter_of
 from accounts.models import Credential, User
+from accounts.selectors import credentials_that_sign
 from accounts.services.sealing import unseal
 
 
@@ -17,7 +18,7 @@ def use_code(*, person: User, code: str, now: datetime) -> bool:
     Raises:
         CredentialRefused: the secret cannot be read any more.
     """
-    device = Credential.objects.filter(person=person, kind=Credential.Kind.TOTP).first()
+    device = credentials_that_sign(person, now).filter(kind=Credential.Kind.TOTP).first()
     if device is None or device.sealed_secret is None or device.last_counter is None:
         return False
     counter = counter_of(

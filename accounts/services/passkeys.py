@@ -10,11 +10,13 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, cast
 
 from django.conf import settings
+from django.db.models import Manager, QuerySet
 
 from accounts.domain.passkeys import ALGORITHMS, spki_of
 from accounts.domain.signature import SignatureMethod
 from accounts.errors import CredentialRefused
 from accounts.models import Credential, User
+from accounts.selectors import credentials_that_sign
 from accounts.services.attempts import count_attempt
 from muniment.attest.errors import AttestError
 from muniment.attest.passkey import PARTS, read_part, require_assertion, write_part
@@ -53,7 +55,7 @@ def registration_options(*, person: User, challenge: bytes) -> dict[str, Any]:
         PublicKeyCredentialUserEntity(
             id=person.pk.bytes, name=person.username, display_name=person.printed_name
         ),
-        credentials=_descriptors(person),
+        credentials=_descriptors(person.credentials),
         resident_key_requirement=ResidentKeyRequirement.DISCOURAGED,
         user_verification=UserVerificationRequirement.REQUIRED,
         challenge=challenge,
@@ -92,12 +94,12 @@ def read_registration(*, challenge: bytes, answer: str) -> NewPasskey:
         ) from error
 
 
-def request_options(*, person: User, challenge: bytes) -> dict[str, Any]:
+def request_options(*, person: User, challenge: bytes, now: datetime) -> dict[str, Any]:
     """Return what `navigator.credentials.get` is called with, as JSON."""
     from fido2.webauthn import UserVerificationRequirement
 
     options, _ = _server().authenticate_begin(
-        credentials=_descriptors(person),
+        credentials=_descriptors(credentials_that_sign(person, now)),
         user_verification=UserVerificationRequirement.REQUIRED,
         challenge=challenge,
     )
@@ -122,7 +124,7 @@ def check_assertion(
 
     def look(locked: User) -> SignatureMethod | None:
         try:
-            accepted.append(_accept(locked, challenge, answer))
+            accepted.append(_accept(locked, challenge, answer, now))
         except (
             ValueError, KeyError, TypeError, AttributeError, IndexError, AssertionError, AttestError
         ):  # fmt: skip
@@ -135,7 +137,9 @@ def check_assertion(
     return accepted[0]
 
 
-def _accept(person: User, challenge: bytes, answer: str) -> tuple[Credential, Mapping[str, str]]:
+def _accept(
+    person: User, challenge: bytes, answer: str, now: datetime
+) -> tuple[Credential, Mapping[str, str]]:
     from fido2 import cbor
     from fido2.cose import CoseKey
     from fido2.webauthn import AttestedCredentialData, AuthenticatorData
@@ -149,7 +153,8 @@ def _accept(person: User, challenge: bytes, answer: str) -> tuple[Credential, Ma
         "signature": str(response["signature"]),
     }
     parts = {name: read_part(assertion, name) for name in PARTS}
-    credential = person.credentials.filter(credential_id=parts["credential_id"]).first()
+    usable = credentials_that_sign(person, now)
+    credential = usable.filter(credential_id=parts["credential_id"]).first()
     if credential is None:
         raise ValueError("none of this person's passkeys")
     cose = cast("Mapping[int, Any]", cbor.decode(bytes(credential.public_key_cose or b"")))
@@ -202,7 +207,7 @@ def _answer(answer: str) -> dict[str, Any]:
     return cast("dict[str, Any]", json.loads(answer))
 
 
-def _descriptors(person: User) -> list[Any]:
+def _descriptors(credentials: Manager[Credential] | QuerySet[Credential]) -> list[Any]:
     from fido2.webauthn import PublicKeyCredentialDescriptor, PublicKeyCredentialType
 
     return [
@@ -211,7 +216,7 @@ def _descriptors(person: User) -> list[Any]:
             id=bytes(credential.credential_id or b""),
             transports=None,
         )
-        for credential in person.credentials.filter(kind=Credential.Kind.PASSKEY)
+        for credential in credentials.filter(kind=Credential.Kind.PASSKEY)
     ]
 
 

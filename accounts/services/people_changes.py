@@ -1,4 +1,4 @@
-"""Giving roles that sign, as a change that needs two people."""
+"""Giving roles that sign, and enrolling credentials, as changes that need two people."""
 
 from __future__ import annotations
 
@@ -9,13 +9,15 @@ from uuid import UUID
 
 from accounts.domain.change import Change, Shown
 from accounts.domain.proposals import ROLES_THAT_SIGN, person_subject
-from accounts.errors import RolesInvalid
-from accounts.models import ProposalAnswer, Role, User
+from accounts.errors import ProposalOutdated, RolesInvalid
+from accounts.models import Credential, ProposalAnswer, Role, User
 from accounts.services.change_kinds import ChangeKind, offer_kinds
+from accounts.services.credentials import ENROLL, confirm_credential
 from accounts.services.roles import GRANT, set_roles
 from audits.domain.actor import Actor
 
 SET_ROLES = "person.set_roles"
+_CREDENTIALS = {"passkey": "a passkey", "totp": "one-time codes"}
 
 
 def needs_two_people(person: User, roles: Iterable[str]) -> bool:
@@ -68,6 +70,42 @@ def _show(content: Mapping[str, Any]) -> Shown:
     )
 
 
+def _confirm_credential(
+    content: Mapping[str, Any], second: ProposalAnswer | None, actor: Actor, now: datetime
+) -> str:
+    if second is None:  # pragma: no cover - while one person is enough none is proposed
+        raise ProposalOutdated("This credential was confirmed already.")
+    confirm_credential(
+        credential_id=UUID(content["credential"]), second=second, actor=actor, now=now
+    )
+    return "The credential is confirmed."
+
+
+def _credential_title(content: Mapping[str, Any], names: Mapping[str, str]) -> str:
+    name = names.get(content["person"], content["person"])
+    return f"Let {name} sign with {_CREDENTIALS[content['kind']]}"
+
+
+def _show_credential(content: Mapping[str, Any]) -> Shown:
+    found = Credential.objects.filter(pk=content["credential"]).first()
+    return Shown(
+        before="not confirmed: signs nothing",
+        after=f"confirmed: {_CREDENTIALS[content['kind']]}"
+        + (f" called {found.label!r}" if found else ", which was removed since"),
+        warning="Ask the person, face to face or by telephone, whether they enrolled it.",
+    )
+
+
 def offer_people_changes() -> None:
     """Make the changes about people known."""
-    offer_kinds(ChangeKind(SET_ROLES, GRANT, _apply, _title, _show))
+    offer_kinds(
+        ChangeKind(SET_ROLES, GRANT, _apply, _title, _show),
+        ChangeKind(
+            ENROLL,
+            "enrol a credential",
+            _confirm_credential,
+            _credential_title,
+            _show_credential,
+            by_oneself=True,
+        ),
+    )

@@ -18,6 +18,7 @@ from accounts.domain.proposals import (
     VALID_FOR,
     ProposalStatus,
     Verdict,
+    person_subject,
     status_of,
     why_not_answer,
 )
@@ -77,53 +78,60 @@ def propose(*, change: Change, password: str, actor: Actor, now: datetime) -> Pr
         ReauthenticationFailed, SigningLocked: the password is wrong; nothing was proposed.
         ProposalInvalid: nothing of this kind can be proposed.
     """
-    kind = kind_named(change.kind)
-    actor.require_role(kind.words, ROLE)
-    content = canonical_json(dict(change.content))
-    sha256 = hashlib.sha256(content).hexdigest()
+    actor.require_role(kind_named(change.kind).words, ROLE)
     # Before the transaction: a wrong password is counted even though nothing is proposed.
     require_password(user=User.objects.get(pk=actor.id), password=password, now=now)
     with transaction.atomic(durable=True):
-        person = lock_admins_and(UUID(actor.id))[UUID(actor.id)]
-        waiting = Proposal.objects.filter(
-            kind=change.kind, content_sha256=sha256, answer=None, expires_at__gt=now
-        ).first()
-        if waiting is not None:
-            return waiting
-        proposal = Proposal(
-            kind=change.kind,
-            subject=change.subject,
-            content=content,
-            content_sha256=sha256,
-            proposer=person,
-            proposed_at=now,
-            expires_at=now + VALID_FOR,
-        )
-        proposal.entry = _state(
-            Event.CHANGE_PROPOSED,
-            proposal,
-            {
-                "expires_at": proposal.expires_at.isoformat(),
-                **(
-                    {"content": dict(change.content)}
-                    if len(content) <= MAX_STATED_BYTES
-                    else {"bytes": len(content)}
-                ),
-            },
-            actor=actor,
-            now=now,
-        )
-        proposal.save(force_insert=True)
-        post_notice(
-            kind=NoticeKind.REGISTRY,
-            subject="A change waits for a second admin.",
-            text=f"{title_of(proposal)}. Proposed by {person.printed_name}.",
-            path=reverse("accounts:proposal", args=[proposal.pk]),
-            audience=[ROLE],
-            dedup_key=notice_key(proposal),
-            now=now,
-        )
-        return proposal
+        return record_proposal(change=change, actor=actor, now=now)
+
+
+def record_proposal(*, change: Change, actor: Actor, now: datetime) -> Proposal:
+    """Write a proposal, in the transaction of the caller, who made sure of the actor.
+
+    Raises:
+        RoleRequired: the actor is no admin, and it is not about themselves.
+        ProposalInvalid: nothing of this kind can be proposed.
+    """
+    kind = kind_named(change.kind)
+    if not (kind.by_oneself and change.subject == person_subject(actor.id)):
+        actor.require_role(kind.words, ROLE)
+    content = canonical_json(dict(change.content))
+    sha256 = hashlib.sha256(content).hexdigest()
+    person = lock_admins_and(UUID(actor.id))[UUID(actor.id)]
+    waiting = Proposal.objects.filter(
+        kind=change.kind, content_sha256=sha256, answer=None, expires_at__gt=now
+    ).first()
+    if waiting is not None:
+        return waiting
+    proposal = Proposal(
+        kind=change.kind,
+        subject=change.subject,
+        content=content,
+        content_sha256=sha256,
+        proposer=person,
+        proposed_at=now,
+        expires_at=now + VALID_FOR,
+    )
+    is_short = len(content) <= MAX_STATED_BYTES
+    stated = {"content": dict(change.content)} if is_short else {"bytes": len(content)}
+    proposal.entry = _state(
+        Event.CHANGE_PROPOSED,
+        proposal,
+        {"expires_at": proposal.expires_at.isoformat(), **stated},
+        actor=actor,
+        now=now,
+    )
+    proposal.save(force_insert=True)
+    post_notice(
+        kind=NoticeKind.REGISTRY,
+        subject="A change waits for a second admin.",
+        text=f"{title_of(proposal)}. Proposed by {person.printed_name}.",
+        path=reverse("accounts:proposal", args=[proposal.pk]),
+        audience=[ROLE],
+        dedup_key=notice_key(proposal),
+        now=now,
+    )
+    return proposal
 
 
 def answer_proposal(
@@ -227,10 +235,11 @@ def _answer(
     _require_may_answer(verdict, proposal, actor, roles=frozenset(person.roles))
     if not person.is_active:
         raise AnswerNotAllowed("Your account is not active any more.")
-    if verdict is Verdict.CONFIRM and not (proposer.is_active and ROLE in proposer.roles):
+    may_propose = kind_named(proposal.kind).by_oneself or ROLE in proposer.roles
+    if verdict is Verdict.CONFIRM and not (proposer.is_active and may_propose):
         raise ProposalOutdated(
-            "Whoever proposed this is no admin any more, so it cannot be confirmed. Decline it; "
-            "who wants it proposes it again."
+            "Whoever proposed this is not active or no admin any more, so it cannot be confirmed. "
+            "Decline it; who wants it proposes it again."
         )
     commitment = commit_text(person_id=person.pk, text=reason) if reason else ""
     entry = _state(

@@ -20,6 +20,7 @@ from django.views.decorators.http import require_POST, require_safe
 from accounts.domain.one_time_codes import provisioning_uri
 from accounts.errors import AccountsError, CeremonyOver, CredentialRefused
 from accounts.models import Credential, User
+from accounts.selectors import credentials_that_sign
 from accounts.services.credentials import (
     begin_passkey,
     begin_totp,
@@ -70,7 +71,7 @@ def add_passkey(request: HttpRequest) -> HttpResponse:
         )
     except (CredentialRefused, CeremonyOver) as error:
         return _page(request, f"No passkey was enrolled. {error}", status=error.status)
-    messages.success(request, "Your passkey is enrolled. You can sign with it.")
+    messages.success(request, f"Your passkey is enrolled. {_from_when(person)}")
     return redirect("accounts:credentials")
 
 
@@ -106,7 +107,7 @@ def confirm_codes(request: HttpRequest) -> HttpResponse:
                 actor=actor_of(person),
                 now=now,
             )
-            messages.success(request, "Your one-time codes are enrolled. You can sign with them.")
+            messages.success(request, f"Your one-time codes are enrolled. {_from_when(person)}")
             return redirect("accounts:credentials")
     except CredentialRefused as error:
         problem = str(error)
@@ -149,9 +150,21 @@ def session_of(request: HttpRequest) -> str:
     return request.session.session_key or ""
 
 
+def _from_when(person: User) -> str:
+    newest = person.credentials.order_by("-enrolled_at")[0]
+    if newest.confirmed_at is None:
+        return "An admin confirms it before you can sign with it."
+    if settings.SIGNING_DELAY_HOURS:
+        return f"You can sign with it in {settings.SIGNING_DELAY_HOURS} hours."
+    return "You can sign with it."
+
+
 def _page(request: HttpRequest, problem: str = "", *, status: int = 200) -> HttpResponse:
     person = _person(request)
     held = list(person.credentials.order_by("enrolled_at"))
+    signing = set(credentials_that_sign(person, timezone.now()).values_list("pk", flat=True))
+    for one in held:
+        one.signs = one.pk in signing  # type: ignore[attr-defined] # for the template
     context = {
         "credentials": held,
         "has_codes": any(one.kind == Credential.Kind.TOTP for one in held),

@@ -47,6 +47,7 @@ class Event(StrEnum):
     REPORT_ISSUED = "report.issued"
     PERSON_ADDED = "person.added"
     CREDENTIAL_ENROLLED = "credential.enrolled"
+    CREDENTIAL_CONFIRMED = "credential.confirmed"
     CREDENTIAL_REMOVED = "credential.removed"
     PERSON_ROLES_SET = "person.roles_set"
     PERSON_DEACTIVATED = "person.deactivated"

@@ -10,6 +10,7 @@ from django.db import transaction
 
 from accounts.domain.signature import SignatureMethod
 from accounts.models import Ceremony, Credential, User
+from accounts.selectors import credentials_that_sign
 from accounts.services.ceremonies import begin_ceremony, end_ceremony, find_ceremony
 from accounts.services.passkeys import check_assertion, request_options
 from accounts.services.people import reauthenticate
@@ -149,8 +150,11 @@ def prepare_review(
     words = read_words(verdict=verdict, reason=reason, meaning=meaning)
     person = User.objects.get(pk=actor.id)
     reauthenticate(user=person, password=password, now=now)
-    if not person.credentials.filter(kind=Credential.Kind.PASSKEY).exists():
-        raise ReviewNotAllowed("You have no passkey. Enrol one under “Your credentials” first.")
+    if not credentials_that_sign(person, now).filter(kind=Credential.Kind.PASSKEY).exists():
+        raise ReviewNotAllowed(
+            "You have no passkey that signs already. Under “Your credentials” you enrol one, or "
+            "see what one of yours waits for."
+        )
     with transaction.atomic(durable=True):
         promotion = lock_promotion(promotion_id)
         evaluation = _require_reviewable(promotion, evidence_digest, actor, now)
@@ -173,7 +177,7 @@ def prepare_review(
             draft=fixed.to_mapping(),
             now=now,
         )
-    return request_options(person=person, challenge=draft.challenge)
+    return request_options(person=person, challenge=draft.challenge, now=now)
 
 
 def why_not(evaluation: Evaluation, actor: Actor) -> Ineligibility | None:

@@ -314,6 +314,6 @@ def offer_policy_changes() -> None:
             _bind_matching,
             _bulk_title,
             _show_bulk_binding,
-            _hold_source,
+            around=_hold_source,
         ),
     )

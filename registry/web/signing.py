@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from django.conf import settings
+from django.utils import timezone
 
 from accounts.domain.signature import SignatureMethod
 from accounts.models import Credential, User
+from accounts.selectors import credentials_that_sign
 from registry.domain.approvals import WORDS
 from registry.services.evaluation import Evaluation
 from registry.services.policies import document_of
@@ -32,7 +34,7 @@ def signing_ways(evaluation: Evaluation, person: User) -> SigningWays:
     least = SignatureMethod.PASSWORD
     if evaluation.binding is not None:
         least = document_of(evaluation.binding.policy).approvals.signature
-    held = set(person.credentials.values_list("kind", flat=True))
+    held = set(credentials_that_sign(person, timezone.now()).values_list("kind", flat=True))
     ways = SigningWays(
         by_password=SignatureMethod.PASSWORD.reaches(least),
         by_code=SignatureMethod.TOTP.reaches(least) and Credential.Kind.TOTP in held,
@@ -46,6 +48,7 @@ def signing_ways(evaluation: Evaluation, person: User) -> SigningWays:
         by_password=False,
         by_code=False,
         by_passkey=False,
-        missing=f"The policy asks for a signature by {WORDS[least]}, and you have enrolled none.",
+        missing=f"The policy asks for a signature by {WORDS[least]}, and you have enrolled none "
+        "that signs already.",
         rp_id=settings.PASSKEY_RP_ID,
     )

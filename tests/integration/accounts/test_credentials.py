@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pyotp
@@ -16,12 +16,15 @@ from django.conf import settings
 from accounts.domain.one_time_codes import STEP_SECONDS
 from accounts.domain.signature import SignatureMethod
 from accounts.errors import (
+    AnswerNotAllowed,
     CeremonyOver,
     CredentialRefused,
+    NoSigningPowerYet,
+    ProposalClosed,
     ReauthenticationFailed,
     SigningLocked,
 )
-from accounts.models import Credential, User
+from accounts.models import Credential, Proposal, User
 from accounts.services.attempts import MAX_WRONG
 from accounts.services.credentials import (
     begin_passkey,
@@ -32,6 +35,7 @@ from accounts.services.credentials import (
     remove_credential,
 )
 from accounts.services.people import actor_of, reauthenticate
+from accounts.services.proposals import answer_proposal
 from audits.models import LogEntry
 from audits.selectors import decoded_statement
 from tests.authenticator import PRESENT, SoftKey
@@ -255,3 +259,44 @@ def test_the_browser_is_asked_for_verification_and_three_kinds_of_key(rita: User
     assert options["rp"]["id"] == "localhost"
     assert [item["alg"] for item in options["pubKeyCredParams"]] == [-7, -8, -257]
     assert options["authenticatorSelection"]["userVerification"] == "required"
+
+
+def test_a_credential_signs_once_an_admin_confirmed_it_and_a_day_after(
+    rita: User, add: AddPerson, settings: Any
+) -> None:
+    ada, abe = add("ada", roles=["admin"]), add("abe", roles=["admin"])
+    codes = with_codes(rita)
+    proposal = Proposal.objects.get(kind="credential.enroll")
+    assert proposal.proposer == rita
+
+    def sign(at: datetime) -> None:
+        reauthenticate(user=rita, password=PASSWORD, code=codes.at(at), now=at)
+
+    def answer(admin: User, verdict: str = "confirm") -> None:
+        answer_proposal(
+            proposal_id=proposal.pk,
+            verdict=verdict,
+            content_sha256=proposal.content_sha256,
+            password=PASSWORD,
+            actor=actor_of(admin),
+            now=NOW,
+        )
+
+    with pytest.raises(ReauthenticationFailed):
+        sign(NOW + STEP)
+    with pytest.raises(AnswerNotAllowed, match="by an admin"):
+        answer(rita)
+    User.objects.filter(pk=rita.pk).update(roles=["admin", "reviewer"])
+    rita.refresh_from_db()
+    with pytest.raises(AnswerNotAllowed, match="You proposed"):
+        answer(rita)
+    answer(ada)
+    confirmed = decoded_statement(LogEntry.objects.get(event="credential.confirmed")).predicate
+    assert confirmed["detail"]["confirmed_by"] == str(ada.pk)
+    with pytest.raises(ProposalClosed):
+        answer(abe)
+    settings.SIGNING_DELAY_HOURS = 24
+    day = timedelta(hours=24)
+    with pytest.raises((ReauthenticationFailed, NoSigningPowerYet)):
+        sign(NOW + day - STEP)
+    sign(NOW + day + STEP)
