@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from django.db.models import OuterRef, Q, QuerySet, Subquery
 
@@ -15,6 +16,7 @@ from audits.models import Disclosure, LogEntry
 from audits.selectors import latest_checkpoint
 from muniment.attest.envelope import parse_envelope
 from registry.domain.promotion import OPEN_STATUSES, PromotionStatus
+from registry.domain.since import Change, changes_between
 from registry.models import Approval, Decision, ModelVersion, Promotion
 from registry.selectors.actions import promotions_awaiting
 
@@ -181,3 +183,47 @@ def promotions_of(version: ModelVersion) -> list[Promotion]:
 def last_decision(promotion: Promotion) -> Decision | None:
     """Return the newest decision of a promotion."""
     return promotion.decisions.select_related("entry", "policy").order_by("-entry_id").first()
+
+
+@dataclass(frozen=True, slots=True)
+class Since:
+    """A person's last approval, and what changed since the evidence that they signed."""
+
+    approval: Approval
+    changes: Sequence[Change]
+
+
+def since_last_approval(
+    promotion: Promotion, person: UUID, content: Mapping[str, Any]
+) -> Since | None:
+    """Return what changed since this person last approved that version for that alias.
+
+    None where they never did, where they signed exactly this, or where no decision was recorded on
+    what they signed.
+
+    Args:
+        content: the decision as it is now.
+    """
+    approval = (
+        Approval.objects.filter(
+            promotion__version=promotion.version_id,
+            promotion__alias=promotion.alias,
+            person=person,
+            verdict="approve",
+        )
+        .select_related("promotion")
+        .order_by("-entry_id")
+        .first()
+    )
+    if approval is None or approval.evidence_digest == content.get("evidence_digest"):
+        return None
+    shown = (
+        Decision.objects.filter(
+            promotion=approval.promotion_id,
+            evidence_digest=approval.evidence_digest,
+            decided_at__lte=approval.signed_at,
+        )
+        .order_by("-entry_id")
+        .first()
+    )
+    return None if shown is None else Since(approval, changes_between(shown.content, content))

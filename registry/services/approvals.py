@@ -91,7 +91,6 @@ def sign_review(
     if passkey is None:
         shown = reauthenticate(user=person, password=password, code=code, now=now)
     else:
-        require_signing_power(person, now)
         # Asked when it was prepared, and again: a key may have been enrolled since.
         require_signing_power(person, now)
         ceremony = find_ceremony(

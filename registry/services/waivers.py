@@ -51,6 +51,7 @@ def grant_waiver(
     Raises:
         RoleRequired, ReviewNotAllowed: this person may not waive this gate of this version.
         ReauthenticationFailed, SigningLocked: the password is wrong; nothing was signed.
+        NoSigningPowerYet: their role or a credential of theirs is too new.
         NoPolicyBound: the model has no policy.
         WaiverNotPossible: the version is gone, or the gate is waived until then already.
         InvalidRequest: no reason, or an end that is past or too far away.

@@ -21,6 +21,7 @@ from registry.selectors.promotions import (
     eligible_reviewers,
     happenings,
     last_decision,
+    since_last_approval,
 )
 from registry.selectors.recomputations import open_recomputation
 from registry.selectors.rollbacks import could_go_back_from
@@ -98,6 +99,9 @@ def review_context(
         "review_refusal": refusal.reason if refusal else "",
         "signing": signing_ways(evaluation, person),
         "meanings": {verdict.value: words for verdict, words in MEANINGS.items()},
+        "since": since_last_approval(promotion, UUID(actor.id), content)
+        if PromotionStatus(promotion.status) in DECIDABLE_STATUSES
+        else None,
         "may_comment": bool(actor.roles),
         "may_assign": is_in_review
         and (actor.id == str(promotion.requester_id) or "admin" in actor.roles),
