@@ -128,11 +128,13 @@ def server_evidence_digest(
     alias: str = "champion",
     *,
     standing: Collection[str] = (),
+    kinds: Collection[str] = ("bias", "performance"),
 ) -> str:
     """Return the digest of the evidence that counts, by the server's own code.
 
     Args:
         standing: digests of the statements of violations that stand.
+        kinds: of evidence that the policy's gates read.
     """
     holders = [
         f"{STREAM}/versions/{item['predicate']['after']['version']}"
@@ -159,7 +161,7 @@ def server_evidence_digest(
             if item["sha256"] in standing
         ),
     )
-    return evidence_digest(str(POLICY_REF["digest"]), alias, view, ("bias", "performance"))
+    return evidence_digest(str(POLICY_REF["digest"]), alias, view, kinds)
 
 
 def _champion(statements: Sequence[dict[str, Any]], uri: str) -> ChampionFacts:

@@ -168,3 +168,24 @@ def test_a_waiver_left_out_or_made_up_is_found(world: World) -> None:
     for forged in ([], [*honest, *honest], [{**honest[0], "leaf_index": 3}]):
         with pytest.raises(ReportError):
             look(world, waivers=forged)
+
+
+def test_a_gate_made_of_others_is_waived_where_one_inside_it_was(world: World) -> None:
+    inside = {"id": "bias", "outcome": "waived", "details": {}}
+    composite = {
+        "id": "either",
+        "outcome": "waived",
+        "details": {},
+        "gates": [{"id": "lineage", "outcome": "unsatisfied", "details": {}}, inside],
+    }
+    unwaived = world.forked()
+    decide(unwaived, gates=[composite])
+    with pytest.raises(ReportError, match="calls gate bias waived"):
+        look(unwaived)
+    waive(world)
+    decide(world, gates=[composite])
+    assert look(world) == 1
+    # Nothing inside this one is waived, and nobody waived the whole.
+    decide(world, gates=[{**composite, "gates": composite["gates"][:1]}])  # type: ignore[index]
+    with pytest.raises(ReportError, match="calls gate either waived"):
+        look(world)
