@@ -57,6 +57,9 @@ class PromotionEvent(StrEnum):
 REQUESTED_EVENT = "promotion.requested"
 """Recorded when a promotion comes into being, which is no move: it starts at INITIAL_STATUS."""
 
+EMERGENCY_EVENT = "promotion.emergency_requested"
+"""Recorded in its place where an emergency is to move the alias whatever the gates say."""
+
 INITIAL_STATUS = PromotionStatus.EVALUATING
 
 # A decision can still change these: evidence, approvals and refusals are read again.

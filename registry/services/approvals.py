@@ -235,6 +235,12 @@ def _require_not_taken_back(approval: Approval) -> None:
 
 
 def _require_strong_enough(evaluation: Evaluation, shown: SignatureMethod) -> None:
+    is_emergency = evaluation.promotion is not None and bool(evaluation.promotion.emergency)
+    if is_emergency and shown is not SignatureMethod.PASSKEY:
+        raise SignatureTooWeak(
+            "An emergency is signed with a passkey, so nothing was signed. Enrol one under “Your "
+            "credentials”."
+        )
     least = document_of(evaluation.binding.policy).approvals.signature  # type: ignore[union-attr] # decided
     if not shown.reaches(least):
         raise SignatureTooWeak(

@@ -11,12 +11,14 @@ from typing import Final
 from audits.domain.actor import GATE
 from audits.services.alarms import REGISTRY_CHAMPION_LAPSED, clear_alarm, raise_alarm
 from registry.domain.approvals import EXPIRED
+from registry.domain.emergency import FORWARD_FOR, Emergency
 from registry.domain.gate_result import plain_text
 from registry.domain.promotion import DECIDABLE_STATUSES
 from registry.models import GateWaiver, ModelAlias, ModelVersion, Promotion
 from registry.services.aliases import governed_aliases
 from registry.services.data_watch import served_versions
 from registry.services.decisions import decide_promotion
+from registry.services.emergency_state import last_executed
 from registry.services.evaluation import Evaluation, evaluate_version
 
 # The alarm names so many.
@@ -57,7 +59,14 @@ def _why_lapsed(version: ModelVersion, now: datetime) -> list[str]:
     found = []
     for alias in _governed_aliases_of(version):
         evaluation = evaluate_version(version=version, alias=alias, as_of=now)
-        found += [f"{alias}: {why}" for why in (*_ended(evaluation, now), *_overdue(evaluation))]
+        found += [
+            f"{alias}: {why}"
+            for why in (
+                *_ended(evaluation, now),
+                *_overdue(evaluation),
+                *_emergency_over(version, alias, now),
+            )
+        ]
     return found
 
 
@@ -85,6 +94,16 @@ def _overdue(evaluation: Evaluation) -> list[str]:
     reviewed = evaluation.decision.approvals
     is_overdue = reviewed.missing > 0 and any(one.code == EXPIRED for one in reviewed.disregarded)
     return ["review overdue"] if is_overdue else []
+
+
+def _emergency_over(version: ModelVersion, alias: str, now: datetime) -> list[str]:
+    promotion = last_executed(version, alias)
+    is_over = (
+        promotion is not None
+        and promotion.emergency == Emergency.FORWARD
+        and now >= promotion.updated_at + FORWARD_FOR
+    )
+    return ["promoted in an emergency that has ended, review overdue"] if is_over else []
 
 
 def _governed_aliases_of(version: ModelVersion) -> list[str]:

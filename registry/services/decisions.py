@@ -9,6 +9,7 @@ from uuid import UUID
 from django.db import transaction
 
 from audits.domain.actor import GATE, Actor
+from registry.domain.emergency import Emergency, forward_event
 from registry.domain.promotion import (
     DECIDABLE_STATUSES,
     PromotionEvent,
@@ -49,8 +50,8 @@ def decide_promotion(*, promotion_id: UUID, actor: Actor, now: datetime) -> Prom
     """
     promotion = lock_promotion(promotion_id)
     status = PromotionStatus(promotion.status)
-    # No policy decides an emergency: it was signed knowing what the policy says.
-    if status not in DECIDABLE_STATUSES or promotion.emergency:
+    # No policy decides a rollback: it was signed knowing what the policy says.
+    if status not in DECIDABLE_STATUSES or promotion.emergency == Emergency.ROLLBACK:
         return promotion
     evaluation = evaluate_version(version=promotion.version, alias=promotion.alias, as_of=now)
     # A version that MLflow no longer has is not judged at all.
@@ -59,7 +60,8 @@ def decide_promotion(*, promotion_id: UUID, actor: Actor, now: datetime) -> Prom
         event: PromotionEvent | None = PromotionEvent.DENIED
         content = denial(NO_POLICY if promotion.version.gone_at is None else GONE)
     else:
-        event = event_for_decision(status, decision)
+        decide = forward_event if promotion.emergency else event_for_decision
+        event = decide(status, decision)
         content = decision.to_mapping()
     if event is None and not _has_changed(promotion, content):
         return promotion

@@ -12,6 +12,7 @@ from lineage.domain.recomputation import OPEN_STATUSES
 from lineage.models import LineageRecord, Recomputation
 from registry.domain.approvals import Approval as SignedApproval
 from registry.domain.approvals import ApprovalFacts
+from registry.domain.emergency import Emergency
 from registry.domain.evaluation import Decision, evaluate
 from registry.domain.evidence import (
     ChampionFacts,
@@ -77,9 +78,10 @@ def evaluate_version(
     """
     alias = alias.lower()
     promotion = (
-        # An emergency asked no reviewer: what they signed before is what there is.
-        Promotion.objects.filter(version=version, alias=alias, emergency="")
+        # A rollback asked no reviewer: what they signed before is what there is.
+        Promotion.objects.filter(version=version, alias=alias)
         .exclude(status="withdrawn")
+        .exclude(emergency=Emergency.ROLLBACK)
         .order_by("-requested_at")
         .first()
     )

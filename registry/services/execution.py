@@ -19,6 +19,7 @@ from audits.domain.actor import EXECUTOR
 from audits.selectors import latest_checkpoint
 from lineage.errors import MlflowRefused
 from lineage.mlflow import MlflowClient
+from registry.domain.emergency import Emergency
 from registry.domain.promotion import PromotionEvent, PromotionStatus
 from registry.models import Grant, Promotion
 from registry.services.aliases import record_alias
@@ -129,7 +130,7 @@ def _why_no_longer(
     """
     fault = (
         why_never_back(promotion.version, promotion.alias)
-        if promotion.emergency
+        if promotion.emergency == Emergency.ROLLBACK
         else _why_not_allowed(promotion, clock())
     )
     return fault or verify_artifacts(version=promotion.version, client=client, clock=clock)
@@ -139,6 +140,8 @@ def _why_not_allowed(promotion: Promotion, now: datetime) -> str:
     evaluation = evaluate_version(version=promotion.version, alias=promotion.alias, as_of=now)
     if evaluation.decision is None:
         return NO_POLICY
+    if promotion.emergency:
+        return " ".join(one.reason for one in evaluation.view.violations)
     if not evaluation.decision.allowed:
         return f"The policy no longer allows it: {evaluation.decision.reasons[0]}"
     return ""

@@ -14,7 +14,9 @@ from audits.selectors import current_evidence
 from audits.services.disclosures import commit_text
 from audits.services.log import lock_stream
 from lineage.models import LineageRecord
+from registry.domain.emergency import Emergency
 from registry.domain.promotion import (
+    EMERGENCY_EVENT,
     INITIAL_STATUS,
     REQUESTED_EVENT,
     PromotionEvent,
@@ -31,6 +33,7 @@ from registry.models import (
 )
 from registry.services.aliases import require_governed_alias
 from registry.services.decisions import GONE, alias_holder, decide_promotion
+from registry.services.emergency_state import is_held_by_emergency
 from registry.services.locking import lock_promotion
 from registry.services.policies import document_of
 from registry.services.recomputation_orders import order_wanted_recomputation
@@ -44,13 +47,23 @@ MAX_NOTE = 2000
 
 @transaction.atomic(durable=True)
 def request_promotion(
-    *, version: ModelVersion, alias: str, note: str = "", actor: Actor, now: datetime
+    *,
+    version: ModelVersion,
+    alias: str,
+    note: str = "",
+    is_emergency: bool = False,
+    actor: Actor,
+    now: datetime,
 ) -> Promotion:
     """Ask for a governed alias to be moved to a version; the decision follows at once.
 
     Evidence that is missing is ordered, and the promotion waits for it. A model without a policy
     is denied. Where the version holds the alias already this is its periodic review: the same
     approvals on today's evidence, and nothing is changed in MLflow.
+
+    Args:
+        is_emergency: whatever the gates say, two people who may review it sign with passkeys; it
+            ends after a day. The note says why.
 
     Raises:
         RoleRequired: the actor is no engineer.
@@ -64,9 +77,11 @@ def request_promotion(
     if version.gone_at is not None:
         raise InvalidRequest(GONE)
     require_plain_text("note", note, MAX_NOTE)
+    if is_emergency and not note.strip():
+        raise InvalidRequest("Say in the note what the emergency is: those who sign read it.")
     lock_stream(version.registered_model.uri)
     holder = alias_holder(version.registered_model, alias)
-    if holder == version and not is_reviewed_again(version):
+    if holder == version and not is_reviewed_again(version, alias):
         raise InvalidRequest(f"This version is {alias} already.")
     try:
         with transaction.atomic():
@@ -76,6 +91,7 @@ def request_promotion(
                 status=INITIAL_STATUS,
                 requester=User.objects.get(pk=actor.id),
                 note=note,
+                emergency=Emergency.FORWARD if is_emergency else "",
                 replaces=holder,
                 requested_at=now,
                 updated_at=now,
@@ -86,7 +102,7 @@ def request_promotion(
         ) from error
     state_promotion(
         promotion=promotion,
-        event=REQUESTED_EVENT,
+        event=EMERGENCY_EVENT if is_emergency else REQUESTED_EVENT,
         predicate=(
             {"reason_commitment": commit_text(person_id=UUID(actor.id), text=note)} if note else {}
         ),
@@ -97,8 +113,13 @@ def request_promotion(
     return decide_promotion(promotion_id=promotion.pk, actor=GATE, now=now)
 
 
-def is_reviewed_again(version: ModelVersion) -> bool:
-    """Tell whether the policy has approvals of a champion signed again from time to time."""
+def is_reviewed_again(version: ModelVersion, alias: str) -> bool:
+    """Tell whether what holds an alias is reviewed once more.
+
+    The policy has approvals signed again from time to time, or it came to it in an emergency.
+    """
+    if is_held_by_emergency(version, alias):
+        return True
     binding = getattr(version.registered_model, "binding", None)
     return binding is not None and (
         document_of(binding.policy).approvals.review_every_days is not None

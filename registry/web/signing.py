@@ -34,6 +34,8 @@ def signing_ways(evaluation: Evaluation, person: User) -> SigningWays:
     least = SignatureMethod.PASSWORD
     if evaluation.binding is not None:
         least = document_of(evaluation.binding.policy).approvals.signature
+    if evaluation.promotion is not None and evaluation.promotion.emergency:
+        least = SignatureMethod.PASSKEY
     held = set(credentials_that_sign(person, timezone.now()).values_list("kind", flat=True))
     ways = SigningWays(
         by_password=SignatureMethod.PASSWORD.reaches(least),
@@ -48,7 +50,7 @@ def signing_ways(evaluation: Evaluation, person: User) -> SigningWays:
         by_password=False,
         by_code=False,
         by_passkey=False,
-        missing=f"The policy asks for a signature by {WORDS[least]}, and you have enrolled none "
-        "that signs already.",
+        missing=f"A signature by {WORDS[least]} is asked for, and you have enrolled none that "
+        "signs already.",
         rp_id=settings.PASSKEY_RP_ID,
     )

@@ -24,6 +24,7 @@ _TOLD: Mapping[str, tuple[str, str]] = {
     "promotion.denied": ("denied", "Denied by the policy"),
     "promotion.refused": ("refused", "Closed by a refusal"),
     "promotion.emergency_rollback": ("rollback_used", "Put back in an emergency, by one signature"),
+    "promotion.emergency_requested": ("rollback_used", "Requested as an emergency"),
     "promotion.approved": ("approved", "All approvals signed"),
     "promotion.execution_started": ("executing", "Execution started"),
     "promotion.executed": ("executed", "Alias moved in MLflow"),

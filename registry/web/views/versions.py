@@ -92,7 +92,7 @@ def version(request: HttpRequest, name: str, number: int) -> HttpResponse:
         "may_request": refusal is None
         and evaluation.binding is not None
         and found.gone_at is None
-        and (alias not in holds or is_reviewed_again(found))
+        and (alias not in holds or is_reviewed_again(found, alias))
         and not is_open,
         "can_bind": Role.ADMIN in person_of(request).roles,
         "request_refusal": refusal.reason if refusal else "",
@@ -128,6 +128,7 @@ def ask_promotion(request: HttpRequest, name: str, number: int) -> HttpResponse:
         version=version_named(name, number, request.GET.get("source", "")),
         alias=request.POST.get("alias", ""),
         note=request.POST.get("note", "").strip(),
+        is_emergency=request.POST.get("emergency") == "1",
         actor=actor_from(request),
         now=timezone.now(),
     )
