@@ -60,6 +60,8 @@ def check_file(path: Path, columns: SetColumns) -> CheckedFile:
         if missing:
             raise SetUnusable(*(f"column {name} is missing" for name in missing))
         rows = int(str(source.rows("SELECT count(*) FROM predictions")[0][0]))
+    if not rows:
+        raise SetUnusable("the file has no rows")
     with tempfile.TemporaryDirectory(prefix="muniment-evaluation-set-") as folder:
         # As an audit will read it, of a model that refuses everybody.
         tried = Path(folder, "tried.parquet")

@@ -31,6 +31,8 @@ from muniment.lineage_file import (
     LineageFile,
 )
 from registry.models import ModelVersion, Promotion
+from registry.services.bindings import bind_policy
+from registry.services.policies import publish_policy
 from tests.integration.evaluation_sets.applicants import (
     COLUMNS,
     HELD_OUT,
@@ -41,7 +43,7 @@ from tests.integration.evaluation_sets.applicants import (
 from tests.integration.recomputations.ordering import CAPTURE
 from tests.integration.recompute.package_index import PackageIndex
 from tests.integration.registry.live import MODEL, LiveRegistry, empty_mlflow
-from tests.integration.web.world import build_people, fresh_log
+from tests.integration.web.world import ROOT, build_people, fresh_log
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +112,7 @@ class Bench:
             size_bytes=data.stat().st_size,
         )
         content = capture_with(self.lock, reference).to_bytes()
-        logged = self.registry.train(lock=self.lock, files=files or model_files())
+        logged = self.registry.train(lock=self.lock if lock else None, files=files or model_files())
         trainer = self.registry.trainer
         trainer.put(logged.run_place, LINEAGE_PATH, content)
         if lock:
@@ -155,6 +157,24 @@ class Bench:
         said: dict[str, Any] = json.loads(written.getvalue())
         return said
 
+    def govern(self, *, most: int | None = None) -> None:
+        """Bind the shipped policy, made to accept nothing but what Muniment computes of bias."""
+        document = (ROOT / "policies/credit-decision.yaml").read_text()
+        head, gate, tail = document.partition("  - id: bias-race")
+        tail = tail.replace("accepts: [reported, computed]", "accepts: [computed]", 1)
+        bound = "" if most is None else f"\nevaluation:\n  max_audits_per_set: {most}\n"
+        now = timezone.now()
+        policy = publish_policy(
+            document=f"{head}{gate}{tail}{bound}".encode(), actor=self.admin, now=now
+        )
+        bind_policy(
+            registered_model=self.registry.world.model(MODEL),
+            policy=policy,
+            risk_tier="high",
+            actor=self.admin,
+            now=now,
+        )
+
     def request(self, version: ModelVersion) -> Promotion:
         return self.registry.world.request(version.version, name=MODEL)
 
@@ -190,6 +210,7 @@ def bench(
     with LiveRegistry(mlflow_server) as registry:
         build_people(registry.world)
         registry.new_model()
+        registry.walk()
         found = Bench(registry, data, lock)
         allow_place(
             place=AllowedPlace(source_name="default", kind="data", prefix=str(data)),

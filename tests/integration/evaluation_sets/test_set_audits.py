@@ -32,7 +32,6 @@ def test_what_muniment_computes_is_what_the_model_decides_whatever_the_team_repo
     bench: Bench,
 ) -> None:
     digest = bench.register()
-    bench.registry.walk()
     bench.registry.bind(MODEL)
     bench.bind()
     version = bench.train(predictions=perfect())
