@@ -61,6 +61,9 @@ def open_source(path: Path, memory_limit: str, *, threads: int = 4) -> Iterator[
     """
     import duckdb
 
+    if path.exists() and not path.is_file():
+        # A pipe or a device would be waited for, or never end.
+        raise Refused("the file cannot be read: it is a folder or no ordinary file")
     with path.open("rb") as file:
         magic = file.read(8)
     if not magic:

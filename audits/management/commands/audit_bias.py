@@ -5,17 +5,21 @@ from __future__ import annotations
 import itertools
 import sys
 from argparse import ArgumentParser
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from audits.domain.criteria import MEDIAN, BiasCriteria, CriteriaError
 from audits.domain.table import bias_lines
 from audits.management.json_command import JsonCommand
+from muniment.datasets.errors import DatasetError
 
 # A page of thresholds; whatever is larger is another file.
 MAX_CRITERIA_BYTES = 32_768
+MAX_FETCHED_BYTES = 64 * 2**30
 
 
 class Command(JsonCommand):
@@ -27,7 +31,7 @@ class Command(JsonCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         super().add_arguments(parser)
-        parser.add_argument("file", metavar="FILE", type=Path)
+        parser.add_argument("file", metavar="FILE", help="a file, or an address such as s3://…")
         parser.add_argument("--y-true", metavar="COL", required=True, help="what really happened")
         parser.add_argument("--y-pred", metavar="COL", required=True, help="what was predicted")
         parser.add_argument(
@@ -71,7 +75,10 @@ class Command(JsonCommand):
             positive=options["positive"],
         )
         try:
-            found = audit_predictions(options["file"], criteria, columns=columns).bias
+            with _local(options["file"]) as path:
+                found = audit_predictions(path, criteria, columns=columns).bias
+        except DatasetError as error:
+            return self._said("error", (f"the file cannot be read: {error}",))
         except Exception as error:  # noqa: BLE001 - whoever reads the document reads no traceback
             return self._said("error", (f"the audit could not be made: {error!r:.200}",))
         return self._said(found.conclusion, found.reasons, found.measurements, found.criteria)
@@ -100,6 +107,29 @@ class Command(JsonCommand):
         super().handle(*args, **options)
         if self._is_error:
             sys.exit(1)
+
+
+@contextmanager
+def _local(file: str) -> Iterator[Path]:
+    """Give the file; one at an address is fetched for as long as the context lasts.
+
+    Raises:
+        DatasetError: nothing lies there, or it cannot be read as whoever runs this reaches it.
+    """
+    if "://" not in file:
+        yield Path(file)
+        return
+    from muniment.datasets.opening import open_here
+    from muniment.datasets.sources import Budget
+
+    with TemporaryDirectory(prefix="muniment-audit-") as folder, open_here(file) as source:
+        path = Path(folder, "predictions")
+        budget = Budget(MAX_FETCHED_BYTES)
+        with source.stream("") as chunks, path.open("wb") as written:
+            for chunk in chunks:
+                budget.spend(len(chunk))
+                written.write(chunk)
+        yield path
 
 
 def _criteria(options: Mapping[str, Any]) -> BiasCriteria:

@@ -7,8 +7,11 @@ import os
 import random
 import subprocess
 import sys
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from io import StringIO
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import numpy as np
@@ -21,7 +24,7 @@ ROOT = Path(__file__).parents[3]
 COLUMNS = ("--y-true", "label", "--y-pred", "prediction", "--sensitive", "race")
 
 
-def audit(path: Path, *options: str) -> tuple[dict[str, Any], int]:
+def audit(path: Path | str, *options: str) -> tuple[dict[str, Any], int]:
     """Run the command; return its document and its exit status."""
     out, status = StringIO(), 0
     try:
@@ -38,7 +41,7 @@ def _refuse(constant: str) -> None:
     raise AssertionError(f"{constant} is no JSON")
 
 
-def failing(path: Path, *options: str) -> str:
+def failing(path: Path | str, *options: str) -> str:
     said, status = audit(path, *options)
     assert (said["conclusion"], status, said["attributes"]) == ("error", 1, {})
     return "; ".join(said["reasons"])
@@ -138,6 +141,20 @@ def test_bad_input_is_an_error_in_the_same_shape(written: Path, tmp_path: Path) 
         wrong = tmp_path / "wrong.csv"
         wrong.write_text(f"label,prediction,race\n{rows}")
         assert reason in failing(wrong, *COLUMNS)
+
+
+def test_a_file_at_an_address_is_fetched(written: Path, tmp_path: Path) -> None:
+    handler = partial(SimpleHTTPRequestHandler, directory=str(written.parent))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_port}"
+        found, _ = audit(f"{address}/{written.name}", *COLUMNS)
+        missing = failing(f"{address}/none.csv", *COLUMNS)
+        server.shutdown()
+    assert found == audit(written, *COLUMNS)[0]
+    assert "the file cannot be read" in missing
+    assert failing(f"file://{written}?x", *COLUMNS)
+    assert failing("nowhere://x/y", *COLUMNS)
 
 
 # ------------------------------------------------------------------------------ text labels

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 from typing import Any
 
@@ -235,7 +236,8 @@ def test_a_file_cut_short_is_refused(predictions: Path) -> None:
 
 
 def test_what_is_not_there_or_no_file_is_refused(tmp_path: Path) -> None:
-    for path in (tmp_path / "nothing.parquet", tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "nothing.parquet", tmp_path, tmp_path / "pipe", Path("/dev/zero")):
         found = reasons(count_cells(path, COLUMNS))
         assert found.startswith("the file cannot be read")
         assert str(tmp_path) not in found
