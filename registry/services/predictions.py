@@ -35,7 +35,13 @@ if TYPE_CHECKING:
     from audits.models import Job
     from audits.predictions.audit import EvidenceDraft
 
-PREDICTIONS = "predictions.parquet"
+# The first that the run has; the file's own bytes then say what it is.
+PREDICTIONS = (
+    "predictions.parquet",
+    "predictions.feather",
+    "predictions.jsonl",
+    "predictions.csv",
+)
 TOO_LARGE = "envelope.too_large"
 MAX_PREDICTIONS_BYTES = 4 * 2**30
 
@@ -80,20 +86,36 @@ def _audit(version: ModelVersion, client: MlflowClient) -> Iterable[NewEvidence]
 
     criteria = bias_criteria(version)
     with tempfile.TemporaryDirectory(prefix="muniment-audit-") as folder:
-        path = Path(folder) / PREDICTIONS
         try:
-            if not version.run_id:
-                raise ArtifactMissing("The version names no run, so it has no predictions.")
-            client.download_run_artifact(
-                version.run_id, PREDICTIONS, path, max_bytes=MAX_PREDICTIONS_BYTES
-            )
+            path = _download(version, client, Path(folder))
         except ArtifactMissing as error:
             yield from (_error(kind, criteria, str(error)) for kind in ("bias", "performance"))
             return
-        inputs = [{"name": PREDICTIONS, "digest": str(sha256_file(path))}]
+        inputs = [{"name": path.name, "digest": str(sha256_file(path))}]
         audit = audit_predictions(path, criteria)
         yield _evidence(audit.bias, inputs)
         yield _evidence(audit.performance, inputs)
+
+
+def _download(version: ModelVersion, client: MlflowClient, folder: Path) -> Path:
+    """Fetch the predictions that the run has.
+
+    Raises:
+        ArtifactMissing: there is no run, or none of the files; said of the one that is usual.
+    """
+    if not version.run_id:
+        raise ArtifactMissing("The version names no run, so it has no predictions.")
+    missing = []
+    for name in PREDICTIONS:
+        try:
+            client.download_run_artifact(
+                version.run_id, name, folder / name, max_bytes=MAX_PREDICTIONS_BYTES
+            )
+        except ArtifactMissing as error:
+            missing.append(error)
+        else:
+            return folder / name
+    raise missing[0]
 
 
 def _evidence(draft: EvidenceDraft, inputs: list[dict[str, str]]) -> NewEvidence:

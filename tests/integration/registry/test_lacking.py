@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
+import pandas as pd
 import pytest
 from django.utils import timezone
 
@@ -219,9 +221,15 @@ def test_more_groups_than_the_log_holds_are_an_error_that_says_so(model: LiveReg
 def test_what_was_missing_then_is_audited_again_for_the_next_request(model: LiveRegistry) -> None:
     logged = model.train()
     recorded(model)
-    model.trainer.put(logged.run_place, "predictions.parquet", predictions_of("v2"))
+    # As CSV, which another run may have.
+    written = pd.DataFrame(dict(columns_of("v2"))).to_csv(index=False).encode()
+    model.trainer.put(logged.run_place, "predictions.csv", written)
     assert model.world.request(1, name=MODEL).status == "denied"
     model.work()
     assert model.world.request(1, name=MODEL).status == "in_review"
     model.work()
     assert Evidence.objects.count() == 4  # good evidence is not made again
+    newest = Evidence.objects.filter(kind="bias").latest("entry_id")
+    assert newest.inputs == [
+        {"name": "predictions.csv", "digest": f"sha256:{hashlib.sha256(written).hexdigest()}"}
+    ]
