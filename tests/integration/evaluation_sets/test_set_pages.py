@@ -7,16 +7,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from django.test import Client
 from django.utils import timezone
 
 from accounts.services.people import actor_of
 from audits.models import Job, LogEntry
+from config.embedded.environments import role_environment
 from registry.models import EvaluationSet, EvaluationSetBinding
 from registry.services.evaluation_sets import register_evaluation_set
+from tests.instance import INSTANCE
 from tests.integration.evaluation_sets.applicants import COLUMNS, HELD_OUT, as_csv
 from tests.integration.web.forms import forms_of, post, send, text_of
-from tests.integration.web.world import MODEL, World
+from tests.integration.web.world import MODEL, ROOT, World
 
 SETS, ITS_MODEL = "/evaluation-sets/", f"/models/{MODEL}/"
 VERSION = f"/models/{MODEL}/versions/2/"
@@ -98,3 +101,26 @@ def test_pages_say_what_is_missing_and_show_no_row_of_a_set(
         assert str(HELD_OUT[7]["income"]) not in answer.content.decode()
     entry = LogEntry.objects.get(event="evaluation_set.registered")
     assert str(HELD_OUT[7]["income"]).encode() not in bytes(entry.envelope)
+
+
+def test_only_the_worker_that_recomputes_is_told_where_the_sets_lie() -> None:
+    stack, name = INSTANCE.stack, "MUNIMENT_EVALUATION_SETS"
+    told = {
+        role
+        for role in ("web", "worker", "recompute", "sequencer", "beat", "migrate")
+        if name in role_environment(role, stack.home, stack.keys, stack.addresses)
+    }
+    assert told == {"recompute"}
+    services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+    mounting = {
+        service
+        for service, described in services.items()
+        if any("evaluation-sets:" in str(one) for one in described.get("volumes", ()))
+        and "celery" in str(described["command"])
+    }
+    assert mounting == {"recompute"}
+    assert {
+        service
+        for service, described in services.items()
+        if name in (described.get("environment") or {})
+    } == {"recompute"}
