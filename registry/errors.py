@@ -218,6 +218,13 @@ class WithdrawalNotPossible(RegistryError):
     status = HTTPStatus.CONFLICT
 
 
+class FindingNotPossible(RegistryError):
+    """The finding cannot be raised, answered or closed as it stands."""
+
+    code = "finding_not_possible"
+    status = HTTPStatus.CONFLICT
+
+
 class WaiverNotPossible(RegistryError):
     """The gate cannot be waived, or the waiver cannot be taken back, as it stands."""
 

@@ -12,6 +12,7 @@ from typing import NoReturn
 
 from registry.domain.approvals import ApprovalFacts, ApprovalsResult, review
 from registry.domain.evidence import EvidenceView, evidence_digest, view_mapping
+from registry.domain.findings import overdue_reasons
 from registry.domain.gate_composite import judge_composite
 from registry.domain.gate_result import GateResult, plain_text
 from registry.domain.gates import judge_gate
@@ -133,6 +134,7 @@ def evaluate(
             " bind another one on the model's page."
         )
     standing += [violation.reason for violation in evidence.violations]
+    standing += overdue_reasons(evidence.findings, as_of)
     if not any(result.shows_something for result in results):
         standing.append("No gate is satisfied, so nothing has been shown about this version.")
     blockers = [result.reason for result in results if result.outcome.blocks]

@@ -19,6 +19,7 @@ from datetime import datetime
 from typing import Any
 
 from muniment.attest.digest import canonical_json
+from registry.domain.findings import OpenFinding
 from registry.domain.withdrawal import WITHDRAWN
 from registry.domain.words import Grade, Leg, Origin
 
@@ -143,6 +144,7 @@ class EvidenceView:
     champion: ChampionFacts | None
     alias_ever_held: bool
     violations: tuple[StandingViolation, ...] = ()
+    findings: tuple[OpenFinding, ...] = ()
 
     def __post_init__(self) -> None:
         if self.champion is not None and not self.alias_ever_held:
@@ -230,6 +232,8 @@ def evidence_digest(
     del shown["under_way"]
     if shown["champion"] is not None:
         del shown["champion"]["under_way"]
+    # They were raised with the approvals, and move no digest that those signed.
+    shown.pop("findings", None)
     if waivers:
         shown["waivers"] = list(waivers)
     return hashlib.sha256(canonical_json(shown)).hexdigest()
@@ -274,6 +278,10 @@ def view_mapping(view: EvidenceView) -> dict[str, Any]:
         mapping["violations"] = sorted(
             ({"digest": one.digest, "event": one.event} for one in view.violations),
             key=lambda one: one["digest"],
+        )
+    if view.findings:
+        mapping["findings"] = sorted(
+            (one.to_mapping() for one in view.findings), key=lambda one: one["digest"]
         )
     return mapping
 

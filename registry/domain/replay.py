@@ -19,6 +19,7 @@ from registry.domain.evidence import (
     LineageFacts,
     StandingViolation,
 )
+from registry.domain.findings import OpenFinding
 from registry.domain.policy import Policy
 from registry.domain.waivers import Waiver
 from registry.domain.words import Grade, Leg, Origin
@@ -91,6 +92,14 @@ def _view(inputs: Mapping[str, Any], evidence: Mapping[str, EvidenceItem]) -> Ev
         violations=tuple(
             StandingViolation(digest=one["digest"], event=one["event"])
             for one in inputs.get("violations", ())
+        ),
+        findings=tuple(
+            OpenFinding(
+                digest=one["digest"],
+                severity=one["severity"],
+                due_at=datetime.fromisoformat(one["due_at"]),
+            )
+            for one in inputs.get("findings", ())
         ),
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from registry.models.certificates import Certificate
 from registry.models.emergencies import EmergencyApproval
 from registry.models.evaluation_sets import EvaluationSet, EvaluationSetBinding
+from registry.models.findings import FindingAnswer, FindingClosure, ReviewFinding
 from registry.models.mirror import (
     AliasChange,
     ModelAlias,
@@ -40,6 +41,8 @@ __all__ = [
     "EmergencyApproval",
     "EvaluationSet",
     "EvaluationSetBinding",
+    "FindingAnswer",
+    "FindingClosure",
     "GateWaiver",
     "Grant",
     "ModeRule",
@@ -53,6 +56,7 @@ __all__ = [
     "RegisteredModel",
     "RegistrySource",
     "ReviewAssignment",
+    "ReviewFinding",
     "RollbackApproval",
     "RollbackGrant",
     "Violation",

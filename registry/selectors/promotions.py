@@ -93,6 +93,7 @@ def happenings(promotion: Promotion) -> list[Happening]:
         .filter(
             Q(event__startswith="promotion.")
             | Q(event__startswith="approval.")
+            | Q(event__startswith="finding.")
             | Q(event__startswith="alias.")
         )
         .select_related("leaf")

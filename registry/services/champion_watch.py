@@ -8,13 +8,16 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Final
 
+from django.db.models import Q
+
 from audits.domain.actor import GATE
 from audits.services.alarms import REGISTRY_CHAMPION_LAPSED, clear_alarm, raise_alarm
 from registry.domain.approvals import EXPIRED
 from registry.domain.emergency import FORWARD_FOR, Emergency
+from registry.domain.findings import overdue_reasons
 from registry.domain.gate_result import plain_text
 from registry.domain.promotion import DECIDABLE_STATUSES
-from registry.models import GateWaiver, ModelAlias, ModelVersion, Promotion
+from registry.models import GateWaiver, ModelAlias, ModelVersion, Promotion, ReviewFinding
 from registry.services.aliases import governed_aliases
 from registry.services.data_watch import served_versions
 from registry.services.decisions import decide_promotion
@@ -26,10 +29,12 @@ _NAMED: Final = 5
 
 
 def decide_lapsed_promotions(*, now: datetime) -> None:
-    """Decide again what is open and was let through by a waiver that has ended."""
+    """Decide again what is open and of which a waiver has ended, or a finding is overdue."""
     ended = GateWaiver.objects.filter(until__lte=now, revocation__isnull=True)
+    overdue = ReviewFinding.objects.filter(due_at__lte=now, closure__isnull=True)
     for promotion in Promotion.objects.filter(
-        status__in=sorted(DECIDABLE_STATUSES), version__in=ended.values("version")
+        Q(version__in=ended.values("version")) | Q(version__in=overdue.values("version")),
+        status__in=sorted(DECIDABLE_STATUSES),
     ).order_by("pk"):
         decide_promotion(promotion_id=promotion.pk, actor=GATE, now=now)
 
@@ -49,8 +54,8 @@ def refresh_lapsed_alarm(*, now: datetime) -> None:
     raise_alarm(
         REGISTRY_CHAMPION_LAPSED,
         f"What a champion was let through by has ended: {named}{more}. It keeps its alias. Waive "
-        "the gate again, request its review where that is what is overdue, or promote another "
-        "version.",
+        "the gate again, request its review where that is what is overdue, close the finding, or "
+        "promote another version.",
         now=now,
     )
 
@@ -93,7 +98,10 @@ def _overdue(evaluation: Evaluation) -> list[str]:
         return []
     reviewed = evaluation.decision.approvals
     is_overdue = reviewed.missing > 0 and any(one.code == EXPIRED for one in reviewed.disregarded)
-    return ["review overdue"] if is_overdue else []
+    found = ["review overdue"] if is_overdue else []
+    if overdue_reasons(evaluation.view.findings, evaluation.decision.as_of):
+        found.append("a finding is overdue")
+    return found
 
 
 def _emergency_over(version: ModelVersion, alias: str, now: datetime) -> list[str]:

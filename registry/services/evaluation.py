@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+
+from django.db.models import Exists, OuterRef, QuerySet
 
 from audits.models import Evidence, Job
 from audits.selectors import open_jobs
@@ -24,6 +26,7 @@ from registry.domain.evidence import (
     comparison_holder,
     supersede,
 )
+from registry.domain.findings import OpenFinding
 from registry.domain.policy import Policy as PolicyDocument
 from registry.domain.words import EvidenceKind, Grade, Leg
 from registry.models import (
@@ -31,6 +34,7 @@ from registry.models import (
     ModelVersion,
     PolicyBinding,
     Promotion,
+    ReviewFinding,
 )
 from registry.services.policies import document_of, retired
 from registry.services.violations import standing_against, withdrawn_against
@@ -82,6 +86,7 @@ def evaluate_version(
         Promotion.objects.filter(version=version, alias=alias)
         .exclude(status="withdrawn")
         .exclude(emergency=Emergency.ROLLBACK)
+        .annotate(has_findings=Exists(_open_findings().filter(version=OuterRef("version"))))
         .order_by("-requested_at")
         .first()
     )
@@ -93,6 +98,9 @@ def evaluate_version(
     policy = instead or (None if binding is None else document_of(binding.policy))
     asks_for_recomputation = policy is None or RECOMPUTATION in policy.evidence_kinds
     view = load_view(version=version, alias=alias, asks_for_recomputation=asks_for_recomputation)
+    # Findings are raised on promotions, and most have none: no question more where there is none.
+    if promotion is not None and promotion.has_findings:
+        view = replace(view, findings=_load_findings(version))
     decision = None
     if policy is not None:
         waivers = load_waivers(version=version, policy=policy)
@@ -105,6 +113,18 @@ def evaluate_version(
         decision=decision,
         binding=binding,
         promotion=promotion,
+    )
+
+
+def _open_findings() -> QuerySet[ReviewFinding]:
+    return ReviewFinding.objects.filter(closure__isnull=True)
+
+
+def _load_findings(version: ModelVersion) -> tuple[OpenFinding, ...]:
+    rows = _open_findings().filter(version=version).select_related("entry")
+    return tuple(
+        OpenFinding(digest=row.entry.sha256, severity=row.severity, due_at=row.due_at)
+        for row in rows.defer("entry__envelope").order_by("entry_id")
     )
 
 

@@ -187,9 +187,9 @@ def _disclosures(proven: list[ProvenEntry]) -> list[PersonDisclosure | TextDiscl
         predicate = decoded_statement(item.entry).predicate
         commitments.add(predicate.get("reason_commitment"))
         commitments.add(predicate.get("person", {}).get("commitment"))
-        if item.entry.event.startswith("waiver."):
+        if item.entry.event.startswith(("waiver.", "finding.")):
             detail = predicate["detail"]
-            commitments.add(detail["reason_commitment"])
+            commitments.add(detail.get("reason_commitment"))
             commitments.add(detail.get("person", {}).get("commitment"))
     opened: list[PersonDisclosure | TextDisclosure] = []
     for row in Disclosure.objects.filter(commitment__in=commitments - {None}).order_by("pk"):

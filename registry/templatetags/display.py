@@ -101,6 +101,9 @@ LOOKS: Mapping[str, Look] = {
     "refuse": Look("bad", "cross", "Refused"),
     "request_changes": Look("warn", "pen", "Changes asked for"),
     "comment": Look("plain", "info", "Comment"),
+    "finding_open": Look("wait", "clock", "Open"),
+    "finding_overdue": Look("bad", "alert", "Overdue"),
+    "finding_closed": Look("ok", "check", "Closed"),
     "dismissed": Look("plain", "minus", "Dismissed"),
     # the log
     "included": Look("ok", "lock", "In the log"),

@@ -14,9 +14,11 @@ from audits.domain.actor import Actor
 from audits.selectors import current_evidence
 from audits.web.names import people_names
 from audits.web.panels import evidence_panel
+from registry.domain.findings import Severity
 from registry.domain.promotion import DECIDABLE_STATUSES, TERMINAL_STATUSES, PromotionStatus
 from registry.domain.separation import Ineligibility
 from registry.models import Promotion
+from registry.selectors.findings import findings_of
 from registry.selectors.promotions import (
     eligible_reviewers,
     happenings,
@@ -102,6 +104,18 @@ def review_context(
         "since": since_last_approval(promotion, UUID(actor.id), content)
         if PromotionStatus(promotion.status) in DECIDABLE_STATUSES
         else None,
+        "findings": findings_of(promotion, now),
+        "may_raise": is_in_review
+        and (refusal is None or refusal.code == "already_signed")
+        and "reviewer" in actor.roles,
+        "may_close": "reviewer" in actor.roles,
+        "owners": User.objects.filter(is_active=True)
+        .exclude(roles=[])
+        .exclude(pk=actor.id)
+        .order_by("printed_name")
+        if is_in_review
+        else [],
+        "severities": [one.value for one in Severity],
         "may_comment": bool(actor.roles),
         "may_assign": is_in_review
         and (actor.id == str(promotion.requester_id) or "admin" in actor.roles),

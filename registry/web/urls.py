@@ -9,6 +9,7 @@ from registry.web.views import (
     assignments,
     emergencies,
     evaluation_sets,
+    findings,
     inventory,
     ll144,
     models,
@@ -85,6 +86,9 @@ urlpatterns = [
         name="grant-waiver",
     ),
     path("promotions/<uuid:promotion_id>/assign", assignments.assign, name="assign-reviewers"),
+    path("promotions/<uuid:promotion_id>/findings", findings.raise_one, name="raise-finding"),
+    path("findings/<uuid:finding_id>/answer", findings.answer, name="answer-finding"),
+    path("findings/<uuid:finding_id>/close", findings.close, name="close-finding"),
     path("waivers/<uuid:waiver_id>/revoke", waivers.revoke, name="revoke-waiver"),
     path(
         "models/<model_name:name>/versions/<int:number>/set-audit",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -20,6 +20,7 @@ from registry.selectors.lookups import version_named
 from registry.selectors.waivers import shown_waivers
 from registry.services.policies import document_of
 from registry.services.waivers import MAX_REASON, ROLES, grant_waiver, involved_in, revoke_waiver
+from registry.web.days import end_of_day
 from registry.web.gates import waivers_address
 from registry.web.people import actor_from
 
@@ -80,7 +81,7 @@ def grant(request: HttpRequest, name: str, number: int) -> HttpResponse:
             version=found,
             gate_id=form.get("gate", ""),
             reason=form.get("reason", ""),
-            until=_end_of(form.get("until", "")),
+            until=end_of_day(form.get("until", "")),
             password=form.get("password", ""),
             actor=actor_from(request),
             now=timezone.now(),
@@ -109,15 +110,3 @@ def revoke(request: HttpRequest, waiver_id: UUID) -> HttpResponse:
     )
     messages.success(request, "The waiver is taken back. The gate holds again.")
     return redirect(waivers_address(revocation.waiver.version))
-
-
-def _end_of(day: str) -> datetime:
-    """Return the end of a day in UTC, as a form gives it.
-
-    Raises:
-        InvalidRequest: it is no day.
-    """
-    try:
-        return datetime.combine(date.fromisoformat(day) + timedelta(days=1), time(), tzinfo=UTC)
-    except (ValueError, OverflowError) as error:
-        raise InvalidRequest("Give the last day of the waiver, as in 2027-01-31.") from error
