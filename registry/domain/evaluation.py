@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import NoReturn
+from typing import Any, Final, NoReturn
 
+from muniment.attest.digest import canonical_json
 from registry.domain.approvals import ApprovalFacts, ApprovalsResult, review
 from registry.domain.evidence import EvidenceView, evidence_digest, view_mapping
 from registry.domain.findings import overdue_reasons
@@ -22,6 +23,8 @@ from registry.domain.policy_gates import CompositeGate, Gate
 from registry.domain.waivers import Waiver, active_waiver, shown_waivers
 from registry.domain.words import GateOutcome, ReviewOutcome, Verdict
 
+# A log entry has 65,535 bytes, of which a third is base64 and some are the statement's own.
+_MOST_BYTES: Final = 46_000
 DECISION_FORMAT = "https://muniment.dev/decision/v1"
 
 
@@ -58,8 +61,16 @@ class Decision:
         """Give the decision as JSON-able values.
 
         `inputs` and the policy's digest name all that a replay needs: the bodies of the policy
-        and of each evidence item are statements of the log, found by digest.
+        and of each evidence item are statements of the log, found by digest. Where the numbers
+        behind the sentences would not fit into a log entry, they are left out: whoever chose
+        long names for groups must not stop a decision.
         """
+        whole = self._mapping([gate.to_mapping() for gate in self.gates])
+        if len(canonical_json(whole)) <= _MOST_BYTES:
+            return whole
+        return self._mapping([gate.without_numbers().to_mapping() for gate in self.gates])
+
+    def _mapping(self, gates: list[dict[str, Any]]) -> dict[str, object]:
         return {
             "format": DECISION_FORMAT,
             "verdict": self.verdict.value,
@@ -71,7 +82,7 @@ class Decision:
             },
             "evidence_digest": self.evidence_digest,
             "as_of": rfc3339(self.as_of),
-            "gates": [gate.to_mapping() for gate in self.gates],
+            "gates": gates,
             "approvals": self.approvals.to_mapping(),
             "inputs": {
                 **view_mapping(self.evidence),

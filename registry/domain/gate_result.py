@@ -14,6 +14,7 @@ from registry.domain.words import GateKind, GateOutcome
 PlainValue = float | int | str | None
 
 _LONGEST_TEXT = 300
+_OF_WAIVERS = ("waived_outcome", "waiver_digest")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,15 @@ class GateResult:
                 "waived_outcome": self.outcome.value,
                 "waiver_digest": waiver_digest,
             },
+        )
+
+    def without_numbers(self) -> GateResult:
+        """Give this result with those details alone that say what was waived, and by what."""
+        kept = {name: self.details[name] for name in _OF_WAIVERS if name in self.details}
+        return replace(
+            self,
+            details={**kept, "left_out": True},
+            members=tuple(member.without_numbers() for member in self.members),
         )
 
     def to_mapping(self) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from muniment.attest.digest import canonical_json
 from registry.domain.approvals import ApprovalFacts
 from registry.domain.evaluation import Decision, evaluate
 from registry.domain.evidence import EvidenceView
@@ -16,9 +17,19 @@ from registry.domain.gate_composite import judge_composite
 from registry.domain.gate_result import GateResult
 from registry.domain.policy_gates import AllOfGate, AnyOfGate, LineageGate
 from registry.domain.policy_parser import parse_policy
+from registry.domain.replay import replay_decision
 from registry.domain.waivers import Waiver
 from registry.domain.words import GateKind, GateOutcome
-from tests.unit.registry.every_kind import GATES, LINEAGE, document_of, every_kind, full_view
+from tests.unit.registry.every_kind import (
+    GATES,
+    LINEAGE,
+    document_of,
+    every_kind,
+    finding,
+    full_view,
+    group,
+    group_measurements,
+)
 from tests.unit.registry.samples import NOW, VERSION, outcomes
 
 INSIDE = (LineageGate("x", "X", frozenset(), ()),)
@@ -178,3 +189,26 @@ def test_a_waived_gate_waits_for_no_job() -> None:
         decision = evaluate(policy, view, ApprovalFacts(), (waived,), NOW)
         assert outcomes(decision) == {"lineage": "satisfied", "safe": "waived"}
         assert decision.verdict.value == "allow"
+
+
+def test_long_names_of_groups_do_not_stop_a_decision() -> None:
+    """A decision stands in a log entry, and the evidence holds every number anyway."""
+    names = [f"{'𝔊' * 280}{number}" for number in range(40)]
+    hostile = finding("bias", group_measurements(*(group(name) for name in names)))
+    granted = waiver("accurate")
+    view = full_view(bias=hostile, performance=None, **{"attestation:second-look": None})
+    decision = decide(view, granted)
+    recorded: Any = decision.to_mapping()
+    # Base64 makes four bytes of three, and an entry has 65,535.
+    assert len(canonical_json(recorded)) < 47_000
+    alike = next(one for one in recorded["gates"] if one["id"] == "alike")
+    assert alike["details"] == {"left_out": True}
+    assert alike["reason"]
+    examined = next(one for one in recorded["gates"] if one["id"] == "examined")
+    accurate = examined["gates"][1]["gates"][0]
+    assert accurate["details"]["waiver_digest"] == granted.digest
+    again = replay_decision(
+        recorded, policy=every_kind(), evidence={item.digest: item for item in view.items}
+    )
+    assert again.to_mapping() == recorded
+    assert "'left_out': True" not in str(decide(full_view()).to_mapping())
