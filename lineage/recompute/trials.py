@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from lineage.domain.control import Control, ControlResult, judge_control, judge_near_control
-from lineage.domain.differences import Outcome
+from lineage.domain.differences import Outcome, compare_artifacts
 from lineage.recompute.environment import Environment
 from lineage.recompute.errors import RecomputeError
 from lineage.recompute.order import RecomputationOrder
@@ -179,7 +179,8 @@ class Laboratory:
             why = f"On the same data in other bytes the training failed: {error}"
             return Control(ControlResult.FAILED, why)
         there, here = trial.outcome, controlled.outcome
-        if there.files != here.files:
+        artifacts = compare_artifacts(there.files, here.files)
+        if artifacts["differing_count"] or not artifacts["compared"]:
             there, here = self.ask([trial, controlled], probe, environment)
         return judge_near_control(there, here, self._order.tolerance)
 
