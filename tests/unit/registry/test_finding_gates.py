@@ -332,6 +332,15 @@ def test_a_group_metric_of_the_other_outcome_shows_nothing() -> None:
     assert judged("bias", finding("bias", measured)).outcome.value == "insufficient"
 
 
+@pytest.mark.parametrize("counted", [{"repeated": 1}, {"cutoff": "median"}])
+def test_a_group_metric_shows_nothing_of_people_counted_otherwise(
+    counted: Mapping[str, Any],
+) -> None:
+    measured = {**group_measurements(), **counted}
+    assert judged("bias", finding("bias", group_measurements())).outcome.value == "satisfied"
+    assert judged("bias", finding("bias", measured)).outcome.value == "insufficient"
+
+
 def test_an_intersection_is_judged_by_its_own_gate() -> None:
     measured = group_measurements(
         group("A", tp=400, fn=0, fp=80, tn=0), group("B", tp=400, fn=0, fp=80, tn=0)
