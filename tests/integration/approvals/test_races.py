@@ -160,7 +160,7 @@ def test_evidence_that_comes_while_somebody_signs_is_never_covered_by_it(
 
 def test_two_requests_at_once_are_one_promotion(world: World, enter: Enter, web: str) -> None:
     page = f"/models/{world.model().name}/versions/2/"
-    tabs = [Tab(web, enter("engineer"), page, "/promotions") for _ in range(2)]
+    tabs = [Tab(web, enter("engineer"), page, "/promotions", emergency="") for _ in range(2)]
     first, second = all_at_once(*tabs)
     assert (first.status_code, second.status_code) == (302, 409)
     assert "already has an open promotion to champion" in second.text
