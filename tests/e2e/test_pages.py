@@ -65,6 +65,7 @@ def addresses(promotion: Promotion) -> dict[str, str]:
         "violation": f"/violations/{Violation.objects.get().pk}/",
         "policies": "/policies/",
         "emergency": "/models/boston-mortgage/emergency",
+        "evaluation-sets": "/evaluation-sets/",
         "replay": "/policies/replay/?policy=credit-decision@1",
         "policy": f"/policies/{policy_hex()}/",
         "report": f"/reports/jobs/{report.pk}/",

@@ -59,7 +59,7 @@ def test_pages_answer_for_every_role(world: World, enter: Callable[[str], Client
                 assert client.get(page).status_code == 200, (username, page)
 
 
-def test_an_auditor_is_offered_nothing_but_reports_and_their_own_email(
+def test_an_auditor_is_offered_reports_comments_and_what_is_their_own(
     world: World, enter: Callable[[str], Client]
 ) -> None:
     promotion = world.request(2)
@@ -70,7 +70,8 @@ def test_an_auditor_is_offered_nothing_but_reports_and_their_own_email(
         for action in forms_of(client.get(page))
     }
     reports = {f"/models/boston-mortgage/versions/{number}/report" for number in (1, 2, 3)}
-    assert offered == {*reports, "/notices/e-mail"}
+    own = {"/notices/e-mail", "/credentials/codes", "/credentials/passkeys"}
+    assert offered == {*reports, *own, f"/promotions/{promotion.pk}/comment"}
 
 
 def test_a_form_that_was_not_offered_is_refused_in_words(
