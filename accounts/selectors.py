@@ -78,3 +78,10 @@ def credentials_that_sign(person: User, now: datetime) -> QuerySet[Credential]:
     """Return the credentials of a person that a second one confirmed, and that are not too new."""
     delay = timedelta(hours=settings.SIGNING_DELAY_HOURS)
     return Credential.objects.filter(person=person, confirmed_at__lte=now - delay)
+
+
+def list_people() -> QuerySet[User]:
+    """Return everybody by name, with their credentials; those whose account has ended last."""
+    return User.objects.prefetch_related("credentials").order_by(
+        "-is_active", "printed_name", "username"
+    )

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from accounts.web import credentials, notices, proposals
+from accounts.web import credentials, notices, people, proposals
 from accounts.web.views import SignIn, SignOut
 
 app_name = "accounts"
@@ -19,6 +19,11 @@ urlpatterns = [
     path("credentials/codes/confirm", credentials.confirm_codes, name="confirm-codes"),
     path("credentials/<uuid:credential_id>/remove", credentials.remove, name="remove-credential"),
     path("notices/e-mail", notices.mail, name="choose-mail"),
+    path("people/", people.people, name="people"),
+    path("people/add", people.add, name="add-person"),
+    path("people/<uuid:person_id>/", people.person, name="person"),
+    path("people/<uuid:person_id>/roles", people.change_roles, name="change-roles"),
+    path("people/<uuid:person_id>/end", people.deactivate, name="deactivate-person"),
     path("changes/", proposals.proposals, name="proposals"),
     path("changes/<uuid:proposal_id>/", proposals.proposal, name="proposal"),
     path("changes/<uuid:proposal_id>/answer", proposals.answer, name="answer-proposal"),

@@ -90,6 +90,7 @@ LOOKS: Mapping[str, Look] = {
     "withdrawal_in_force": Look("bad", "stop", "Withdrawn"),
     "withdrawal_refused": Look("plain", "cross", "Refused"),
     "policy_retired": Look("bad", "stop", "Retired"),
+    "account_ended": Look("plain", "minus", "Account has ended"),
     # changes that need a second admin
     "proposal_waiting": Look("wait", "people", "Waits for a second admin"),
     "proposal_confirmed": Look("ok", "check", "Confirmed"),
