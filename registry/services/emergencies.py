@@ -55,9 +55,14 @@ def previous_holder(registered_model: RegisteredModel, alias: str) -> ModelVersi
     changes = AliasChange.objects.filter(
         registered_model=registered_model, alias__iexact=alias, after__isnull=False
     )
-    for change in changes.select_related("after__registered_model").order_by("-pk"):
+    # Newest first. What an emergency has moved the alias away from is not gone back to by the next.
+    left: set[int | None] = set()
+    changes = changes.select_related("after__registered_model", "promotion")
+    for change in changes.order_by("-pk"):
         version = change.after
-        if version is None or version == holder:
+        if change.promotion is not None and change.promotion.emergency == Emergency.ROLLBACK:
+            left.add(change.before_id)
+        if version is None or version == holder or version.pk in left:
             continue
         fault = why_never_back(version, alias)
         if not fault:

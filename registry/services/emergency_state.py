@@ -8,10 +8,10 @@ from registry.models import ModelVersion, Promotion
 
 
 def last_executed(version: ModelVersion, alias: str) -> Promotion | None:
-    """Return the promotion by which a version holds an alias, or held it last."""
+    """Return the promotion by which a version came to an alias; a rollback only puts it back."""
     executed = Promotion.objects.filter(
         version=version, alias__iexact=alias, status=PromotionStatus.EXECUTED
-    )
+    ).exclude(emergency=Emergency.ROLLBACK)
     return executed.order_by("-updated_at").first()
 
 

@@ -26,6 +26,7 @@ from registry.services.decisions import decide_open_promotions
 from registry.services.evaluation import evaluate_version
 from registry.services.facts import state_registry_event
 from registry.services.locking import lock_promotion
+from registry.services.signature_strength import require_strength
 from registry.services.text import require_plain_text
 
 MEANINGS: Final = {
@@ -137,15 +138,23 @@ def close_finding(
         RoleRequired: the actor is no reviewer.
         ReauthenticationFailed, SigningLocked: the password is wrong; nothing was signed.
         FindingNotPossible: there is none, it is closed, or its owner has not answered.
-        ReviewNotAllowed: the actor owns it.
+        ReviewNotAllowed: the actor owns it, or asked for the version or trained it.
+        SignatureTooWeak: the policy asks for more than a password.
     """
     actor.require_role("close a finding", "reviewer")
     person = User.objects.get(pk=actor.id)
-    reauthenticate(user=person, password=password, now=now)
+    shown = reauthenticate(user=person, password=password, now=now)
     with transaction.atomic(durable=True):
         finding = _lock_open(finding_id)
+        require_strength(finding.version, shown)
         if actor.id == str(finding.owner_id):
             raise ReviewNotAllowed("You own this finding, and nobody confirms their own work.")
+        promotion = finding.promotion
+        if actor.id in (str(promotion.requester_id), str(promotion.trainer_id)):
+            raise ReviewNotAllowed(
+                "You asked for this version or trained it, and nobody confirms what was found in "
+                "their own work."
+            )
         if not finding.answers.exists():
             raise FindingNotPossible("Its owner has not said yet what was done.")
         entry = _state(CLOSED, finding, _signature(CLOSED, person), actor=actor, now=now)

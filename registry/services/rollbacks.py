@@ -220,9 +220,14 @@ def approval_rule(version: ModelVersion) -> ApprovalRule:
 
 
 def passed_promotion(version: ModelVersion, alias: str) -> Promotion | None:
-    """Return the promotion by which a version held an alias; None where it never did by one."""
+    """Return the promotion by which a version held an alias; None where it never did by one.
+
+    An emergency is none: no policy let it through.
+    """
     change = (
-        AliasChange.objects.filter(after=version, alias=alias, promotion__status="executed")
+        AliasChange.objects.filter(
+            after=version, alias=alias, promotion__status="executed", promotion__emergency=""
+        )
         .select_related("promotion")
         .order_by("-pk")
         .first()

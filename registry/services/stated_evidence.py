@@ -29,11 +29,13 @@ from registry.domain.policy_findings import (
     ReportedEvidenceGate,
 )
 from registry.domain.words import EvidenceKind
-from registry.errors import InvalidRequest, NoPolicyBound
+from registry.errors import InvalidRequest, NoPolicyBound, ReviewNotAllowed
 from registry.models import ModelVersion, PolicyBinding
 from registry.services.decisions import NO_POLICY, decide_open_promotions
 from registry.services.policies import document_of
+from registry.services.signature_strength import require_strength
 from registry.services.text import require_plain_text
+from registry.services.waivers import involved_in
 
 MAX_TEXT: Final = 20_000
 MAX_STATEMENT: Final = 4_000
@@ -121,6 +123,8 @@ def attest_version(
     Raises:
         RoleRequired: the actor has none of the roles that the policy names.
         ReauthenticationFailed, SigningLocked: the password is wrong; nothing was signed.
+        ReviewNotAllowed: the actor asked for the version or trained it.
+        SignatureTooWeak: the policy asks for more than a password.
         NoPolicyBound, InvalidRequest: the policy asks for no such attestation, nothing was stated,
             or no lineage record is there to tell the bytes that it is about.
     """
@@ -133,7 +137,12 @@ def attest_version(
         raise InvalidRequest("Say what you looked at and what you found: that is what you attest.")
     require_plain_text("statement", statement, MAX_STATEMENT)
     # Before the transaction: a wrong password is counted even though nothing is signed.
-    reauthenticate(user=User.objects.get(pk=actor.id), password=password, now=now)
+    shown = reauthenticate(user=User.objects.get(pk=actor.id), password=password, now=now)
+    require_strength(version, shown)
+    if actor.id in involved_in(version):
+        raise ReviewNotAllowed(
+            "You asked for this version or trained it, and nobody attests their own work."
+        )
     with transaction.atomic(durable=True):
         return _record(
             version,

@@ -26,6 +26,7 @@ from registry.models import GateWaiver, ModelVersion, PolicyBinding, Promotion, 
 from registry.services.decisions import GONE, NO_POLICY, decide_open_promotions
 from registry.services.facts import state_registry_event
 from registry.services.policies import document_of
+from registry.services.signature_strength import require_strength
 from registry.services.text import require_plain_text
 
 MEANING: Final = "I waive this gate for this version until the end that is given."
@@ -62,7 +63,8 @@ def grant_waiver(
         raise InvalidRequest(problem)
     person = User.objects.get(pk=actor.id)
     # Before the transaction: a wrong password is counted even though nothing is signed.
-    reauthenticate(user=person, password=password, now=now)
+    shown = reauthenticate(user=person, password=password, now=now)
+    require_strength(version, shown)
     with transaction.atomic(durable=True):
         lock_stream(version.registered_model.uri)
         binding = _binding(version)

@@ -75,7 +75,7 @@ def report(world: World, promotion: Promotion, path: Path) -> None:
 def fill_review(page: Page) -> None:
     page.get_by_text("approve the promotion").first.click()
     page.get_by_label("Reason").fill("Read twice.\nAll of it.")
-    page.get_by_label("Your password, again").fill(PASSWORD)
+    page.locator("#password").fill(PASSWORD)
 
 
 def test_a_reviewer_enrols_a_passkey_and_signs_what_the_page_shows(

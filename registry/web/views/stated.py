@@ -13,7 +13,7 @@ from django.views.decorators.http import require_POST, require_safe
 from accounts.errors import ReauthenticationFailed
 from audits.models import Disclosure
 from audits.selectors import current_evidence
-from registry.errors import InvalidRequest
+from registry.errors import InvalidRequest, ReviewNotAllowed, SignatureTooWeak
 from registry.models import ModelVersion
 from registry.selectors.lookups import version_named
 from registry.services.policies import document_of
@@ -73,7 +73,9 @@ def attest(request: HttpRequest, name: str, number: int) -> HttpResponse:
             actor=actor_from(request),
             now=timezone.now(),
         )
-    except (InvalidRequest, ReauthenticationFailed) as error:
+    except (
+        InvalidRequest, ReauthenticationFailed, ReviewNotAllowed, SignatureTooWeak
+    ) as error:  # fmt: skip
         entered = {
             "entered_name": wanted,
             "entered_holds": request.POST.get("holds", ""),

@@ -18,10 +18,11 @@ from audits.services.signing import keyring
 from muniment.verify.report import verify_report
 from registry import tasks
 from registry.domain.promotion import PromotionEvent
-from registry.errors import InvalidRequest, SignatureTooWeak
+from registry.errors import InvalidRequest, RollbackNotPossible, SignatureTooWeak
 from registry.models import Certificate, Grant, Promotion
 from registry.services.aliases import record_alias
 from registry.services.champion_watch import refresh_lapsed_alarm
+from registry.services.emergencies import previous_holder
 from registry.services.promotions import request_promotion
 from registry.services.reports import request_report
 from registry.services.review_draft import PasskeyAnswer
@@ -137,3 +138,23 @@ def test_it_ends_after_a_day_alarms_and_is_reviewed_like_any_other(
     path.write_bytes(pdf)
     found = verify_report(path, keyring().log.vkey)
     assert [finding for finding in found.findings if not finding.holds] == []
+
+
+def test_an_emergency_is_no_promotion_that_one_signature_goes_back_to(
+    refused: World, keys: dict[str, SoftKey]
+) -> None:
+    promotion = request(refused)
+    for who, key in keys.items():
+        promotion = sign_by_passkey(refused, promotion, who, key)
+    execute(refused, promotion)
+    model = refused.version(1).registered_model
+    with transaction.atomic():
+        record_alias(
+            registered_model=model,
+            alias="champion",
+            version=refused.version(2),
+            actor=EXECUTOR,
+            now=refused.tick(),
+        )
+    with pytest.raises(RollbackNotPossible, match="never became champion by a promotion"):
+        previous_holder(model, "champion")

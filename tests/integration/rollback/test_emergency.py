@@ -8,21 +8,25 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.test import Client
 from django.utils import timezone
 from pypdf import PdfReader
 
 from accounts.models import Notice
 from accounts.services.people import actor_of
+from audits.domain.actor import EXECUTOR
 from audits.models import LogEntry, Report
 from audits.selectors import decoded_statement
 from audits.services.signing import keyring
 from muniment.verify.report import verify_report
 from registry import tasks
+from registry.domain.promotion import PromotionEvent
 from registry.models import EmergencyApproval, Grant, Promotion
+from registry.services.aliases import record_alias
 from registry.services.execution import approvals_are_sealed
 from registry.services.reports import request_report
+from registry.services.stating import move_promotion
 from tests.integration.rollback import story
 from tests.integration.web.forms import forms_of, post, send, text_of
 from tests.integration.web.world import MODEL, PASSWORD, World
@@ -133,6 +137,23 @@ def test_a_double_click_is_one_move(world: World, enter: Enter) -> None:
         one.join()
     assert sorted(statuses) == [302, 409, 409]
     assert Promotion.objects.filter(emergency="rollback").count() == 1
+
+
+def test_the_next_emergency_does_not_undo_the_last_one(world: World, enter: Enter) -> None:
+    sign(enter("reviewer"))
+    promotion = Promotion.objects.get(emergency="rollback")
+    with transaction.atomic():
+        for event in (PromotionEvent.EXECUTION_STARTED, PromotionEvent.EXECUTED):
+            if event is PromotionEvent.EXECUTED:
+                record_alias(
+                    registered_model=promotion.version.registered_model,
+                    alias="champion",
+                    version=promotion.version,
+                    actor=EXECUTOR,
+                    now=world.tick(),
+                )
+            move_promotion(promotion=promotion, event=event, actor=EXECUTOR, now=world.tick())
+    assert "There is nothing to go back to" in text_of(enter("reviewer2").get(PAGE))
 
 
 def test_a_report_tells_the_emergency_and_verifies(
