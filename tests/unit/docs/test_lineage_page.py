@@ -22,7 +22,7 @@ TAGS = {
 
 
 @pytest.mark.parametrize(
-    "name", [*sorted(TAGS), captured.ENTRY_POINT_TAGS[0], LOCK_PATH, PREDICTIONS]
+    "name", [*sorted(TAGS), captured.ENTRY_POINT_TAGS[0], LOCK_PATH, PREDICTIONS[0]]
 )
 def test_everything_that_is_read_of_a_run_is_to_be_logged(name: str) -> None:
     table = section(PAGE, "## What to log without the kit")
