@@ -53,7 +53,11 @@ def test_the_facts_of_the_demo_are_readable_by_its_owner_alone(demo: Demo) -> No
 
 
 def test_every_version_has_a_lineage_record_that_ties_its_legs_together(demo: Demo) -> None:
-    records = [s for _, s in _statements(demo) if s["predicateType"].startswith("https://slsa.dev/provenance")]
+    records = [
+        s
+        for _, s in _statements(demo)
+        if s["predicateType"].startswith("https://slsa.dev/provenance")
+    ]
     assert {r["subject"][0]["name"].rsplit("/", 1)[1] for r in records} == {"1", "2", "3"}
     dataset = hashlib.sha256(Path(demo.facts["dataset"]).read_bytes()).hexdigest()
     commit = subprocess.run(
