@@ -119,7 +119,9 @@ def sign_review(
         approval = _sign(draft, assertion, actor=actor)
         if approval.verdict == ReviewVerdict.REQUEST_CHANGES.value:
             tell_of_changes(promotion, approval.pk, now)
-        return decide_promotion(promotion_id=promotion.pk, actor=actor, now=now)
+        # Whoever waited for the lock may have begun before the other, whose signature counts too.
+        newest = promotion.approvals.latest("signed_at").signed_at
+        return decide_promotion(promotion_id=promotion.pk, actor=actor, now=max(now, newest))
 
 
 def prepare_review(
