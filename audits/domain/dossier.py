@@ -231,7 +231,8 @@ class Promotion:
 class Approval:
     """A signed review verdict, refusals included, as 21 CFR 11.50 asks for it.
 
-    `evidence_digest` is the textual digest of exactly what was shown and signed. `valid` is False
+    `evidence_digest` is the textual digest of exactly what was shown and signed, and `signature`
+    how: `password`, `totp` or `passkey`. `valid` is False
     once something dismissed it, and `dismissal` says what.
     """
 
@@ -246,6 +247,7 @@ class Approval:
     valid: bool = True
     dismissal: str | None = None
     leaf_index: int | None = None
+    signature: str = "password"
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,11 @@ MAX_EVENTS = 40
 
 _GRADES = {"verified": "good", "recorded": "good", "weak": "open", "missing": "bad"}
 _CONCLUSIONS = {"pass": "good", "fail": "bad", "insufficient": "bad", "error": "bad"}
+SIGNED_WITH = {
+    "password": "the person's password, entered again",
+    "totp": "the person's password and a one-time code",
+    "passkey": "the person's password and their passkey, which signed the statement itself",
+}
 _REVIEWS = {
     "approve": ("Approved", "good"),
     "refuse": ("Refused", "bad"),
@@ -247,6 +252,7 @@ def _approval(one: Approval) -> dict[str, Any]:
         "meaning": printable(one.meaning),
         "reason": printable(one.reason or "", 900),
         "evidence_digest": printable(one.evidence_digest),
+        "signed_with": SIGNED_WITH.get(one.signature, printable(one.signature)),
         "leaf_index": leaf(one.leaf_index),
         "dismissal": printable(one.dismissal or ""),
     }

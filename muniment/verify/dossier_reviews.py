@@ -31,6 +31,12 @@ def require_reviews(shown: Sequence[Mapping[str, Any]], record: Record) -> int:
         predicate = entry.statement.predicate
         for name in ("verdict", "meaning", "role", "promotion_id"):
             require_same(f"{path}.{name}", item.get(name), predicate.get(name))
+        # Left out, in a report and in a statement alike, it is a password.
+        require_same(
+            f"{path}.signature",
+            item.get("signature", "password"),
+            predicate.get("signature", "password"),
+        )
         require_same(f"{path}.signed_at", item.get("signed_at"), predicate["at"])
         require_same_digest(
             f"{path}.evidence_digest", item.get("evidence_digest"), predicate["evidence_digest"]

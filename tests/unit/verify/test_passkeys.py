@@ -22,6 +22,7 @@ from muniment.attest.statement import Subject, build_statement, format_time
 from muniment.verify import LogQuestion
 from tests.authenticator import PRESENT, SoftKey
 from tests.unit.verify.conftest import Look
+from tests.unit.verify.forging import agreement, as_preview, forged
 from tests.unit.verify.log_folder import write_log
 from tests.unit.verify.story import ARTIFACTS, POLICY_REF, PROMOTION_ID, STREAM, VERSION
 from tests.unit.verify.world import NOW, REVIEWER_ID, SALT, World, failures
@@ -328,3 +329,20 @@ def test_a_removal_that_a_report_leaves_out_shows_against_the_log(
     without = look(people.world.report(evidence), log=question)
     assert FINDING not in failures(without)
     assert failures(without)["credentials.history"] == "credentials.left_out"
+
+
+def test_a_preview_counts_no_approval_that_is_weaker_than_the_policy_asks(
+    look: Look, people: Ceremonies
+) -> None:
+    preview = forged(people.world, as_preview)
+    assert agreement(look, preview).holds
+    people.bound("passkey")
+    found = agreement(look, forged(people.world, as_preview))
+    assert "0 people approved this evidence" in found.detail
+
+
+def test_the_pages_say_what_each_review_is_signed_with(look: Look, people: Ceremonies) -> None:
+    def stronger(dossier: dict[str, Any]) -> None:
+        dossier["approvals"][0]["signature"] = "passkey"
+
+    assert not agreement(look, forged(people.world, stronger)).holds
