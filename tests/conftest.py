@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -33,6 +34,9 @@ __all__ = ["pytest_xdist_auto_num_workers", "pytest_xdist_make_scheduler"]  # py
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_sessionstart(session: pytest.Session) -> None:
+    # A suite that is started in the background inherits that interrupts are ignored, and hands it
+    # on to every stack that it starts and that is told to end by one.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     # Workers inherit the environment, and each has an instance of its own: this one's ends here.
     if session.config.pluginmanager.hasplugin("dsession"):
         INSTANCE.close()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -17,7 +17,9 @@ from audits.domain.log import Event
 from audits.models import Evidence, Job
 from audits.services.log import append_statement, predicate_type
 from muniment.attest.digest import Digest
+from muniment.attest.errors import EnvelopeError
 
+TOO_LARGE = "envelope.too_large"
 MAX_ATTEMPTS = 5
 # Longer than the slowest job takes: one that runs longer was lost with its worker.
 LOST_AFTER = timedelta(minutes=10)
@@ -49,42 +51,71 @@ def record_evidence(
     stream: str,
     subject_digest: str,
     found: NewEvidence,
+    if_too_large: str = "",
+    keeping: Collection[str] = (),
     actor: Actor,
     now: datetime,
 ) -> Evidence:
-    """Record evidence about the bytes of `subject_digest` (`algorithm:hex`) with its log entry."""
-    with transaction.atomic():
-        entry = append_statement(
-            event=Event.EVIDENCE_RECORDED,
-            predicate_type=predicate_type("evidence"),
-            subject_name=version_uri,
-            subject_digest=Digest.parse(subject_digest),
-            predicate={
-                "kind": found.kind,
-                "origin": found.origin,
-                "conclusion": found.conclusion,
-                "reasons": list(found.reasons),
-                "criteria": dict(found.criteria),
-                "measurements": dict(found.measurements),
-                "inputs": [dict(item) for item in found.inputs],
-            },
-            stream=stream,
-            actor=actor,
-            now=now,
-        )
-        return Evidence.objects.create(
-            version_uri=version_uri,
-            subject_digest=subject_digest,
-            kind=found.kind,
-            origin=found.origin,
-            conclusion=found.conclusion,
-            reasons=list(found.reasons),
-            criteria=dict(found.criteria),
-            measurements=dict(found.measurements),
-            inputs=[dict(item) for item in found.inputs],
-            produced_at=now,
-            entry=entry,
-        )
+    """Record evidence about the bytes of `subject_digest` (`algorithm:hex`) with its log entry.
+
+    Args:
+        if_too_large: what is recorded, as an `error` without measurements, where one entry of the
+            log cannot hold them; they would not fit the next time either. Empty raises.
+        keeping: the measurements that are kept then.
+
+    Raises:
+        EnvelopeError: it is too large, and `if_too_large` is empty.
+    """
+    try:
+        return _record(version_uri, stream, subject_digest, found, actor, now)
+    except EnvelopeError as error:
+        if not if_too_large or error.code != TOO_LARGE:
+            raise
+    kept = {name: found.measurements[name] for name in keeping if name in found.measurements}
+    less = replace(found, conclusion="error", reasons=[if_too_large], measurements=kept)
+    return _record(version_uri, stream, subject_digest, less, actor, now)
+
+
+@transaction.atomic
+def _record(
+    version_uri: str,
+    stream: str,
+    subject_digest: str,
+    found: NewEvidence,
+    actor: Actor,
+    now: datetime,
+) -> Evidence:
+    entry = append_statement(
+        event=Event.EVIDENCE_RECORDED,
+        predicate_type=predicate_type("evidence"),
+        subject_name=version_uri,
+        subject_digest=Digest.parse(subject_digest),
+        predicate={
+            "kind": found.kind,
+            "origin": found.origin,
+            "conclusion": found.conclusion,
+            "reasons": list(found.reasons),
+            "criteria": dict(found.criteria),
+            "measurements": dict(found.measurements),
+            "inputs": [dict(item) for item in found.inputs],
+        },
+        stream=stream,
+        actor=actor,
+        now=now,
+    )
+    return Evidence.objects.create(
+        version_uri=version_uri,
+        subject_digest=subject_digest,
+        kind=found.kind,
+        origin=found.origin,
+        conclusion=found.conclusion,
+        reasons=list(found.reasons),
+        criteria=dict(found.criteria),
+        measurements=dict(found.measurements),
+        inputs=[dict(item) for item in found.inputs],
+        produced_at=now,
+        entry=entry,
+    )
 
 
 def open_job(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,7 +25,6 @@ from lineage.errors import ArtifactMissing, MlflowUnavailable
 from lineage.mlflow import MlflowClient
 from lineage.models import LineageRecord
 from muniment.attest.digest import sha256_file
-from muniment.attest.errors import EnvelopeError
 from registry.models import ModelVersion, PolicyBinding
 from registry.services.decisions import decide_open_promotions
 from registry.services.policies import document_of
@@ -42,7 +40,7 @@ PREDICTIONS = (
     "predictions.jsonl",
     "predictions.csv",
 )
-TOO_LARGE = "envelope.too_large"
+TOO_MANY_GROUPS = "There are too many groups for one entry of the log. Merge small groups."
 MAX_PREDICTIONS_BYTES = 4 * 2**30
 
 
@@ -149,25 +147,14 @@ def _record(job: Job, version: ModelVersion, found: list[NewEvidence], *, now: d
         release_job(job=job, error="The lineage record is not there yet.", now=now)
         return
     for evidence in found:
-        try:
-            _state(version, record.subject_digest, evidence, now)
-        except EnvelopeError as error:
-            if error.code != TOO_LARGE:
-                raise
-            # Said plainly, for the same file would not fit the next time either.
-            reasons = ["There are too many groups for one entry of the log. Merge small groups."]
-            without = replace(evidence, conclusion="error", reasons=reasons, measurements={})
-            _state(version, record.subject_digest, without, now)
+        record_evidence(
+            version_uri=version.uri,
+            stream=version.registered_model.uri,
+            subject_digest=record.subject_digest,
+            found=evidence,
+            if_too_large=TOO_MANY_GROUPS,
+            actor=PREDICTIONS_AUDIT,
+            now=now,
+        )
     finish_job(job=job, now=now)
     decide_open_promotions(registered_model=version.registered_model, now=now)
-
-
-def _state(version: ModelVersion, subject_digest: str, found: NewEvidence, now: datetime) -> None:
-    record_evidence(
-        version_uri=version.uri,
-        stream=version.registered_model.uri,
-        subject_digest=subject_digest,
-        found=found,
-        actor=PREDICTIONS_AUDIT,
-        now=now,
-    )

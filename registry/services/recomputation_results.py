@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -21,14 +20,15 @@ from lineage.recompute.order import Recomputed
 from lineage.services.graph import hold_graph
 from lineage.services.notebooks import record_repeated_notebook
 from lineage.services.recomputations import finish_recomputation, hold_running
-from muniment.attest.errors import EnvelopeError
 from registry.domain.gate_result import plain_text
 from registry.models import ModelVersion
 from registry.services.data_watch import served_versions
 from registry.services.decisions import decide_open_promotions
 
 KIND: Final = "recomputation"
-_TOO_LARGE: Final = "envelope.too_large"
+_TOO_LARGE: Final = (
+    "More was compared than one entry of the log can hold, so that it shows nothing."
+)
 
 
 @transaction.atomic(durable=True)
@@ -143,24 +143,13 @@ def _tell(
 
 
 def _state(recomputation: Recomputation, found: NewEvidence, now: datetime) -> Evidence:
-    try:
-        return _record(recomputation, found, now)
-    except EnvelopeError as error:
-        if error.code != _TOO_LARGE:
-            raise
-    # Said plainly, for the same training would not fit the next time either.
-    reason = "More was compared than one entry of the log can hold, so that it shows nothing."
-    kept = {name: found.measurements.get(name) for name in ("verdict", "reason", "record_sha256")}
-    without = replace(found, conclusion="error", reasons=[reason], measurements=kept)
-    return _record(recomputation, without, now)
-
-
-def _record(recomputation: Recomputation, found: NewEvidence, now: datetime) -> Evidence:
     return record_evidence(
         version_uri=recomputation.version_uri,
         stream=recomputation.stream,
         subject_digest=recomputation.record.subject_digest,
         found=found,
+        if_too_large=_TOO_LARGE,
+        keeping=("verdict", "reason", "record_sha256"),
         actor=RECOMPUTER,
         now=now,
     )

@@ -179,6 +179,8 @@ def _record(
             stream=version.registered_model.uri,
             subject_digest=record.subject_digest,
             found=evidence,
+            if_too_large="More was found than one entry of the log can hold.",
+            keeping=("files", "formats", "packages", "database"),
             actor=SCANNER,
             now=now,
         )

@@ -15,18 +15,16 @@ from audits.services.evidence import NewEvidence, record_evidence
 from audits.services.job_lease import JobLease
 from audits.services.log import lock_stream
 from lineage.models import LineageRecord
-from muniment.attest.errors import EnvelopeError
 from registry.models import EvaluationSet, ModelVersion
 from registry.selectors.evaluation_sets import SET_INPUT, count_audits
 from registry.services.decisions import decide_open_promotions
 from registry.services.policies import document_of
-from registry.services.predictions import TOO_LARGE, bias_criteria
+from registry.services.predictions import TOO_MANY_GROUPS, bias_criteria
 from registry.services.set_audit_orders import KINDS, why_no_more
 
 if TYPE_CHECKING:
     from audits.predictions.audit import EvidenceDraft
 
-_TOO_MANY_GROUPS = "There are too many groups for one entry of the log. Merge small groups."
 _MAX_REASON = 1_000
 
 
@@ -128,24 +126,13 @@ def _asked_of_us(version: ModelVersion) -> frozenset[str]:
 
 
 def _state(version: ModelVersion, record: LineageRecord, found: NewEvidence, now: datetime) -> None:
-    try:
-        _append(version, record, found, now)
-    except EnvelopeError as error:
-        if error.code != TOO_LARGE:
-            raise
-        kept = {name: found.measurements[name] for name in ("evaluation_set",)}
-        without = replace(found, conclusion="error", reasons=[_TOO_MANY_GROUPS], measurements=kept)
-        _append(version, record, without, now)
-
-
-def _append(
-    version: ModelVersion, record: LineageRecord, found: NewEvidence, now: datetime
-) -> None:
     record_evidence(
         version_uri=version.uri,
         stream=version.registered_model.uri,
         subject_digest=record.subject_digest,
         found=found,
+        if_too_large=TOO_MANY_GROUPS,
+        keeping=("evaluation_set",),
         actor=SET_AUDIT,
         now=now,
     )

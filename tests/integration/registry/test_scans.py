@@ -36,8 +36,8 @@ approvals:"""
 SHIPPED = Path(__file__).resolve().parents[3] / "policies" / "credit-decision.yaml"
 
 
-def advisories(path: Path, package: str) -> Path:
-    """Write a database that knows of one vulnerability, in a package of that name."""
+def advisories(path: Path, package: str, *, count: int = 1) -> Path:
+    """Write a database that knows of so many vulnerabilities in a package of that name."""
     told = {
         "id": "GHSA-1111-2222-3333",
         "modified": f"{timezone.now():%Y-%m-%dT%H:%M:%SZ}",
@@ -50,7 +50,8 @@ def advisories(path: Path, package: str) -> Path:
         ],
     }
     with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("GHSA-1111-2222-3333.json", json.dumps(told))
+        for number in range(count):
+            archive.writestr(f"{number}.json", json.dumps(told | {"id": f"GHSA-{number:04}"}))
     return path
 
 
@@ -120,3 +121,14 @@ def test_a_known_vulnerability_denies(asked: LiveRegistry, settings: Any, tmp_pa
     settings.VULNERABILITY_DATABASE = str(advisories(tmp_path / "all.zip", "scikit-learn"))
     asked.work()
     assert outcomes(asked)["packages"] == "unsatisfied"
+
+
+def test_more_than_an_entry_of_the_log_can_hold_is_an_error_and_no_pass(
+    asked: LiveRegistry, settings: Any, tmp_path: Path
+) -> None:
+    settings.VULNERABILITY_DATABASE = str(advisories(tmp_path / "all.zip", "numpy", count=1_000))
+    asked.work()
+    assert outcomes(asked)["packages"] == "insufficient"
+    found = Evidence.objects.get(kind="vulnerabilities")
+    assert (found.conclusion, found.measurements["packages"]) == ("error", 2)
+    assert "More was found" in found.reasons[0]
