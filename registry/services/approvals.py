@@ -42,6 +42,7 @@ from registry.services.review_draft import (
     read_words,
 )
 from registry.services.review_notices import tell_of_changes
+from registry.services.signature_strength import least_signature
 
 
 def sign_review(
@@ -237,16 +238,15 @@ def _require_not_taken_back(approval: Approval) -> None:
 
 
 def _require_strong_enough(evaluation: Evaluation, shown: SignatureMethod) -> None:
-    is_emergency = evaluation.promotion is not None and bool(evaluation.promotion.emergency)
-    if is_emergency and shown is not SignatureMethod.PASSKEY:
-        raise SignatureTooWeak(
-            "An emergency is signed with a passkey, so nothing was signed. Enrol one under “Your "
-            "credentials”."
-        )
-    least = document_of(evaluation.binding.policy).approvals.signature  # type: ignore[union-attr] # decided
+    least = least_signature(evaluation.binding, evaluation.promotion)
     if not shown.reaches(least):
+        who = (
+            "An emergency"
+            if evaluation.promotion and evaluation.promotion.emergency
+            else "The policy"
+        )
         raise SignatureTooWeak(
-            f"The policy asks for a signature by {WORDS[least]}, so nothing was signed. What you "
+            f"{who} asks for a signature by {WORDS[least]}, so nothing was signed. What you "
             "sign with is enrolled under “Your credentials”."
         )
 

@@ -12,7 +12,7 @@ from accounts.models import Credential, User
 from accounts.selectors import credentials_that_sign
 from registry.domain.approvals import WORDS
 from registry.services.evaluation import Evaluation
-from registry.services.policies import document_of
+from registry.services.signature_strength import least_signature
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +31,7 @@ class SigningWays:
 
 def signing_ways(evaluation: Evaluation, person: User) -> SigningWays:
     """Say how the person can sign a review of what was evaluated."""
-    least = SignatureMethod.PASSWORD
-    if evaluation.binding is not None:
-        least = document_of(evaluation.binding.policy).approvals.signature
-    if evaluation.promotion is not None and evaluation.promotion.emergency:
-        least = SignatureMethod.PASSKEY
+    least = least_signature(evaluation.binding, evaluation.promotion)
     held = set(credentials_that_sign(person, timezone.now()).values_list("kind", flat=True))
     ways = SigningWays(
         by_password=SignatureMethod.PASSWORD.reaches(least),

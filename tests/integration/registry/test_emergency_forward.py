@@ -92,7 +92,7 @@ def test_two_passkeys_allow_what_the_gates_deny_and_the_decision_says_deny(
 
 def test_a_password_signs_no_emergency(refused: World, keys: dict[str, SoftKey]) -> None:
     promotion = request(refused)
-    with pytest.raises(SignatureTooWeak, match="An emergency is signed with a passkey"):
+    with pytest.raises(SignatureTooWeak, match="An emergency asks for a signature by passkey"):
         sign(refused, promotion, "reviewer")
 
 
