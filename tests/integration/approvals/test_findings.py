@@ -20,14 +20,19 @@ from audits.services.signing import keyring
 from muniment.verify.report import verify_report
 from registry import tasks
 from registry.domain.replay import replay_decision
-from registry.errors import FindingNotPossible, InvalidRequest, ReviewNotAllowed
+from registry.errors import (
+    FindingNotPossible,
+    InvalidRequest,
+    ReviewNotAllowed,
+    SignatureTooWeak,
+)
 from registry.models import FindingClosure, Promotion, ReviewFinding
 from registry.services.champion_watch import decide_lapsed_promotions, refresh_lapsed_alarm
 from registry.services.evaluation import evaluate_version
 from registry.services.findings import answer_finding, close_finding, raise_finding
 from registry.services.policies import document_of
 from registry.services.reports import request_report
-from tests.integration.approvals.conftest import Enter
+from tests.integration.approvals.conftest import Enter, changed_policy
 from tests.integration.rollback.story import promote
 from tests.integration.web.forms import send, text_of
 from tests.integration.web.world import PASSWORD, World
@@ -219,3 +224,23 @@ def test_the_page_takes_a_finding_its_answer_and_its_closure(world: World, enter
     assert "Answer: Done." in said
     assert send(enter("reviewer2"), page, "/close", password=PASSWORD).status_code == 302
     assert "Confirmed by Remy Roth" in text_of(enter("auditor").get(page))
+
+
+def test_whoever_asked_for_the_version_confirms_nothing_that_was_found_in_it(world: World) -> None:
+    finding = find(world, world.request(2), owner_id=str(world.people["admin"].pk))
+    answer(world, finding, "admin")
+    asked = world.people["engineer"]
+    asked.roles = ["engineer", "reviewer"]
+    asked.save(update_fields=["roles"])
+    with pytest.raises(ReviewNotAllowed, match="asked for this version"):
+        close(world, finding, "engineer")
+    assert not FindingClosure.objects.exists()
+
+
+def test_a_password_confirms_no_finding_where_the_policy_asks_for_a_passkey(world: World) -> None:
+    finding = find(world, world.request(2))
+    answer(world, finding)
+    changed_policy(world, signature="passkey")
+    with pytest.raises(SignatureTooWeak, match="by passkey"):
+        close(world, finding)
+    assert not FindingClosure.objects.exists()

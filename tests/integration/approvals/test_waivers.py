@@ -18,7 +18,12 @@ from audits.selectors import decoded_statement
 from audits.services.signing import keyring
 from muniment.verify.report import verify_report
 from registry import tasks
-from registry.errors import InvalidRequest, ReviewNotAllowed, WaiverNotPossible
+from registry.errors import (
+    InvalidRequest,
+    ReviewNotAllowed,
+    SignatureTooWeak,
+    WaiverNotPossible,
+)
 from registry.models import GateWaiver, Promotion
 from registry.services.evaluation import evaluate_version
 from registry.services.reports import request_report
@@ -214,3 +219,11 @@ def test_a_report_with_waivers_verifies_and_shows_them(waivable: World, tmp_path
     found = verify_report(path, keyring().log.vkey)
     assert [finding for finding in found.findings if not finding.holds] == []
     assert found.holds
+
+
+def test_a_password_waives_nothing_where_the_policy_asks_for_a_passkey(world: World) -> None:
+    changed_policy(world, signature="passkey")
+    failing(world)
+    with pytest.raises(SignatureTooWeak, match="by passkey"):
+        waive(world)
+    assert not GateWaiver.objects.exists()

@@ -182,3 +182,21 @@ def test_only_an_engineers_token_for_evidence_may_report(asked: World) -> None:
 
 def test_a_version_whose_policy_asks_for_nothing_says_so(world: World, enter: Enter) -> None:
     assert "Nothing is asked for" in text_of(enter("engineer").get(PAGE))
+
+
+def test_nobody_attests_a_version_that_they_asked_for(asked: World, enter: Enter) -> None:
+    asked.request(2)
+    person = asked.people["engineer"]
+    person.roles = ["engineer", "reviewer"]
+    person.save(update_fields=["roles"])
+    answer = send(
+        enter("engineer"),
+        PAGE,
+        "/attestations",
+        holds="yes",
+        statement="It is good.",
+        password=PASSWORD,
+    )
+    assert answer.status_code == 403
+    assert "nobody attests their own work" in text_of(answer)
+    assert not Evidence.objects.filter(kind__startswith="attestation:").exists()
