@@ -145,6 +145,7 @@ def review(
     evidence, outweighs every approval, that person's own included: it is withdrawn by nobody.
     While somebody eligible asks for changes it stays pending, however many have approved.
     """
+    required = rule.required(trainer=facts.trainer)
     approved: list[str] = []
     refused: list[str] = []
     changes: list[str] = []
@@ -175,13 +176,13 @@ def review(
             "A reviewer asked for changes: new evidence, or another request, answers that, or the "
             "reviewer takes it back."
         )
-    elif len(approved) >= rule.count:
+    elif len(approved) >= required:
         outcome = ReviewOutcome.SATISFIED
-        reason = f"{len(approved)} of {rule.count} required approvals are signed."
+        reason = f"{len(approved)} of {required} required approvals are signed."
     else:
         outcome = ReviewOutcome.PENDING
         reason = (
-            f"{len(approved)} of {rule.count} required approvals"
+            f"{len(approved)} of {required} required approvals"
             f" (by {' or '.join(rule.roles)}) are signed."
         )
         if any(one.code == EXPIRED for one in disregarded):
@@ -191,7 +192,7 @@ def review(
             )
     return ApprovalsResult(
         outcome=outcome,
-        required=rule.count,
+        required=required,
         roles=rule.roles,
         approved_by=tuple(approved),
         refused_by=tuple(refused),

@@ -49,6 +49,8 @@ class ApprovalRule:
     `count` people must approve; they are always distinct from each other. `distinct_from` holds
     `requester` and `trainer` as the policy says. `signature` is the weakest that counts.
     An approval that is `review_every_days` old counts no more, also of a champion; None: never.
+    `unknown_trainer_adds` more people must approve where nobody knows who trained the version: it
+    may be one of them.
     """
 
     count: int
@@ -56,6 +58,11 @@ class ApprovalRule:
     distinct_from: tuple[str, ...]
     signature: SignatureMethod = SignatureMethod.PASSWORD
     review_every_days: int | None = None
+    unknown_trainer_adds: int = 0
+
+    def required(self, *, trainer: str | None) -> int:
+        """Count the people who must approve a version of that trainer, None for nobody known."""
+        return self.count + (self.unknown_trainer_adds if trainer is None else 0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -128,6 +128,9 @@ def _approvals(section: Section) -> ApprovalRule:
         review_every_days=section.whole("review_every_days", least=1, most=3650)
         if section.has("review_every_days")
         else None,
+        unknown_trainer_adds=section.whole("unknown_trainer_adds", least=0, most=2)
+        if section.has("unknown_trainer_adds")
+        else 0,
     )
     section.close()
     return rule

@@ -160,3 +160,18 @@ def test_only_engineers_request() -> None:
     refusal = why_not_request(roles=("auditor",))
     assert refusal is not None
     assert refusal.code == "role_cannot_request"
+
+
+@pytest.mark.parametrize(("trainer", "required"), [(None, 3), ("trainer", 2)])
+def test_an_unknown_trainer_takes_one_more_where_the_policy_says_so(
+    trainer: str | None, required: int
+) -> None:
+    policy = credit_decision()
+    policy = replace(policy, approvals=replace(policy.approvals, unknown_trainer_adds=1))
+    decision = evaluate(policy, VIEW, facts(*approved(VIEW).signed, trainer=trainer), (), NOW)
+    assert decision.approvals.required == required
+    assert decision.allowed is (required == 2)
+
+
+def test_a_document_from_before_asks_for_no_more_of_an_unknown_trainer() -> None:
+    assert decide(VIEW, facts(*approved(VIEW).signed, trainer=None)).allowed
