@@ -63,6 +63,7 @@ def free_user(users: Sequence[int] = DEFAULT_USERS) -> Iterator[JobUser]:
                 continue
             stage = _STATE / str(uid)
             stage.mkdir(mode=0o711, exist_ok=True)
+            stage.chmod(0o711)  # whatever the umask was of the worker that made it
             yield JobUser(uid, stage)
             return
         finally:

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import Max
 
 from accounts.domain.signature import SignatureMethod
 from accounts.models import Ceremony, Credential, User
@@ -102,6 +103,7 @@ def sign_review(
         shown = SignatureMethod.PASSKEY
     with transaction.atomic(durable=True):
         promotion = lock_promotion(promotion_id)
+        now = _now_under_lock(promotion, now)
         evaluation = _require_reviewable(promotion, evidence_digest, actor, now)
         _require_strong_enough(evaluation, shown)
         draft = draft_review(
@@ -120,9 +122,7 @@ def sign_review(
         approval = _sign(draft, assertion, actor=actor)
         if approval.verdict == ReviewVerdict.REQUEST_CHANGES.value:
             tell_of_changes(promotion, approval.pk, now)
-        # Whoever waited for the lock may have begun before the other, whose signature counts too.
-        newest = promotion.approvals.latest("signed_at").signed_at
-        return decide_promotion(promotion_id=promotion.pk, actor=actor, now=max(now, newest))
+        return decide_promotion(promotion_id=promotion.pk, actor=actor, now=now)
 
 
 def prepare_review(
@@ -159,6 +159,7 @@ def prepare_review(
         )
     with transaction.atomic(durable=True):
         promotion = lock_promotion(promotion_id)
+        now = _now_under_lock(promotion, now)
         evaluation = _require_reviewable(promotion, evidence_digest, actor, now)
         decided = promotion.decisions.select_related("entry").order_by("-entry_id").first()
         fixed = Fixed.now(now, decision_digest=decided.entry.sha256 if decided else "")
@@ -199,6 +200,12 @@ def why_not(evaluation: Evaluation, actor: Actor) -> Ineligibility | None:
             *decision.approvals.changes_requested_by,
         ),
     )
+
+
+def _now_under_lock(promotion: Promotion, now: datetime) -> datetime:
+    """Count what stands: whoever waited for the lock may have begun before the one who held it."""
+    newest = promotion.approvals.aggregate(at=Max("signed_at"))["at"]
+    return max(now, newest) if newest else now
 
 
 def _require_reviewable(

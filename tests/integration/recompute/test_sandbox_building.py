@@ -67,6 +67,23 @@ def test_as_root_each_job_needs_a_user_of_its_own() -> None:
     assert Sandbox.find("bubblewrap", users=[61_999])
 
 
+@pytest.mark.parametrize("umask", [0o077, 0o022])
+def test_the_jobs_user_enters_its_stage_whatever_the_umask_of_the_worker_that_made_it(
+    umask: int,
+) -> None:
+    if os.geteuid() != 0:
+        assert Sandbox.find("bubblewrap", users=())  # an ordinary worker's jobs need no stage
+        return
+    before = os.umask(umask)
+    try:
+        with free_user([61_998]) as user:
+            mode = user.stage.stat().st_mode & 0o777
+            user.stage.rmdir()  # so that the next worker makes it again
+    finally:
+        os.umask(before)
+    assert mode == 0o711
+
+
 def test_a_container_is_closed_like_the_sandbox_of_bubblewrap(tmp_path: Path) -> None:
     job = Job(
         arguments=["python", "train.py"],

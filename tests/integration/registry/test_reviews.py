@@ -13,7 +13,7 @@ from audits.domain.actor import GATE, SETUP
 from audits.models import Disclosure, LogEntry
 from audits.selectors import decoded_statement
 from registry.domain.words import ReviewVerdict
-from registry.errors import EvidenceChanged, InvalidRequest, PromotionClosed
+from registry.errors import AlreadySigned, EvidenceChanged, InvalidRequest, PromotionClosed
 from registry.models import Approval, Grant
 from registry.services.decisions import decide_promotion
 from registry.services.review_draft import MEANINGS
@@ -212,6 +212,18 @@ def test_one_reviewer_twice_at_once_signs_once(world: World) -> None:
         "NoneType",
     ]
     assert Approval.objects.count() == 1
+
+
+def test_a_click_that_began_before_the_one_that_signed_signs_nothing(world: World) -> None:
+    promotion = world.request(2)
+    digest, earlier, now = world.evidence_digest(promotion), world.tick(), world.tick()
+    sign(world, promotion, "reviewer", evidence_digest=digest, now=now)
+    with pytest.raises(AlreadySigned):
+        sign(world, promotion, "reviewer", evidence_digest=digest, now=earlier)
+    sign(world, promotion, "reviewer2", evidence_digest=digest, now=earlier)
+    promotion.refresh_from_db()
+    assert promotion.status == "approved"
+    assert [one.signed_at for one in Approval.objects.order_by("entry_id")] == [now, now]
 
 
 def test_approving_and_refusing_at_once_never_approves_after_the_refusal(world: World) -> None:
