@@ -13,7 +13,7 @@ from pathlib import Path
 from benchmarks.bench import say
 
 FOLDER = Path(__file__).parent
-SHARED = {"__init__", "__main__", "bench", "entries"}
+SHARED = {"__init__", "__main__", "bench", "entries", "http_load"}
 
 
 def main() -> None:
