@@ -14,6 +14,7 @@ from accounts.models import ApiToken, User
 from accounts.services.people import actor_of
 from audits.domain.actor import SETUP, Actor
 from audits.domain.log import Event
+from audits.prepared import columns_of, fetch_rows, from_row
 from audits.services.log import append_statement, predicate_type
 from muniment.attest.digest import Digest
 
@@ -25,6 +26,13 @@ WITHDRAW = "withdraw"
 EVIDENCE = "evidence"
 SCOPES = (READ, ROLLBACK, RECOMPUTE, WITHDRAW, EVIDENCE)
 MAX_TTL_SECONDS = 366 * 86_400
+# Asked with every request.
+_LIVING_TOKEN = f"""
+SELECT {columns_of(ApiToken, "token")}, {columns_of(User, "person")}
+FROM accounts_apitoken token JOIN accounts_user person ON person.id = token.user_id
+WHERE token.sha256 = %(sha256)s AND token.revoked_at IS NULL AND token.expires_at > %(now)s
+    AND person.is_active
+"""  # noqa: S608 - names of columns
 
 
 @transaction.atomic(durable=True)
@@ -74,16 +82,11 @@ def issue_token(
 
 def find_token(*, secret: str, now: datetime) -> ApiToken | None:
     """Return the living token with this secret, or None; looked up by its hash."""
-    return (
-        ApiToken.objects.select_related("user")
-        .filter(
-            sha256=_sha256(secret),
-            revoked_at__isnull=True,
-            expires_at__gt=now,
-            user__is_active=True,
-        )
-        .first()
-    )
+    for row in fetch_rows(_LIVING_TOKEN, {"sha256": _sha256(secret), "now": now}):
+        token = from_row(ApiToken, row)
+        token.user = from_row(User, row[len(ApiToken._meta.concrete_fields) :])
+        return token
+    return None
 
 
 def _sha256(text: str) -> str:

@@ -22,8 +22,11 @@ def canonical_group(name: str | None) -> str:
     """
     if name is None:
         return UNKNOWN
-    visible = "".join(c for c in name if c.isspace() or unicodedata.category(c)[0] != "C")
-    text = " ".join(unicodedata.normalize("NFC", visible).split())
+    # Most names are plain ones, in which nothing is invisible and nothing to be composed.
+    if not (name.isascii() and name.isprintable()):
+        visible = "".join(c for c in name if c.isspace() or unicodedata.category(c)[0] != "C")
+        name = unicodedata.normalize("NFC", visible)
+    text = " ".join(name.split())
     return UNKNOWN if text.casefold() in _MISSING_SPELLINGS else text
 
 

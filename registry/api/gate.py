@@ -13,12 +13,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from audits.models import Evidence
 from muniment.attest.statement import format_time
+from registry.models.mirror import source_query
 from registry.services.aliases import require_governed_alias
 from registry.services.decisions import NO_POLICY
-from registry.services.evaluation import Evaluation, evaluate_version
-from registry.services.lookup import find_version
+from registry.services.evaluation import Judged, judge_standing
+from registry.services.standing import PromotionStanding, Standing, find_standing
 
 SCHEMA_VERSION = 1
 
@@ -45,21 +45,26 @@ class GateView(APIView):
         query.is_valid(raise_exception=True)
         alias = require_governed_alias(query.validated_data["alias"])
         now = timezone.now()
-        found = find_version(name, version, request.query_params.get("source", ""))
-        evaluation = evaluate_version(version=found, alias=alias, as_of=now)
+        standing = find_standing(
+            name=name,
+            number=version,
+            source=request.query_params.get("source", ""),
+            alias=alias,
+        )
+        judged = judge_standing(standing, as_of=now)
         return Response(
             {
                 "schema_version": SCHEMA_VERSION,
-                **_answer(evaluation),
-                "promotion": _promotion(evaluation),
-                "links": _links(evaluation),
+                **_answer(judged),
+                "promotion": _promotion(standing.promotion),
+                "links": _links(standing),
                 "evaluated_at": format_time(now),
             }
         )
 
 
-def _answer(evaluation: Evaluation) -> dict[str, Any]:
-    decision = evaluation.decision
+def _answer(judged: Judged) -> dict[str, Any]:
+    decision = judged.decision
     if decision is None:
         return {
             "decision": "deny",
@@ -80,12 +85,11 @@ def _answer(evaluation: Evaluation) -> dict[str, Any]:
             ],
             "approvals": None,
         }
-    content = decision.to_mapping()
-    urls = _evidence_urls(evaluation)
+    policy = decision.policy
     return {
         "decision": decision.verdict.value,
         "reasons": list(decision.reasons),
-        "policy": content["policy"],
+        "policy": {"name": policy.name, "version": policy.version, "digest": policy.digest},
         "evidence_digest": decision.evidence_digest,
         "checks": [
             {
@@ -96,7 +100,7 @@ def _answer(evaluation: Evaluation) -> dict[str, Any]:
                 "reason": gate.reason,
                 "expected": gate.expected,
                 "actual": gate.actual,
-                "evidence_url": urls.get(gate.evidence_digest or ""),
+                "evidence_url": _evidence_url(judged, gate.evidence_digest),
             }
             for gate in decision.gates
         ],
@@ -104,26 +108,21 @@ def _answer(evaluation: Evaluation) -> dict[str, Any]:
     }
 
 
-def _promotion(evaluation: Evaluation) -> dict[str, str] | None:
-    promotion = evaluation.promotion
-    if promotion is None:
-        return None
-    return {"id": str(promotion.pk), "status": promotion.status}
+def _promotion(promotion: PromotionStanding | None) -> dict[str, str] | None:
+    return None if promotion is None else {"id": str(promotion.id), "status": promotion.status}
 
 
-def _evidence_urls(evaluation: Evaluation) -> dict[str, str]:
-    digests = [item.digest for item in evaluation.view.items]
-    rows = Evidence.objects.filter(entry__sha256__in=digests).values_list("pk", "entry__sha256")
-    return {sha256: f"{settings.MUNIMENT_URL}/evidence/{pk}/" for pk, sha256 in rows}
+def _evidence_url(judged: Judged, digest: str | None) -> str | None:
+    evidence = judged.evidence.get(digest or "")
+    return f"{settings.MUNIMENT_URL}/evidence/{evidence}/" if evidence else None
 
 
-def _links(evaluation: Evaluation) -> dict[str, str | None]:
-    version = evaluation.version
-    name = quote(version.registered_model.name, safe="")
-    promotion = evaluation.promotion
+def _links(standing: Standing) -> dict[str, str | None]:
+    name = quote(standing.model_name, safe="")
+    promotion = standing.promotion
     base = settings.MUNIMENT_URL
     return {
-        "version": f"{base}/models/{name}/versions/{version.version}/"
-        f"{version.registered_model.source_query}",
-        "promotion": f"{base}/promotions/{promotion.pk}/" if promotion else None,
+        "version": f"{base}/models/{name}/versions/{standing.number}/"
+        f"{source_query(standing.source)}",
+        "promotion": f"{base}/promotions/{promotion.id}/" if promotion else None,
     }

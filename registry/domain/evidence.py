@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from audits.domain.counts import Counts, MalformedCounts
 from muniment.attest.digest import canonical_json
 from registry.domain.findings import OpenFinding
 from registry.domain.withdrawal import WITHDRAWN
@@ -64,7 +65,8 @@ class EvidenceItem:
 
     `measurements` is whatever JSON was recorded: it is read defensively and never trusted.
     `conclusion` is the recorder's own; gates judge again. `digest` is that of the evidence's
-    envelope. `produced_at` is timezone-aware.
+    envelope. `produced_at` is timezone-aware. `counts` are the measurements as `counts_from_json`
+    reads them, where whoever loaded them has done so already: they are no further fact.
     """
 
     kind: str
@@ -76,6 +78,7 @@ class EvidenceItem:
     digest: str
     reasons: tuple[str, ...] = ()
     superseded_by: str | None = None
+    counts: Counts | MalformedCounts | None = None
 
 
 @dataclass(frozen=True, slots=True)

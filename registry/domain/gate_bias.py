@@ -38,7 +38,7 @@ def judge_bias(gate: BiasGate, item: EvidenceItem) -> GateResult:
     Never raises; measurements that cannot be read, or lack something that the policy wants shown,
     are insufficient.
     """
-    counts = counts_from_json(item.measurements)
+    counts = item.counts or counts_from_json(item.measurements)
     expected = float(gate.criteria.impact_ratio)
     absent = _not_reported(gate, counts)
     if absent:

@@ -129,7 +129,9 @@ def number_text(value: Fraction, beside: Fraction | None = None) -> str:
 
 def plain_text(text: str) -> str:
     """Make text from evidence fit to show and to store: printable, and not long."""
-    printable = "".join(character if character.isprintable() else "\ufffd" for character in text)
+    printable = text
+    if not text.isprintable():
+        printable = "".join(one if one.isprintable() else "\ufffd" for one in text)
     return printable if len(printable) <= _LONGEST_TEXT else printable[: _LONGEST_TEXT - 1] + "…"
 
 

@@ -88,6 +88,11 @@ class ModeRule(models.Model):
         ]
 
 
+def source_query(source: str) -> str:
+    """Return what an address adds to a model's name: nothing for the default source."""
+    return "" if source == settings.MUNIMENT_SOURCE else f"?{urlencode({'source': source})}"
+
+
 class RegisteredModel(models.Model):
     """A registered model, by the identity that survives renaming and reuse of its name."""
 
@@ -128,9 +133,7 @@ class RegisteredModel(models.Model):
     @property
     def source_query(self) -> str:
         """What an address adds to the name: nothing for a model of the default source."""
-        if self.source_id == settings.MUNIMENT_SOURCE:
-            return ""
-        return f"?{urlencode({'source': self.source_id})}"
+        return source_query(self.source_id)
 
     @property
     def tags(self) -> dict[str, str]:

@@ -26,8 +26,9 @@ from registry.errors import NothingToReplay
 from registry.models import Decision as DecisionRow
 from registry.models import ModelAlias, ModelVersion, Policy, Promotion
 from registry.services.aliases import governed_aliases
-from registry.services.evaluation import evaluate_version, evidence_item
+from registry.services.evaluation import evaluate_version
 from registry.services.policies import document_of
+from registry.services.recorded import evidence_item
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,51 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
+from uuid import UUID
 
-from django.db.models import Exists, OuterRef, QuerySet
-
-from audits.models import Evidence, Job
-from audits.selectors import open_jobs
-from lineage.domain.recomputation import OPEN_STATUSES
-from lineage.models import LineageRecord, Recomputation
-from registry.domain.approvals import Approval as SignedApproval
-from registry.domain.approvals import ApprovalFacts
-from registry.domain.emergency import Emergency
+from audits.models import Job
 from registry.domain.evaluation import Decision, evaluate
-from registry.domain.evidence import (
-    ChampionFacts,
-    EvidenceItem,
-    EvidenceView,
-    LegFact,
-    LineageFacts,
-    StandingViolation,
-    comparison_holder,
-    supersede,
-)
-from registry.domain.findings import OpenFinding
+from registry.domain.evidence import ChampionFacts, EvidenceView, supersede
 from registry.domain.policy import Policy as PolicyDocument
-from registry.domain.words import EvidenceKind, Grade, Leg
-from registry.models import (
-    AliasChange,
-    ModelVersion,
-    PolicyBinding,
-    Promotion,
-    ReviewFinding,
-)
-from registry.services.policies import document_of, retired
-from registry.services.violations import standing_against, withdrawn_against
-from registry.services.waiver_facts import load_waivers
+from registry.domain.words import EvidenceKind
+from registry.models import ModelVersion, PolicyBinding, Promotion
+from registry.services.policies import document_by_digest, retired
+from registry.services.recorded import read_evidence, read_lineage
+from registry.services.standing import Facts, Standing, load_facts, load_standing
 
 RECOMPUTATION = EvidenceKind.RECOMPUTATION.value
 # Which evidence each kind of job is about to produce.
 _PRODUCES = {
-    Job.Kind.LINEAGE: ("lineage",),
-    Job.Kind.PREDICTIONS_AUDIT: ("bias", "performance"),
-    Job.Kind.SET_AUDIT: ("bias", "performance"),
-    Job.Kind.SCAN: ("artifact_safety", "vulnerabilities"),
+    Job.Kind.LINEAGE.value: ("lineage",),
+    Job.Kind.PREDICTIONS_AUDIT.value: ("bias", "performance"),
+    Job.Kind.SET_AUDIT.value: ("bias", "performance"),
+    Job.Kind.SCAN.value: ("artifact_safety", "vulnerabilities"),
 }
 
 
@@ -68,6 +44,19 @@ class Evaluation:
     promotion: Promotion | None
 
 
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A decision about how a version stands, None where no policy is bound, which denies.
+
+    Attributes:
+        evidence: the version's, by the digest of its statement.
+    """
+
+    decision: Decision | None
+    view: EvidenceView
+    evidence: dict[str, UUID]
+
+
 def evaluate_version(
     *,
     version: ModelVersion,
@@ -81,180 +70,100 @@ def evaluate_version(
         instead: judge by this policy, whatever is bound.
     """
     alias = alias.lower()
-    promotion = (
-        # A rollback asked no reviewer: what they signed before is what there is.
-        Promotion.objects.filter(version=version, alias=alias)
-        .exclude(status="withdrawn")
-        .exclude(emergency=Emergency.ROLLBACK)
-        .annotate(has_findings=Exists(_open_findings().filter(version=OuterRef("version"))))
-        .order_by("-requested_at")
-        .first()
-    )
     binding = (
         PolicyBinding.objects.select_related("policy__retirement")
         .filter(registered_model=version.registered_model_id)
         .first()
     )
-    policy = instead or (None if binding is None else document_of(binding.policy))
-    asks_for_recomputation = policy is None or RECOMPUTATION in policy.evidence_kinds
-    view = load_view(version=version, alias=alias, asks_for_recomputation=asks_for_recomputation)
-    # Findings are raised on promotions, and most have none: no question more where there is none.
-    if promotion is not None and promotion.has_findings:
-        view = replace(view, findings=_load_findings(version))
-    decision = None
-    if policy is not None:
-        waivers = load_waivers(version=version, policy=policy)
-        retired_at = retired(binding.policy) if binding is not None and instead is None else None
-        decision = evaluate(policy, view, _approval_facts(promotion), waivers, as_of, retired_at)
+    # What is returned is what was judged by, though it be bound anew between two questions.
+    standing = replace(
+        load_standing(version, alias),
+        policy_digest=binding.policy_id if binding else None,
+        retired_at=retired(binding.policy) if binding else None,
+    )
+    judged = judge_standing(standing, as_of=as_of, instead=instead)
     return Evaluation(
         version=version,
         alias=alias,
-        view=view,
-        decision=decision,
+        view=judged.view,
+        decision=judged.decision,
         binding=binding,
-        promotion=promotion,
+        promotion=None
+        if standing.promotion is None
+        else Promotion.objects.get(pk=standing.promotion.id),
     )
 
 
-def _open_findings() -> QuerySet[ReviewFinding]:
-    return ReviewFinding.objects.filter(closure__isnull=True)
-
-
-def _load_findings(version: ModelVersion) -> tuple[OpenFinding, ...]:
-    rows = _open_findings().filter(version=version).select_related("entry")
-    return tuple(
-        OpenFinding(digest=row.entry.sha256, severity=row.severity, due_at=row.due_at)
-        for row in rows.defer("entry__envelope").order_by("entry_id")
-    )
-
-
-def load_view(
-    *, version: ModelVersion, alias: str, asks_for_recomputation: bool = True
-) -> EvidenceView:
-    """Load all that is known about a version where `alias` (lower case) is asked for.
+def judge_standing(
+    standing: Standing, *, as_of: datetime, instead: PolicyDocument | None = None
+) -> Judged:
+    """Evaluate the bound policy for a version as it stands; writes nothing.
 
     Args:
-        asks_for_recomputation: whether it matters that one is under way.
+        instead: judge by this policy, whatever is bound.
     """
-    champion_uri, ever_held = _compared_with(version, alias)
-    uris = [version.uri] + ([champion_uri] if champion_uri else [])
-    items: dict[str, list[EvidenceItem]] = {uri: [] for uri in uris}
-    evidence = Evidence.objects.filter(version_uri__in=uris).select_related("entry")
-    for row in evidence.order_by("entry_id"):
-        items[row.version_uri].append(evidence_item(row))
-    records: dict[str, LineageRecord] = {}
-    for record in (
-        LineageRecord.objects.filter(version_uri__in=uris)
-        .select_related("entry")
-        .order_by("entry_id")
-    ):
-        records[record.version_uri] = record
-    record_of_version = records.get(version.uri)
-    return EvidenceView(
-        version_uri=version.uri,
-        alias=alias,
-        subject_digest=record_of_version.subject_digest if record_of_version else "",
-        lineage=_lineage(record_of_version) if record_of_version else None,
-        items=supersede(items[version.uri]),
-        under_way=_under_way(version, asks_for_recomputation),
-        champion=(
-            ChampionFacts(
-                version_uri=champion_uri,
-                subject_digest=(
-                    records[champion_uri].subject_digest if champion_uri in records else ""
-                ),
-                items=supersede(items[champion_uri]),
-            )
-            if champion_uri
-            else None
-        ),
-        alias_ever_held=ever_held,
-        violations=tuple(
-            StandingViolation(digest=entry.sha256, event=entry.event)
-            for entry in (
-                *(one.entry for one in standing_against(version)),
-                *(one.entry for one in withdrawn_against(version)),
-            )
-        ),
-    )
-
-
-def _compared_with(version: ModelVersion, alias: str) -> tuple[str | None, bool]:
-    history = (
-        AliasChange.objects.filter(
-            registered_model=version.registered_model_id, alias__iexact=alias
+    bound = standing.policy_digest
+    policy = instead or (None if bound is None else document_by_digest(bound))
+    asks_for_recomputation = policy is None or RECOMPUTATION in policy.evidence_kinds
+    facts = load_facts(standing, policy.digest if policy else None)
+    view = _view(standing, facts, asks_for_recomputation=asks_for_recomputation)
+    decision = None
+    if policy is not None:
+        # What nobody may waive is not waived.
+        is_waivable = any(gate.waivable_by for gate in policy.every_gate)
+        decision = evaluate(
+            policy,
+            view,
+            facts.approvals,
+            facts.waivers if is_waivable else (),
+            as_of,
+            standing.retired_at if instead is None else None,
         )
-        .order_by("pk")
-        .values_list("after__uri", flat=True)
+    return Judged(
+        decision=decision,
+        view=view,
+        evidence=dict(zip((item.digest for item in view.items), facts.evidence, strict=True)),
     )
-    return comparison_holder(list(history), version.uri)
 
 
-def _under_way(version: ModelVersion, asks_for_recomputation: bool) -> frozenset[str]:
+def load_view(*, version: ModelVersion, alias: str) -> EvidenceView:
+    """Load all that is known about a version where `alias` (lower case) is asked for."""
+    standing = load_standing(version, alias)
+    return _view(standing, load_facts(standing, None), asks_for_recomputation=True)
+
+
+def _view(standing: Standing, facts: Facts, *, asks_for_recomputation: bool) -> EvidenceView:
+    record = read_lineage(facts.record) if facts.record else None
+    of_champion = read_lineage(facts.champion_record) if facts.champion_record else None
+    return EvidenceView(
+        version_uri=standing.version_uri,
+        alias=standing.alias,
+        subject_digest=record.subject_digest if record else "",
+        lineage=record,
+        items=supersede(read_evidence(facts.evidence)),
+        under_way=_under_way(facts, asks_for_recomputation),
+        champion=None
+        if standing.champion_uri is None
+        else ChampionFacts(
+            version_uri=standing.champion_uri,
+            subject_digest=of_champion.subject_digest if of_champion else "",
+            items=supersede(read_evidence(facts.champion_evidence)),
+        ),
+        alias_ever_held=standing.alias_ever_held,
+        violations=facts.violations,
+        findings=facts.findings,
+    )
+
+
+def _under_way(facts: Facts, asks_for_recomputation: bool) -> frozenset[str]:
     kinds: set[str] = set()
-    for kind in open_jobs(version.uri).values_list("kind", flat=True):
-        kinds.update(_PRODUCES.get(Job.Kind(kind), ()))
+    for kind in facts.jobs:
+        kinds.update(_PRODUCES.get(kind, ()))
     # The audit of predictions is opened when the lineage record stands, and so is what a policy
     # asks to be trained again.
     if "lineage" in kinds:
         kinds.update(_PRODUCES[Job.Kind.PREDICTIONS_AUDIT])
         kinds.update(_PRODUCES[Job.Kind.SCAN])
-    if asks_for_recomputation and ("lineage" in kinds or _is_recomputed_now(version)):
+    if asks_for_recomputation and ("lineage" in kinds or facts.is_recomputed_now):
         kinds.add(RECOMPUTATION)
     return frozenset(kinds)
-
-
-def _is_recomputed_now(version: ModelVersion) -> bool:
-    return Recomputation.objects.filter(version_uri=version.uri, status__in=OPEN_STATUSES).exists()
-
-
-def evidence_item(row: Evidence) -> EvidenceItem:
-    """Return recorded evidence as the value that gates read."""
-    return EvidenceItem(
-        kind=row.kind,
-        origin=row.origin,
-        conclusion=row.conclusion,
-        subject_digest=row.subject_digest,
-        measurements=row.measurements,
-        produced_at=row.produced_at,
-        digest=row.entry.sha256,
-        reasons=tuple(row.reasons),
-    )
-
-
-def _lineage(record: LineageRecord) -> LineageFacts:
-    return LineageFacts(
-        digest=record.entry.sha256,
-        subject_digest=record.subject_digest,
-        legs=tuple(_legs(record)),
-        repeats=record.facts.get("repeated", {}).get("record", ""),
-    )
-
-
-def _legs(record: LineageRecord) -> Iterable[LegFact]:
-    for name, leg in record.legs.items():
-        yield LegFact(leg=Leg(name), grade=Grade(leg["grade"]), reason=leg["reason"])
-
-
-def _approval_facts(promotion: Promotion | None) -> ApprovalFacts:
-    if promotion is None:
-        return ApprovalFacts()
-    return ApprovalFacts(
-        requester=str(promotion.requester_id),
-        trainer=str(promotion.trainer_id) if promotion.trainer_id else None,
-        signed=tuple(
-            SignedApproval(
-                person=str(row.person_id),
-                role=row.role,
-                verdict=row.verdict,
-                evidence_digest=row.evidence_digest,
-                signed_at=row.signed_at,
-                digest=row.entry.sha256,
-                signature=row.signature,
-                is_dismissed=hasattr(row, "dismissal"),
-            )
-            for row in promotion.approvals.select_related("entry", "dismissal")
-            .defer("entry__envelope")
-            .order_by("entry_id")
-        ),
-    )

@@ -30,6 +30,12 @@ def document_of(policy: Policy) -> PolicyDocument:
     return parsed(policy.digest, bytes(policy.document))
 
 
+@lru_cache(maxsize=64)
+def document_by_digest(digest: str) -> PolicyDocument:
+    """Return a published document as values; read once a process, for it never changes."""
+    return document_of(Policy.objects.get(pk=digest))
+
+
 def retired(policy: Policy) -> datetime | None:
     """Return when a policy was retired; None while it is not."""
     return policy.retirement.retired_at if hasattr(policy, "retirement") else None
