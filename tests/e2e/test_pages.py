@@ -18,7 +18,7 @@ from lineage.models import ArtifactNode
 from registry.models import Policy, Promotion, Violation, Withdrawal
 from registry.services.reports import request_report
 from registry.services.withdrawals import propose_withdrawal
-from tests.e2e.browsing import enter, keep_picture, violations
+from tests.e2e.browsing import barriers, enter
 from tests.integration.web.intruder import write_entry
 from tests.integration.web.world import (
     PASSWORD,
@@ -118,41 +118,7 @@ def policy_hex() -> str:
     return Policy.objects.get().digest.removeprefix("sha256:")
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_pages_are_accessible_and_fit_in_both_themes(
-    browser: Browser,
-    live_url: str,
-    world: World,
-    reviewed: Promotion,
-    troubled: None,
-    theme: str,
-) -> None:
-    complaints: list[str] = []
-    # axe is put into the page as a script, which our policy refuses: bypassed for axe alone.
-    context = browser.new_context(color_scheme=theme, bypass_csp=True)  # type: ignore[arg-type]
-    page = enter(context, live_url, "reviewer")
-    for name, address in {**addresses(reviewed), "sign-in": "/sign-in"}.items():
-        if name == "sign-in":
-            context.clear_cookies()
-        page.goto(live_url + address)
-        for width in (360, 768, 1280):
-            page.set_viewport_size({"width": width, "height": 900})
-            overflow = page.evaluate(
-                "document.scrollingElement.scrollWidth - document.scrollingElement.clientWidth"
-            )
-            if overflow > 0:
-                complaints.append(f"{name} at {width} px is {overflow} px too wide")
-            keep_picture(page, f"{name}-{width}-{theme}")
-        page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
-        widths = (360, 1280) if name == "review" else (1280,)
-        for width in widths:
-            page.set_viewport_size({"width": width, "height": 900})
-            complaints += [f"{name}, {theme}, {width} px: {found}" for found in violations(page)]
-    context.close()
-    assert complaints == []
-
-
-def test_no_page_breaks_the_content_security_policy(
+def test_pages_are_accessible_fit_in_both_themes_and_keep_to_the_content_security_policy(
     browser: Browser, live_url: str, world: World, reviewed: Promotion, troubled: None
 ) -> None:
     said: list[str] = []
@@ -160,12 +126,13 @@ def test_no_page_breaks_the_content_security_policy(
     context.on("console", lambda message: said.append(message.text))
     context.on("weberror", lambda error: said.append(str(error.error)))
     page = enter(context, live_url, "reviewer")
-    for name, address in addresses(reviewed).items():
+    for name, address in {**addresses(reviewed), "sign-in": "/sign-in"}.items():
+        if name == "sign-in":
+            context.clear_cookies()
         answer = page.goto(live_url + address)
         assert answer is not None
-        policy = answer.headers["content-security-policy"]
-        assert "unsafe" not in policy, name
-        page.wait_for_load_state("networkidle")
+        assert "unsafe" not in answer.headers["content-security-policy"], name
+        said += barriers(page, name, looked_at=(360, 1280) if name == "review" else (1280,))
     context.close()
     # Two pages are refusals, and the browser says so.
     assert [line for line in said if "status of 40" not in line] == []

@@ -36,7 +36,7 @@ def hostile(many: int, *, short: str = SHORT, everything: str = EVERYTHING) -> D
         f"{short}{number}": group for number in range(24)
     }
     race["reasons"] = [short] * 30
-    attributes = {f"race {short} {number}": race for number in range(12)}
+    attributes = {f"race {short} {number}": race for number in range(min(12, many))}
     evidence = replace(
         bias,
         kind="bias",
