@@ -244,11 +244,12 @@ def _judge_group(
     criteria: BiasCriteria,
 ) -> GroupJudgement:
     confidence = float(criteria.confidence)
-    k, n, reference = group.selected, group.n, compared.reference
+    k, n, rate, reference = group.selected, group.n, group.rate, compared.reference
     excluded = group in compared.excluded
     ratio = interval = ruling = None
-    if reference is not None and reference.rate and group.name != UNKNOWN and not excluded:
-        ratio = None if group.rate is None else float(group.rate / reference.rate)
+    highest = None if reference is None else reference.rate
+    if highest and group.name != UNKNOWN and not excluded:
+        ratio = None if rate is None else float(rate / highest)
     if comparison is not None and p_holm is not None and reference is not None:
         interval = miettinen_nurminen(k, n, reference.selected, reference.n, confidence)
         ruling = rule(
@@ -261,7 +262,7 @@ def _judge_group(
     return GroupJudgement(
         counts=group,
         share=n / people,
-        selection_rate=None if group.rate is None else float(group.rate),
+        selection_rate=None if rate is None else float(rate),
         rate_interval=None if group.weights else wilson(k, n, confidence=confidence),
         impact_ratio=ratio,
         ratio_interval=interval,

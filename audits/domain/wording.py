@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from functools import lru_cache
 
 from audits.domain.counts import GroupCounts
 from audits.domain.intervals import Interval
@@ -28,6 +29,7 @@ def p_text(p_value: float) -> str:
     return "adjusted p < 0.001" if p_value < 0.001 else f"adjusted p = {p_value:.2g}"
 
 
+@lru_cache(maxsize=256)
 def bound_text(bound: Fraction) -> str:
     """Return a bound as it is usually written: ``0.80``."""
     number = float(bound)
@@ -49,8 +51,10 @@ def low_end_text(interval: Interval | None, bound: Fraction) -> str:
 
 def apart(number: float, bound: Fraction, exact: Fraction | None = None) -> str:
     """Return a number with three decimals, or as many as tell it from a bound that it is not."""
-    value = Fraction(number) if exact is None else exact
     text = f"{number:.3f}"
+    if abs(number - float(bound)) > 0.001:  # as nearly always: three decimals tell them apart
+        return text
+    value = Fraction(number) if exact is None else exact
     for decimals in range(4, 16):
         if value == bound or Fraction(text) != bound:
             break

@@ -9,6 +9,7 @@ from django.conf import settings
 from django.utils import timezone
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
+from rest_framework.fields import empty
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -26,8 +27,7 @@ SCHEMA_VERSION = 1
 SOURCE_PARAMETER = "the registry source; needed where several have a model of the name"
 
 
-class GateQuery(serializers.Serializer[None]):
-    alias = serializers.CharField(max_length=256)
+_ALIAS = serializers.CharField(max_length=256)
 
 
 class GateView(APIView):
@@ -41,9 +41,7 @@ class GateView(APIView):
         responses={200: dict[str, Any]},
     )
     def get(self, request: Request, name: str, version: int) -> Response:
-        query = GateQuery(data=request.query_params)
-        query.is_valid(raise_exception=True)
-        alias = require_governed_alias(query.validated_data["alias"])
+        alias = require_governed_alias(_alias(request))
         now = timezone.now()
         standing = find_standing(
             name=name,
@@ -61,6 +59,14 @@ class GateView(APIView):
                 "evaluated_at": format_time(now),
             }
         )
+
+
+def _alias(request: Request) -> str:
+    try:
+        alias: str = _ALIAS.run_validation(request.query_params.get("alias", empty))
+    except serializers.ValidationError as error:
+        raise serializers.ValidationError({"alias": error.detail}) from error
+    return alias
 
 
 def _answer(judged: Judged) -> dict[str, Any]:
