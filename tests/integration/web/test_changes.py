@@ -125,6 +125,8 @@ def test_a_binding_takes_two_admins(two: World, enter: Enter) -> None:
     assert "Changes 1 waits for you" in text_of(abe.get("/changes/"))
     assert "waits for you" not in text_of(ada.get("/changes/"))
     said = text_of(abe.get(page_of(proposal)))
+    assert "Confirm “I have read" in said
+    assert "Decline “I do not" in said
     assert "credit-decision@1, high risk" in said
     assert "credit-decision@2, high risk" in said
     done = send(abe, page_of(proposal), "/answer", verdict="confirm", password=PASSWORD)
