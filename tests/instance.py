@@ -15,10 +15,9 @@ from typing import Final
 from config.embedded import OVERRIDE_NAMES, EmbeddedStack
 from config.embedded.environments import instance_environment
 
-
 # Each test copies a database of hundreds of files and drops it again: in memory, where there is
 # room, that neither waits for a disk nor wears it out.
-MEMORY: Final = Path("/dev/shm")  # noqa: S108 - mkdtemp makes a folder that is ours alone
+MEMORY: Final = Path("/dev/shm")
 ROOM_BYTES: Final = 8 * 1024**3
 
 
