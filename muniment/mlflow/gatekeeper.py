@@ -18,6 +18,7 @@ from muniment.mlflow.rules import (
     judge_call,
 )
 from muniment.mlflow.settings import Settings
+from muniment.registrant import seal_registrant
 
 logger = logging.getLogger("muniment.mlflow")
 
@@ -141,6 +142,16 @@ class Gatekeeper:
             logger.warning(
                 "grant %s was carried out but not confirmed: %s", permit.grant.grant_id, error
             )
+
+    def seal_registrant(self, user: str, *, model: str, location: str) -> str | None:
+        """Return what a version's row is to say of who registers it; None where nobody is known."""
+        return seal_registrant(
+            user,
+            secret=self._settings.secret,
+            registry=self._settings.source,
+            model=model,
+            location=location,
+        )
 
     def tell_guarding(self, mlflow_version: str) -> None:
         """Let Muniment know, some time soon and then every hour, that the registry is guarded."""

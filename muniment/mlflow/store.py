@@ -16,6 +16,7 @@ from typing import Any
 import flask
 import mlflow
 import sqlalchemy
+from mlflow.entities.model_registry import ModelVersionTag
 from mlflow.entities.model_registry.model_version_stages import STAGE_DELETED_INTERNAL
 from mlflow.environment_variables import MLFLOW_ENABLE_WORKSPACES
 from mlflow.exceptions import MlflowException
@@ -29,13 +30,14 @@ from mlflow.store.model_registry.dbmodels.models import (
 )
 from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore
 
-from muniment.governed import PROMPT_SOURCES, PROMPT_TAG
+from muniment.governed import PROMPT_SOURCES, PROMPT_TAG, fold, is_prompt_tag
 from muniment.grant import HEADER
 from muniment.mlflow.gatekeeper import ChangeRefused, Gatekeeper, Permit
 from muniment.mlflow.methods import JUDGED, TESTED_MLFLOW_VERSIONS, unclassified_methods
 from muniment.mlflow.rollback import NotAsGranted, move_back
 from muniment.mlflow.rules import NameKind, RegistryCall
 from muniment.mlflow.settings import GATEKEEPER_SECRET, Settings, SettingsError
+from muniment.registrant import REGISTRANT_TAG
 
 logger = logging.getLogger("muniment.mlflow")
 
@@ -148,12 +150,16 @@ def _judged(method: Callable[..., Any], gatekeeper: Gatekeeper) -> Callable[...,
         if bound.arguments.get("tags") is not None:
             # Read once: what is judged is what is stored.
             bound.arguments["tags"] = list(bound.arguments["tags"])
+        if name == "create_model_version":
+            _drop_registrant(bound.arguments)
         call = RegistryCall.from_arguments(name, bound.arguments)
         try:
             permit = gatekeeper.admit(
                 call, kind_of_name=functools.partial(kind_of_name, self), token=_request_token
             )
             if permit is None:
+                if name == "create_model_version":
+                    _seal_registrant(bound.arguments, gatekeeper)
                 return method(*bound.args, **bound.kwargs)
             # MLflow's own "not found" comes before the grant is used up.
             if call.version:
@@ -170,6 +176,27 @@ def _judged(method: Callable[..., Any], gatekeeper: Gatekeeper) -> Callable[...,
         return outcome
 
     return judged
+
+
+def _drop_registrant(arguments: dict[str, Any]) -> None:
+    """Take away what a client says of who registers: a copied version brings its model's tag."""
+    if arguments.get("tags"):
+        arguments["tags"] = [
+            tag for tag in arguments["tags"] if fold(str(tag.key)) != REGISTRANT_TAG
+        ]
+
+
+def _seal_registrant(arguments: dict[str, Any], gatekeeper: Gatekeeper) -> None:
+    """Have the new version's row say who registers it; nothing where nobody signed in."""
+    tags = arguments.get("tags") or []
+    if any(is_prompt_tag(str(tag.key)) for tag in tags):
+        return
+    sealed = gatekeeper.seal_registrant(
+        request_user(), model=str(arguments["name"]), location=str(arguments["source"])
+    )
+    if sealed is not None:
+        tag = ModelVersionTag(REGISTRANT_TAG, sealed)  # type: ignore[no-untyped-call]
+        arguments["tags"] = [*tags, tag]
 
 
 def _roll_back(store: Any, call: RegistryCall, permit: Permit, gatekeeper: Gatekeeper) -> None:

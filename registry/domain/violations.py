@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from muniment.governed import PROMPT_SOURCES, PROMPT_TAG, is_governed_tag, is_prompt_tag
+from muniment.registrant import REGISTRANT_TAG
 from registry.domain.mirror import Change, ChangeKind
 
 ARTIFACTS_CHANGED: Final = "artifacts.changed"
@@ -176,6 +177,7 @@ def _as_registered(after: Mapping[str, Any], *, is_prompt: bool) -> dict[str, An
     row["tags"] = {
         key: value
         for key, value in (row.get("tags") or {}).items()
-        if not _is_judged_tag(key) or (is_prompt and key == PROMPT_TAG)
+        # What the store writes there is a seal: one that a client wrote names nobody.
+        if not _is_judged_tag(key) or key == (PROMPT_TAG if is_prompt else REGISTRANT_TAG)
     }
     return row

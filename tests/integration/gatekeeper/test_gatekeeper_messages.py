@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from muniment.mlflow.messenger import PATH, Messenger, RefusedChange
+from muniment.registrant import REGISTRANT_TAG, seal_registrant
 from tests.integration.gatekeeper.conftest import running_mlflow
 from tests.integration.gatekeeper.live import Answer, MlflowServer
 
@@ -267,3 +268,19 @@ def test_a_refused_change_of_files_reaches_the_log_too(
     entry = wait_until(told)
     assert entry.subject_name == world.version(1).uri
     assert {row.text for row in Disclosure.objects.filter(person_id=None)} == {"admin"}
+
+
+def test_a_new_version_says_who_registered_it_whatever_its_client_says(
+    signed_in_mlflow: MlflowServer,
+) -> None:
+    as_admin(signed_in_mlflow, "POST", "/registered-models/create", {"name": "sealed"})
+    forged = {"key": "Muniment.Registrant", "value": "0" * 64}
+    version = {"name": "sealed", "source": "s3://bucket/m", "tags": [forged]}
+    made = as_admin(signed_in_mlflow, "POST", "/model-versions/create", version)
+    assert made.status == 200, made
+    tags = {tag["key"]: tag["value"] for tag in made.content["model_version"]["tags"]}
+    place = {"registry": "default", "model": "sealed", "location": "s3://bucket/m"}
+    assert tags == {REGISTRANT_TAG: seal_registrant("admin", secret=SECRET, **place)}
+    change = {"name": "sealed", "version": "1", "key": REGISTRANT_TAG, "value": "0" * 64}
+    told = as_admin(signed_in_mlflow, "POST", "/model-versions/set-tag", change)
+    assert (told.status, told.error_code) == (403, "PERMISSION_DENIED")
