@@ -50,6 +50,7 @@ class Event(StrEnum):
     CREDENTIAL_CONFIRMED = "credential.confirmed"
     CREDENTIAL_REMOVED = "credential.removed"
     PERSON_ROLES_SET = "person.roles_set"
+    ACCOUNT_MAPPED = "account.mapped"
     PERSON_DEACTIVATED = "person.deactivated"
     CHANGE_PROPOSED = "change.proposed"
     CHANGE_CONFIRMED = "change.confirmed"

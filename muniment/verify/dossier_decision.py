@@ -180,11 +180,24 @@ def _require_like_its_peers(shown: Mapping[str, Any], record: Record) -> None:
         if not content or object_in(content, "policy").get("digest") != digest:
             continue
         _require_same_gates(read_objects(shown, "gates"), objects_in(content, "gates"))
-        require_same(
-            "dossier.decision.approvals_required",
-            shown.get("approvals_required"),
-            object_in(content, "approvals").get("required"),
-        )
+        _require_as_many(shown, content, 0 if bound is None else _added(bound))
+
+
+def _require_as_many(shown: Mapping[str, Any], content: Mapping[str, Any], added: int) -> None:
+    """Hold the approvals asked for to a decision's: others only for a trainer known in one."""
+    signed = object_in(content, "approvals").get("required")
+    if added and type(signed) is int:
+        trainer = object_in(content, "inputs", "approvals").get("trainer")
+        either = (signed - added, signed) if trainer is None else (signed, signed + added)
+        if shown.get("approvals_required") in either:
+            return
+    require_same("dossier.decision.approvals_required", shown.get("approvals_required"), signed)
+
+
+def _added(bound: StreamEntry) -> int:
+    """Return how many more must approve where nobody knows who trained a version."""
+    added = bound.statement.predicate.get("unknown_trainer_adds", 0)
+    return added if type(added) is int else 0
 
 
 def _require_no_better(

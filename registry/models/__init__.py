@@ -16,6 +16,7 @@ from registry.models.mirror import (
     Violation,
     WebhookDelivery,
 )
+from registry.models.mlflow_accounts import MlflowAccount
 from registry.models.policy_drafts import PolicyDraft
 from registry.models.promotions import (
     Approval,
@@ -45,6 +46,7 @@ __all__ = [
     "FindingClosure",
     "GateWaiver",
     "Grant",
+    "MlflowAccount",
     "ModeRule",
     "ModelAlias",
     "ModelVersion",

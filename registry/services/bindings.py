@@ -103,8 +103,12 @@ def binding_statement(
 ) -> NewStatement:
     """Return the statement that a model has this policy and risk tier, and on whose word."""
     uri = registered_model.uri
-    signature = document_of(policy).approvals.signature
-    asked = {} if signature is SignatureMethod.PASSWORD else {"signature": signature.value}
+    rule = document_of(policy).approvals
+    asked: dict[str, Any] = (
+        {} if rule.signature is SignatureMethod.PASSWORD else {"signature": rule.signature.value}
+    )
+    if rule.unknown_trainer_adds:
+        asked["unknown_trainer_adds"] = rule.unknown_trainer_adds
     return NewStatement(
         event=Event.POLICY_BOUND,
         predicate_type=predicate_type("policy"),

@@ -35,6 +35,7 @@ from registry.services.aliases import require_governed_alias
 from registry.services.decisions import GONE, alias_holder, decide_promotion
 from registry.services.emergency_state import is_held_by_emergency
 from registry.services.locking import lock_promotion
+from registry.services.mlflow_accounts import trainer_of
 from registry.services.policies import document_of
 from registry.services.recomputation_orders import order_wanted_recomputation
 from registry.services.set_audit_orders import order_wanted_set_audit
@@ -90,6 +91,7 @@ def request_promotion(
                 alias=alias,
                 status=INITIAL_STATUS,
                 requester=User.objects.get(pk=actor.id),
+                trainer=trainer_of(version),
                 note=note,
                 emergency=Emergency.FORWARD if is_emergency else "",
                 replaces=holder,

@@ -152,7 +152,8 @@ def draft_review(
         promotion=promotion,
         person=person,
         requester=promotion.requester,
-        trainer=promotion.trainer,
+        # The database refuses them where the policy does.
+        trainer=promotion.trainer if "trainer" in policy.approvals.distinct_from else None,
         role=role,
         verdict=words.verdict.value,
         meaning=words.sentence,

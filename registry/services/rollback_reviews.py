@@ -27,8 +27,9 @@ from registry.services.rollbacks import (
     approval_rule,
     lock_rollback,
     notice_key,
-    passed_promotion,
     require_living,
+    signatures_needed,
+    trainer_now,
     why_never_back,
 )
 from registry.services.text import require_plain_text
@@ -79,8 +80,8 @@ def sign_rollback(
         if verdict == APPROVE and (fault := why_never_back(rollback.version, rollback.alias)):
             raise RollbackNotPossible(fault)
         event = RollbackEvent.APPROVED if verdict == APPROVE else RollbackEvent.REFUSED
-        given = rollback.approvals.filter(verdict=APPROVE).count() + (verdict == APPROVE)
-        if verdict == REFUSE or given >= approval_rule(rollback.version).count:
+        given = _standing(rollback) + (verdict == APPROVE)
+        if verdict == REFUSE or given >= signatures_needed(rollback.version):
             rollback.status = next_rollback_status(RollbackStatus(rollback.status), event)
             settle_notice(dedup_key=notice_key(rollback), now=now)
         rollback.updated_at = now
@@ -214,9 +215,17 @@ def _add_signature(
     )
 
 
+def _standing(rollback: RollbackGrant) -> int:
+    """Count who approved, without somebody who turned out to have trained the version."""
+    given = rollback.approvals.filter(verdict=APPROVE)
+    if "trainer" in approval_rule(rollback.version).distinct_from:
+        trainer = trainer_now(rollback.version, rollback.alias)
+        given = given.exclude(person=trainer) if trainer else given
+    return given.count()
+
+
 def _why_not(rollback: RollbackGrant, actor: Actor, signed_by: list[str]) -> Ineligibility | None:
-    passed = passed_promotion(rollback.version, rollback.alias)
-    trainer = passed.trainer_id if passed is not None else None
+    trainer = trainer_now(rollback.version, rollback.alias)
     return why_not_review(
         rule=approval_rule(rollback.version),
         person=actor.id,

@@ -34,6 +34,7 @@ from registry.models import (
 )
 from registry.services.aliases import require_governed_alias
 from registry.services.decisions import GONE, NO_POLICY, alias_holder
+from registry.services.mlflow_accounts import trainer_of
 from registry.services.policies import document_of
 from registry.services.rollback_facts import state_rollback, words_of
 from registry.services.text import require_plain_text
@@ -217,6 +218,25 @@ def approval_rule(version: ModelVersion) -> ApprovalRule:
     if not hasattr(known, "binding"):
         raise NoPolicyBound(NO_POLICY)
     return document_of(known.binding.policy).approvals
+
+
+def trainer_now(version: ModelVersion, alias: str) -> UUID | None:
+    """Return who trained a version, as it is known now, or was when it came to the alias."""
+    known = trainer_of(version)
+    passed = None if known else passed_promotion(version, alias)
+    return known.pk if known else passed.trainer_id if passed else None
+
+
+def signatures_needed(version: ModelVersion) -> int:
+    """Count who must sign that a version may be gone back to, by the policy of now.
+
+    Nobody counts as known to have trained it because they were so once.
+
+    Raises:
+        NoPolicyBound: the model is under none.
+    """
+    known = trainer_of(version)
+    return approval_rule(version).required(trainer=str(known.pk) if known else None)
 
 
 def passed_promotion(version: ModelVersion, alias: str) -> Promotion | None:

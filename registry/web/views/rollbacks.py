@@ -29,7 +29,12 @@ from registry.services.rollback_reviews import (
     why_not_review_use,
     why_not_sign,
 )
-from registry.services.rollbacks import MAX_NOTE, approval_rule, request_rollback, revoke_rollback
+from registry.services.rollbacks import (
+    MAX_NOTE,
+    request_rollback,
+    revoke_rollback,
+    signatures_needed,
+)
 from registry.web.people import actor_from
 from registry.web.timeline import timeline
 
@@ -65,7 +70,7 @@ def _page(
         shown == one for one in (RollbackStatus.REQUESTED, RollbackStatus.USED)
     )
     try:
-        needed = approval_rule(found.version).count
+        needed = signatures_needed(found.version)
         refusal = why_not_sign(found, actor) if is_requested else why_not_review_use(found, actor)
     except NoPolicyBound as error:  # taken away since: nobody may sign
         needed, refusal = 0, None

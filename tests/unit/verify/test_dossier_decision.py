@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from muniment.attest import predicates
 from tests.unit.verify.conftest import Look
 from tests.unit.verify.forging import (
     Dossier,
@@ -16,6 +17,8 @@ from tests.unit.verify.forging import (
 )
 from tests.unit.verify.story import (
     FIRST_VERSION,
+    POLICY_REF,
+    STREAM,
     VERSION,
     server_evidence_digest,
 )
@@ -249,3 +252,22 @@ def test_no_verdict_but_a_denial_stands_beside_a_withdrawn_dataset(
         found = agreement(look, forged(world, preview(verdict)))
         assert not found.holds
         assert "withdrawn dataset stands" in found.detail
+
+
+@pytest.mark.parametrize(("shown", "holds"), [(1, True), (2, True), (0, False), (3, False)])
+def test_as_many_approve_as_a_known_or_unknown_trainer_asks_for(
+    look: Look, world: World, shown: int, holds: bool
+) -> None:
+    binding = {"model": STREAM, "policy": POLICY_REF["digest"], "risk_tier": "high"}
+    world.state(
+        predicates.POLICY,
+        {"event": "policy.bound", **POLICY_REF, "unknown_trainer_adds": 1, "binding": binding},
+        subject=STREAM,
+    )
+    world.promotion("promotion.denied", "denied", **world.decided("deny"))
+
+    def another(dossier: Dossier) -> None:
+        as_preview(dossier)
+        dossier["decision"].update(approvals_required=shown, approvals_given=0)
+
+    assert agreement(look, forged(world, another)).holds is holds
