@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any
 from uuid import UUID
@@ -36,6 +36,7 @@ from audits.services.log import append_statement, predicate_type
 from muniment.attest.digest import Digest
 from muniment.attest.encoding import encode_base64
 from muniment.attest.passkey import write_part
+from muniment.attest.statement import format_time
 
 ENROLL = "credential.enroll"
 MAX_LABEL = 60
@@ -205,8 +206,10 @@ def confirm_credential(
     authority = require_two_people(ENROLL, second)
     credential.confirmed_at = now
     credential.save(update_fields=["confirmed_at"])
-    after = _facts(credential)
-    _state(Event.CREDENTIAL_CONFIRMED, credential, None, after, actor, now, detail=authority)
+    # A verifier knows no setting: from when it signs is said where it is confirmed.
+    begins = {"signs_from": format_time(now + timedelta(hours=settings.SIGNING_DELAY_HOURS))}
+    after, detail = _facts(credential), {**authority, **begins}
+    _state(Event.CREDENTIAL_CONFIRMED, credential, None, after, actor, now, detail=detail)
     return credential
 
 

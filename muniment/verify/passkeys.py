@@ -16,6 +16,7 @@ from typing import Any, Final
 from muniment.attest.errors import AttestError
 from muniment.attest.passkey import MEMBER, challenge_of, require_assertion
 from muniment.attest.predicates import APPROVAL, POLICY, PROMOTION, REGISTRY_EVENT
+from muniment.verify.enrolments import Standing, first_of_two_people, require_confirmed
 from muniment.verify.errors import ReportError
 from muniment.verify.findings import counted
 from muniment.verify.log import ProvenEntry
@@ -87,12 +88,14 @@ def require_passkeys(entries: Sequence[StreamEntry], proven: Sequence[ProvenEntr
 
     Raises:
         ReportError: an assertion that does not hold for its statement and its signer's enrolled
-            key; one by a key that was not enrolled before by that person, or was removed; a review
-            that says that a passkey signed it and bears none; or a decision that counts a review
-            which is signed more weakly than its policy asks.
+            key; one by a key that was not enrolled before by that person, not confirmed by a
+            second one, too new, or removed; a review that says that a passkey signed it and bears
+            none; or a decision that counts a review which is signed more weakly than its policy
+            asks.
     """
     in_order = sorted(proven, key=lambda entry: entry.leaf_index)
     credentials = [item for item in map(_credential, in_order) if item is not None]
+    two_people_since = first_of_two_people(proven)
     signed_with: dict[int, str] = {}
     for entry in _reviews(entries):
         predicate = entry.statement.predicate
@@ -100,23 +103,11 @@ def require_passkeys(entries: Sequence[StreamEntry], proven: Sequence[ProvenEntr
         if (MEMBER in predicate) != (method == PASSKEY):
             raise _wrong(entry, "it does not bear what it says that it is signed with", "missing")
         if method == PASSKEY:
-            _require_own_key(entry, credentials)
+            _require_own_key(entry, credentials, two_people_since)
         signed_with[entry.leaf_index] = method
     _require_decisions(entries, signed_with)
     without = tuple(leaf for leaf, method in signed_with.items() if method != PASSKEY)
     return Signed(len(signed_with), without)
-
-
-@dataclass(frozen=True, slots=True)
-class _Credential:
-    leaf_index: int
-    event: str
-    subject: str
-    person: str
-    actor: str
-    credential_id: str
-    public_key: bytes
-    rp_id: str
 
 
 def credential_subject(entry: ProvenEntry) -> str:
@@ -127,7 +118,7 @@ def credential_subject(entry: ProvenEntry) -> str:
     return name if name.startswith(SUBJECT) else ""
 
 
-def _credential(entry: ProvenEntry) -> _Credential | None:
+def _credential(entry: ProvenEntry) -> Standing | None:
     subject = credential_subject(entry)
     if not subject or entry.statement is None:
         return None
@@ -144,7 +135,7 @@ def _credential(entry: ProvenEntry) -> _Credential | None:
             f"leaf {entry.leaf_index}: it names another public key than it holds",
             code="passkey.enrolment",
         )
-    return _Credential(
+    return Standing(
         leaf_index=entry.leaf_index,
         event=str(predicate.get("event")),
         subject=subject,
@@ -153,10 +144,14 @@ def _credential(entry: ProvenEntry) -> _Credential | None:
         credential_id=str(facts.get("credential_id")),
         public_key=key,
         rp_id=str(facts.get("rp_id")),
+        at=str(predicate.get("at")),
+        detail=object_in(predicate, "detail"),
     )
 
 
-def _require_own_key(entry: StreamEntry, credentials: Sequence[_Credential]) -> None:
+def _require_own_key(
+    entry: StreamEntry, credentials: Sequence[Standing], two_people_since: int | None
+) -> None:
     statement = entry.statement
     predicate = statement.predicate
     assertion = object_in(predicate, MEMBER)
@@ -176,6 +171,13 @@ def _require_own_key(entry: StreamEntry, credentials: Sequence[_Credential]) -> 
         raise _wrong(entry, "its passkey is another person's than the signer's", "other_person")
     if any(one.event == REMOVED and one.leaf_index > latest.leaf_index for one in before):
         raise _wrong(entry, "its passkey was removed before it", "removed")
+    require_confirmed(
+        latest,
+        before,
+        signed_leaf=entry.leaf_index,
+        signed_at=predicate.get("at"),
+        two_people_since=two_people_since,
+    )
     try:
         require_assertion(
             assertion,

@@ -7,6 +7,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from tests.unit.verify.log_folder import write_log
 from tests.unit.verify.story import ARTIFACTS, POLICY_REF, PROMOTION_ID, STREAM, VERSION
 from tests.unit.verify.world import NOW, REVIEWER_ID, SALT, World, failures
 
+ADMIN_ID = "55555555-5555-4555-8555-555555555555"
 OTHER_ID = "33333333-3333-4333-8333-333333333333"
 FINDING = "approvals.passkeys"
 
@@ -41,12 +43,37 @@ class Ceremonies:
     def enrolled(
         self, key: SoftKey | None = None, *, person: str = REVIEWER_ID, actor: str = ""
     ) -> str:
-        return self._state("credential.enrolled", key or self.key, person, actor or person)
+        """Enrol a key, and have it confirmed."""
+        self.proposed(key, person=person, actor=actor)
+        return self.confirmed(key, person=person)
+
+    def proposed(
+        self,
+        key: SoftKey | None = None,
+        *,
+        person: str = REVIEWER_ID,
+        actor: str = "",
+        **more: Any,
+    ) -> str:
+        return self._state("credential.enrolled", key or self.key, person, actor or person, more)
+
+    def confirmed(
+        self,
+        key: SoftKey | None = None,
+        *,
+        person: str = REVIEWER_ID,
+        by: str = ADMIN_ID,
+        **detail: Any,
+    ) -> str:
+        detail = {"proposed_by": person, "confirmed_by": by} | detail
+        return self._state("credential.confirmed", key or self.key, person, by, {"detail": detail})
 
     def removed(self) -> str:
-        return self._state("credential.removed", self.key, REVIEWER_ID, REVIEWER_ID)
+        return self._state("credential.removed", self.key, REVIEWER_ID, REVIEWER_ID, {})
 
-    def _state(self, event: str, key: SoftKey, person: str, actor: str) -> str:
+    def _state(
+        self, event: str, key: SoftKey, person: str, actor: str, more: Mapping[str, Any]
+    ) -> str:
         spki = key.key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
         facts = {
             "kind": "passkey",
@@ -55,7 +82,7 @@ class Ceremonies:
             "public_key": base64.b64encode(spki).decode(),
             "rp_id": "localhost",
         }
-        is_new = event.endswith("enrolled")
+        is_new = not event.endswith("removed")
         subject = f"credential:{hashlib.sha256(key.credential_id).hexdigest()[:32]}"
         payload = build_statement(
             subjects=[Subject(subject, Digest("sha256", hashlib.sha256(spki).hexdigest()))],
@@ -66,6 +93,7 @@ class Ceremonies:
                 "actor": {"kind": "person", "id": actor},
                 "before": None if is_new else facts,
                 "after": facts if is_new else None,
+                **more,
             },
         )
         self.world.leaves.append(sign_envelope(payload, self.world.signer))
@@ -77,12 +105,13 @@ class Ceremonies:
         *,
         challenge: bytes | None = None,
         said: Mapping[str, Any] | None = None,
+        when: datetime = NOW,
         **changes: Any,
     ) -> int:
         """Append an approval that a key signed; `changes` come after the signature."""
         body: dict[str, Any] = {
             "event": "approval.given",
-            "at": format_time(NOW),
+            "at": format_time(when),
             "actor": {"kind": "person", "id": REVIEWER_ID},
             "promotion_id": PROMOTION_ID,
             "verdict": "approve",
@@ -238,6 +267,59 @@ def test_a_key_signs_until_it_is_removed_and_again_when_it_is_enrolled_again(
     assert code(look, people) is None
 
 
+@pytest.mark.parametrize(
+    "detail",
+    [
+        None,
+        {"by": REVIEWER_ID},
+        {"proposed_by": ADMIN_ID},
+        {"confirmed_by": OTHER_ID},
+        {"proposed_by": None},
+        {"bootstrap": True, "confirmed_by": None},
+    ],
+)
+def test_a_key_that_no_second_person_confirmed_signs_nothing(
+    look: Look, people: Ceremonies, detail: dict[str, Any] | None
+) -> None:
+    people.proposed()
+    if detail is not None:
+        people.confirmed(**detail)
+    people.approved()
+    assert code(look, people) == "passkey.not_confirmed"
+
+
+def test_another_keys_confirmation_confirms_nothing(look: Look, people: Ceremonies) -> None:
+    people.proposed()
+    people.confirmed(SoftKey(credential_id=people.key.credential_id))
+    people.approved()
+    assert code(look, people) == "passkey.not_confirmed"
+
+
+def test_a_key_signs_from_the_moment_on_that_its_confirmation_says(
+    look: Look, people: Ceremonies
+) -> None:
+    people.proposed()
+    people.confirmed(signs_from=format_time(NOW + timedelta(hours=24)))
+    early = people.world.forked()
+    people.approved(when=NOW + timedelta(hours=24))
+    assert code(look, people) is None
+    people.world = early
+    people.approved(when=NOW + timedelta(hours=23))
+    assert code(look, people) == "passkey.too_new"
+
+
+def test_one_person_is_enough_only_until_there_were_two(look: Look, people: Ceremonies) -> None:
+    late = people.world.forked()
+    people.proposed(detail={"bootstrap": True})
+    people.approved()
+    assert code(look, people) is None
+    people.world = late
+    people.enrolled(SoftKey(), person=OTHER_ID)
+    people.proposed(detail={"bootstrap": True})
+    people.approved()
+    assert code(look, people) == "passkey.alone"
+
+
 @pytest.mark.parametrize(("flags", "expected"), [(0, "passkey.flags"), (PRESENT, "passkey.flags")])
 def test_a_key_that_verified_nobody_signs_nothing(
     look: Look, people: Ceremonies, flags: int, expected: str
@@ -303,7 +385,7 @@ def test_a_decision_is_not_carried_by_a_passkey_over_other_evidence(
 def test_an_enrolment_that_names_another_key_than_it_holds_is_refused(
     look: Look, people: Ceremonies
 ) -> None:
-    people.enrolled()
+    people.proposed()
     payload = json.loads(base64.b64decode(json.loads(people.world.leaves.pop())["payload"]))
     payload["subject"][0]["digest"] = {"sha256": "0" * 64}
     forged = json.dumps(payload).encode()
