@@ -76,9 +76,11 @@
     say(form, "");
     button.disabled = true;
     try {
-      const prepared = await fetch(form.dataset.prepare, {
+      const sent = new FormData(form);
+      sent.append("prepare", "1");
+      const prepared = await fetch(form.dataset.prepare || form.getAttribute("action"), {
         method: "POST",
-        body: new FormData(form),
+        body: sent,
         credentials: "same-origin",
         redirect: "error",
       });

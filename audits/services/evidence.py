@@ -15,7 +15,7 @@ from django.db.models import Q
 from audits.domain.actor import Actor
 from audits.domain.log import Event
 from audits.models import Evidence, Job
-from audits.services.log import append_statement, predicate_type
+from audits.services.log import Seal, append_statement, predicate_type
 from muniment.attest.digest import Digest
 from muniment.attest.errors import EnvelopeError
 
@@ -53,6 +53,7 @@ def record_evidence(
     found: NewEvidence,
     if_too_large: str = "",
     keeping: Collection[str] = (),
+    seal: Seal | None = None,
     actor: Actor,
     now: datetime,
 ) -> Evidence:
@@ -62,18 +63,19 @@ def record_evidence(
         if_too_large: what is recorded, as an `error` without measurements, where one entry of the
             log cannot hold them; they would not fit the next time either. Empty raises.
         keeping: the measurements that are kept then.
+        seal: what a person signs it with; None where nobody does.
 
     Raises:
         EnvelopeError: it is too large, and `if_too_large` is empty.
     """
     try:
-        return _record(version_uri, stream, subject_digest, found, actor, now)
+        return _record(version_uri, stream, subject_digest, found, seal, actor, now)
     except EnvelopeError as error:
         if not if_too_large or error.code != TOO_LARGE:
             raise
     kept = {name: found.measurements[name] for name in keeping if name in found.measurements}
     less = replace(found, conclusion="error", reasons=[if_too_large], measurements=kept)
-    return _record(version_uri, stream, subject_digest, less, actor, now)
+    return _record(version_uri, stream, subject_digest, less, seal, actor, now)
 
 
 @transaction.atomic
@@ -82,6 +84,7 @@ def _record(
     stream: str,
     subject_digest: str,
     found: NewEvidence,
+    seal: Seal | None,
     actor: Actor,
     now: datetime,
 ) -> Evidence:
@@ -102,6 +105,7 @@ def _record(
         stream=stream,
         actor=actor,
         now=now,
+        seal=seal,
     )
     return Evidence.objects.create(
         version_uri=version_uri,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -19,6 +19,9 @@ from muniment.attest.envelope import sign_envelope
 from muniment.attest.predicates import SLSA_EVENTS
 from muniment.attest.statement import StreamPosition, Subject, build_statement, format_time
 
+# Given a statement's subject, type and body as they will stand but for the place in the stream:
+# returns the body with what a person signed it with.
+Seal = Callable[[Subject, str, Mapping[str, Any]], Mapping[str, Any]]
 SLSA_PROVENANCE = "https://slsa.dev/provenance/v1"
 
 
@@ -44,6 +47,7 @@ class NewStatement:
     Attributes:
         predicate: the body without `event`, `at`, `actor` and the stream's fields.
         stream: the model URI, or None for what is not about a registered model.
+        seal: what a person signs it with; None where nobody does.
     """
 
     event: str
@@ -53,6 +57,7 @@ class NewStatement:
     predicate: Mapping[str, Any]
     stream: str | None
     is_violation: bool = False
+    seal: Seal | None = None
 
 
 def append_statement(
@@ -66,6 +71,7 @@ def append_statement(
     actor: Actor,
     now: datetime,
     is_violation: bool = False,
+    seal: Seal | None = None,
 ) -> LogEntry:
     """Sign a statement and insert its exact bytes as a pending entry of the log.
 
@@ -83,6 +89,7 @@ def append_statement(
         predicate=predicate,
         stream=stream,
         is_violation=is_violation,
+        seal=seal,
     )
     return append_statements([statement], actor=actor, now=now)[0]
 
@@ -139,11 +146,14 @@ def _signed(
             stream_seq=head.next_seq,
             previous=Digest("sha256", head.last_sha256) if head.last_sha256 else None,
         )
+    subject = Subject(statement.subject_name, statement.subject_digest)
     body = dict(statement.predicate)
     if statement.predicate_type not in SLSA_EVENTS:
         body |= {"event": statement.event, "at": format_time(now), "actor": actor.to_mapping()}
+    if statement.seal is not None:
+        body = dict(statement.seal(subject, statement.predicate_type, body))
     payload = build_statement(
-        subjects=[Subject(statement.subject_name, statement.subject_digest)],
+        subjects=[subject],
         predicate_type=statement.predicate_type,
         predicate=body,
         position=position,

@@ -20,6 +20,7 @@ from accounts.services.people import actor_of
 from audits.domain.actor import Actor
 from registry.api.paging import PageOutput, PageQuery, page_of
 from registry.api.rollback_tokens import collect_token
+from registry.api.signer import SignerInput, signed_with
 from registry.domain.rollback import DEFAULT_VALID_DAYS, MAX_VALID_DAYS, RollbackStatus
 from registry.models import RollbackGrant
 from registry.selectors.lookups import version_named
@@ -50,13 +51,12 @@ class RollbackInput(serializers.Serializer[None]):
     )
 
 
-class RollbackSignatureInput(serializers.Serializer[None]):
+class RollbackSignatureInput(SignerInput):
     verdict = serializers.ChoiceField(
         [APPROVE, REFUSE, ACCEPT, REJECT],
         help_text="approve or refuse a grant that is asked for, accept or reject its use",
     )
     reason = serializers.CharField(max_length=MAX_NOTE, default="", allow_blank=True)
-    password = serializers.CharField(max_length=4096, trim_whitespace=False)
 
 
 class RollbackOutput(serializers.Serializer[Any]):
@@ -142,7 +142,7 @@ class RollbackSignatureView(_RollbackApi):
         is_before = given.validated_data["verdict"] in (APPROVE, REFUSE)
         signed = (sign_rollback if is_before else review_rollback)(
             rollback_id=rollback_id,
-            **given.validated_data,
+            **signed_with(given.validated_data),
             actor=self._actor(request),
             now=timezone.now(),
         )

@@ -19,6 +19,7 @@ from accounts.models import User
 from accounts.services.people import actor_of
 from audits.domain.actor import Actor
 from registry.api.paging import PageOutput, PageQuery, page_of
+from registry.api.signer import SignerInput, signed_with
 from registry.domain.withdrawal import Cause
 from registry.models import ModelVersion, Withdrawal
 from registry.selectors.withdrawals import (
@@ -41,19 +42,17 @@ SCHEMA_VERSION = 1
 MOST_NAMED = 1_000
 
 
-class WithdrawalInput(serializers.Serializer[None]):
+class WithdrawalInput(SignerInput):
     dataset = serializers.CharField(max_length=80, help_text="Its digest, sha256:… or dirHash:….")
     cause = serializers.ChoiceField([cause.value for cause in Cause])
     reason = serializers.CharField(max_length=MAX_REASON)
-    password = serializers.CharField(max_length=4096, trim_whitespace=False)
 
 
-class WithdrawalSignatureInput(serializers.Serializer[None]):
+class WithdrawalSignatureInput(SignerInput):
     verdict = serializers.ChoiceField([APPROVE, REFUSE])
     reason = serializers.CharField(
         max_length=MAX_REASON, default="", allow_blank=True, help_text="Needed to refuse."
     )
-    password = serializers.CharField(max_length=4096, trim_whitespace=False)
 
 
 class WithdrawalOutput(serializers.Serializer[Any]):
@@ -147,7 +146,7 @@ class WithdrawalsView(_WithdrawalApi):
         given = WithdrawalInput(data=request.data)
         given.is_valid(raise_exception=True)
         proposed = propose_withdrawal(
-            **given.validated_data, actor=self._actor(request), now=timezone.now()
+            **signed_with(given.validated_data), actor=self._actor(request), now=timezone.now()
         )
         return Response(self._said(proposed.pk), status=201)
 
@@ -170,7 +169,7 @@ class WithdrawalSignatureView(_WithdrawalApi):
         get_object_or_404(Withdrawal, pk=withdrawal_id)
         sign_withdrawal(
             withdrawal_id=withdrawal_id,
-            **given.validated_data,
+            **signed_with(given.validated_data),
             actor=self._actor(request),
             now=timezone.now(),
         )

@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 from django.db import IntegrityError, transaction
 
-from accounts.models import NoticeKind, User
+from accounts.models import NoticeKind
 from accounts.services.notices import post_notice
-from accounts.services.people import reauthenticate
 from audits.domain.actor import Actor
-from audits.services.disclosures import commit_person, commit_text
 from audits.services.log import lock_stream
 from registry.domain.emergency import MEANINGS, ROLES, Emergency, not_passed
 from registry.domain.gate_result import GateResult
@@ -33,11 +30,14 @@ from registry.services.decisions import NO_POLICY, alias_holder, denial
 from registry.services.evaluation import Evaluation, evaluate_version
 from registry.services.facts import state_registry_event
 from registry.services.rollbacks import why_never_back
+from registry.services.signature_strength import least_for, require_least
+from registry.services.signing import MAX_ABOUT, Means, Pen, sign
 from registry.services.stating import state_promotion
 from registry.services.text import require_plain_text
 from registry.services.work import send_promotion
 
 MAX_REASON = 2000
+OPERATION = "roll back in an emergency"
 SIGNED_EVENT = "emergency.signed"
 MOVED_EVENT = "promotion.emergency_rollback"
 
@@ -86,7 +86,7 @@ def roll_back_now(
     to_version: int,
     evidence_digest: str,
     reason: str,
-    password: str,
+    means: Means,
     actor: Actor,
     now: datetime,
 ) -> Promotion:
@@ -101,65 +101,79 @@ def roll_back_now(
         reason: kept as personal data, the log holds a commitment.
 
     Raises:
-        RoleRequired: the actor is neither reviewer nor admin.
+        As `sign`, and
         NotGoverned: the alias needs no promotion.
-        ReauthenticationFailed, SigningLocked: the password is wrong; nothing was signed.
+        SignatureTooWeak: the policy asks for more than was shown; nothing was signed.
         RollbackNotPossible: there is no earlier holder that may hold it again.
         EvidenceChanged: the previous holder, or what is known of it, is not what was shown.
         PromotionOpen: that version has an open promotion to the alias.
         InvalidRequest: no reason, or a text that is too long.
     """
-    actor.require_role("roll back in an emergency", *ROLES)
+    actor.require_role(OPERATION, *ROLES)
     alias = require_governed_alias(alias)
     reason = reason.strip()
     if not reason:
         raise InvalidRequest("Give the reason: it is read by whoever looks into this later.")
     require_plain_text("reason", reason, MAX_REASON)
-    person = User.objects.get(pk=actor.id)
-    # Before the transaction: a wrong password is counted even though nothing is signed.
-    reauthenticate(user=person, password=password, now=now)
-    with transaction.atomic(durable=True):
+
+    def write(pen: Pen) -> Promotion:
         lock_stream(registered_model.uri)
+        require_least(pen.method, least_for(registered_model))
         version = previous_holder(registered_model, alias)
-        evaluation, gates = shown_evaluation(version, alias, now)
+        evaluation, gates = shown_evaluation(version, alias, pen.now)
         shown = evaluation.decision.evidence_digest if evaluation.decision is not None else ""
         if (version.version, shown) != (to_version, evidence_digest):
             raise EvidenceChanged(
                 "What is known of the version has changed since this page was shown, so nothing "
                 "was signed. Read it again and decide on what it shows now."
             )
-        promotion = _open(version, alias, person, now)
-        _sign(promotion, gates, reason, person=person, actor=actor, now=now)
-        _state(promotion, evaluation, actor=actor, now=now)
-        Grant.objects.create(promotion=promotion, status=Grant.Status.WRITTEN, written_at=now)
-        replaced = promotion.replaces
-        post_notice(
-            kind=NoticeKind.REGISTRY,
-            subject="An alias is put back in an emergency.",
-            text=f"{alias} of {registered_model.name}, from version "
-            f"{replaced.version if replaced else 'none'} to {version.version}, "
-            f"signed by {person.printed_name}.",
-            path=f"/promotions/{promotion.pk}/",
-            audience=["engineer", "reviewer", "admin"],
-            dedup_key=f"emergency:{promotion.pk}",
-            now=now,
-        )
+        promotion = _open(version, alias, pen)
+        _sign(promotion, gates, reason, pen)
+        _state(promotion, evaluation, actor=pen.actor, now=pen.now)
+        Grant.objects.create(promotion=promotion, status=Grant.Status.WRITTEN, written_at=pen.now)
+        _tell(promotion, pen)
         send_promotion(promotion)
         return promotion
 
+    return sign(
+        write,
+        operation=OPERATION,
+        roles=ROLES,
+        about=f"emergency:{registered_model.pk}:{alias}"[:MAX_ABOUT],
+        means=means,
+        actor=actor,
+        now=now,
+    )
 
-def _open(version: ModelVersion, alias: str, person: User, now: datetime) -> Promotion:
+
+def _tell(promotion: Promotion, pen: Pen) -> None:
+    version, replaced = promotion.version, promotion.replaces
+    post_notice(
+        kind=NoticeKind.REGISTRY,
+        subject="An alias is put back in an emergency.",
+        text=f"{promotion.alias} of {version.registered_model.name}, from version "
+        f"{replaced.version if replaced else 'none'} to {version.version}, "
+        f"signed by {pen.person.printed_name}.",
+        path=f"/promotions/{promotion.pk}/",
+        audience=["engineer", "reviewer", "admin"],
+        dedup_key=f"emergency:{promotion.pk}",
+        now=pen.now,
+    )
+
+
+def _open(version: ModelVersion, alias: str, pen: Pen) -> Promotion:
     try:
         with transaction.atomic():
             return Promotion.objects.create(
+                id=pen.new_id(),
                 version=version,
                 alias=alias,
                 status=PromotionStatus.APPROVED,
                 emergency=Emergency.ROLLBACK,
-                requester=person,
+                requester=pen.person,
                 replaces=alias_holder(version.registered_model, alias),
-                requested_at=now,
-                updated_at=now,
+                requested_at=pen.at,
+                updated_at=pen.now,
             )
     except IntegrityError as error:
         raise PromotionOpen(
@@ -168,16 +182,8 @@ def _open(version: ModelVersion, alias: str, person: User, now: datetime) -> Pro
         ) from error
 
 
-def _sign(
-    promotion: Promotion,
-    gates: Sequence[GateResult],
-    reason: str,
-    *,
-    person: User,
-    actor: Actor,
-    now: datetime,
-) -> None:
-    role = next(role for role in ROLES if role in actor.roles)
+def _sign(promotion: Promotion, gates: Sequence[GateResult], reason: str, pen: Pen) -> None:
+    role = next(role for role in ROLES if role in pen.actor.roles)
     before, after = promotion.replaces, promotion.version
     entry = state_registry_event(
         event=SIGNED_EVENT,
@@ -192,20 +198,17 @@ def _sign(
             "from_version": before.version if before else None,
             "to_version": after.version,
             "meaning": MEANINGS[Emergency(promotion.emergency)],
-            "role": role,
-            "person": {
-                "id": actor.id,
-                "commitment": commit_person(
-                    person_id=person.pk, printed_name=person.printed_name, role=role
-                ),
-            },
-            "reason_commitment": commit_text(person_id=UUID(actor.id), text=reason),
+            **pen.signer(role),
+            "reason_commitment": pen.commit_text(reason),
             "not_passed": {gate.id: gate.outcome.value for gate in gates},
         },
-        actor=actor,
-        now=now,
+        seal=pen.seal,
+        actor=pen.actor,
+        now=pen.at,
     )
-    EmergencyApproval.objects.create(promotion=promotion, person=person, signed_at=now, entry=entry)
+    EmergencyApproval.objects.create(
+        promotion=promotion, person=pen.person, signed_at=pen.at, entry=entry
+    )
 
 
 def _state(promotion: Promotion, evaluation: Evaluation, *, actor: Actor, now: datetime) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from audits.domain.actor import Actor
 from audits.models import LogEntry
-from audits.services.log import append_statement, predicate_type
+from audits.services.log import Seal, append_statement, predicate_type
 from muniment.attest.digest import Digest, canonical_json
 from registry.domain.mirror import mapping_hash
 from registry.models import ModelVersion, RegisteredModel
@@ -28,6 +28,7 @@ def state_registry_event(
     after: Mapping[str, Any] | None,
     detail: Mapping[str, Any] | None = None,
     is_violation: bool = False,
+    seal: Seal | None = None,
     actor: Actor,
     now: datetime,
 ) -> LogEntry:
@@ -55,6 +56,7 @@ def state_registry_event(
         actor=actor,
         now=now,
         is_violation=is_violation,
+        seal=seal,
     )
 
 

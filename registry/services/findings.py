@@ -11,11 +11,10 @@ from django.db import transaction
 
 from accounts.models import NoticeKind, User
 from accounts.services.notices import post_notice
-from accounts.services.people import reauthenticate
 from audits.domain.actor import Actor
 from audits.models import LogEntry
-from audits.services.disclosures import commit_person, commit_text
-from audits.services.log import lock_stream
+from audits.services.disclosures import commit_text
+from audits.services.log import Seal, lock_stream
 from muniment.attest.statement import format_time
 from registry.domain.findings import ANSWERED, CLOSED, MAX_DAYS, RAISED, Severity
 from registry.domain.promotion import PromotionStatus
@@ -26,7 +25,8 @@ from registry.services.decisions import decide_open_promotions
 from registry.services.evaluation import evaluate_version
 from registry.services.facts import state_registry_event
 from registry.services.locking import lock_promotion
-from registry.services.signature_strength import require_strength
+from registry.services.signature_strength import least_for, least_signature, require_least
+from registry.services.signing import Means, Pen, sign
 from registry.services.text import require_plain_text
 
 MEANINGS: Final = {
@@ -34,6 +34,7 @@ MEANINGS: Final = {
     CLOSED: "I have looked at it again: this was put right.",
 }
 MAX_TEXT: Final = 4000
+RAISING: Final = "raise a finding"
 
 
 def raise_finding(
@@ -43,7 +44,7 @@ def raise_finding(
     text: str,
     owner_id: str,
     due_at: datetime,
-    password: str,
+    means: Means,
     actor: Actor,
     now: datetime,
 ) -> ReviewFinding:
@@ -52,13 +53,14 @@ def raise_finding(
     It denies nothing until it is due. Open after that, the version passes no gate.
 
     Raises:
-        RoleRequired, ReviewNotAllowed: this person may not review the promotion.
-        ReauthenticationFailed, SigningLocked: the password is wrong; nothing was signed.
+        As `sign`, and
+        ReviewNotAllowed: this person may not review the promotion.
+        SignatureTooWeak: the policy asks for more than was shown; nothing was signed.
         PromotionClosed: it is not in review.
         InvalidRequest: an unknown severity, no text, an owner who is nobody or the reviewer, or a
             day that is past or too far away.
     """
-    actor.require_role("raise a finding", "reviewer")
+    actor.require_role(RAISING, "reviewer")
     text = _text(text, "Say what has to be put right.")
     if severity not in list(Severity):
         raise InvalidRequest("Choose how severe the finding is.")
@@ -68,44 +70,52 @@ def raise_finding(
     owner = User.objects.filter(is_active=True, pk=wanted).first() if wanted else None
     if owner is None or not owner.roles or str(owner.pk) == actor.id:
         raise InvalidRequest("Choose somebody else, who puts it right.")
-    person = User.objects.get(pk=actor.id)
-    # Before the transaction: a wrong password is counted even though nothing is signed.
-    reauthenticate(user=person, password=password, now=now)
-    with transaction.atomic(durable=True):
+
+    def write(pen: Pen) -> ReviewFinding:
         promotion = lock_promotion(promotion_id)
         if promotion.status != PromotionStatus.IN_REVIEW:
             words = promotion.status.replace("_", " ")
             raise PromotionClosed(f"This promotion is not in review: it is {words}.")
-        evaluation = evaluate_version(version=promotion.version, alias=promotion.alias, as_of=now)
-        refusal = why_not(evaluation, actor)
+        evaluation = evaluate_version(
+            version=promotion.version, alias=promotion.alias, as_of=pen.now
+        )
+        refusal = why_not(evaluation, pen.actor)
         if refusal is not None and refusal.code != "already_signed":
             raise ReviewNotAllowed(refusal.reason)
+        require_least(pen.method, least_signature(evaluation.binding, promotion))
         finding = ReviewFinding(
+            id=pen.new_id(),
             promotion=promotion,
             version=promotion.version,
             severity=severity,
-            text_commitment=commit_text(person_id=person.pk, text=text),
-            raised_by=person,
+            text_commitment=pen.commit_text(text),
+            raised_by=pen.person,
             owner=owner,
             due_at=due_at,
-            raised_at=now,
+            raised_at=pen.at,
         )
-        finding.entry = _state(
-            RAISED,
-            finding,
-            {
-                "severity": severity,
-                "due_at": format_time(due_at),
-                "owner": str(owner.pk),
-                "reason_commitment": finding.text_commitment,
-                **_signature(RAISED, person),
-            },
-            actor=actor,
-            now=now,
-        )
+        detail = {
+            "severity": severity,
+            "due_at": format_time(due_at),
+            "owner": str(owner.pk),
+            "reason_commitment": finding.text_commitment,
+            "meaning": MEANINGS[RAISED],
+            **pen.signer("reviewer"),
+        }
+        finding.entry = _state(RAISED, finding, detail, actor=pen.actor, now=pen.at, seal=pen.seal)
         finding.save(force_insert=True)
-        _tell(finding, "An approval depends on something that you put right.", owner.pk, now)
+        _tell(finding, "An approval depends on something that you put right.", owner.pk, pen.now)
         return finding
+
+    return sign(
+        write,
+        operation=RAISING,
+        roles=("reviewer",),
+        about=f"finding of {promotion_id}",
+        means=means,
+        actor=actor,
+        now=now,
+    )
 
 
 @transaction.atomic(durable=True)
@@ -129,40 +139,51 @@ def answer_finding(*, finding_id: UUID, text: str, actor: Actor, now: datetime) 
     )
 
 
-def close_finding(
-    *, finding_id: UUID, password: str, actor: Actor, now: datetime
-) -> FindingClosure:
+def close_finding(*, finding_id: UUID, means: Means, actor: Actor, now: datetime) -> FindingClosure:
     """Sign that a finding was put right, after re-authentication; what is open is decided again.
 
     Raises:
-        RoleRequired: the actor is no reviewer.
-        ReauthenticationFailed, SigningLocked: the password is wrong; nothing was signed.
+        As `sign`, and
         FindingNotPossible: there is none, it is closed, or its owner has not answered.
         ReviewNotAllowed: the actor owns it, or asked for the version or trained it.
-        SignatureTooWeak: the policy asks for more than a password.
+        SignatureTooWeak: the policy asks for more than was shown; nothing was signed.
     """
-    actor.require_role("close a finding", "reviewer")
-    person = User.objects.get(pk=actor.id)
-    shown = reauthenticate(user=person, password=password, now=now)
-    with transaction.atomic(durable=True):
+
+    def write(pen: Pen) -> FindingClosure:
         finding = _lock_open(finding_id)
-        require_strength(finding.version, shown)
-        if actor.id == str(finding.owner_id):
+        known = finding.version.registered_model
+        require_least(pen.method, least_for(known))
+        if pen.actor.id == str(finding.owner_id):
             raise ReviewNotAllowed("You own this finding, and nobody confirms their own work.")
         promotion = finding.promotion
-        if actor.id in (str(promotion.requester_id), str(promotion.trainer_id)):
+        if pen.actor.id in (str(promotion.requester_id), str(promotion.trainer_id)):
             raise ReviewNotAllowed(
                 "You asked for this version or trained it, and nobody confirms what was found in "
                 "their own work."
             )
         if not finding.answers.exists():
             raise FindingNotPossible("Its owner has not said yet what was done.")
-        entry = _state(CLOSED, finding, _signature(CLOSED, person), actor=actor, now=now)
+        detail = {"meaning": MEANINGS[CLOSED], **pen.signer("reviewer")}
+        entry = _state(CLOSED, finding, detail, actor=pen.actor, now=pen.at, seal=pen.seal)
         closure = FindingClosure.objects.create(
-            finding=finding, person=person, owner_id=finding.owner_id, at=now, entry=entry
+            finding=finding,
+            person=pen.person,
+            owner_id=finding.owner_id,
+            at=pen.at,
+            entry=entry,
         )
-        decide_open_promotions(registered_model=finding.version.registered_model, now=now)
+        decide_open_promotions(registered_model=known, now=pen.now)
         return closure
+
+    return sign(
+        write,
+        operation="close a finding",
+        roles=("reviewer",),
+        about=f"closing of {finding_id}",
+        means=means,
+        actor=actor,
+        now=now,
+    )
 
 
 def _lock_open(finding_id: UUID) -> ReviewFinding:
@@ -179,19 +200,14 @@ def _lock_open(finding_id: UUID) -> ReviewFinding:
     return finding
 
 
-def _signature(event: str, person: User) -> dict[str, Any]:
-    commitment = commit_person(
-        person_id=person.pk, printed_name=person.printed_name, role="reviewer"
-    )
-    return {
-        "meaning": MEANINGS[event],
-        "role": "reviewer",
-        "person": {"id": str(person.pk), "commitment": commitment},
-    }
-
-
 def _state(
-    event: str, finding: ReviewFinding, detail: Mapping[str, Any], *, actor: Actor, now: datetime
+    event: str,
+    finding: ReviewFinding,
+    detail: Mapping[str, Any],
+    *,
+    actor: Actor,
+    now: datetime,
+    seal: Seal | None = None,
 ) -> LogEntry:
     version: ModelVersion = finding.version
     # Its own statement has no digest before it is written.
@@ -208,6 +224,7 @@ def _state(
             **named,
             **detail,
         },
+        seal=seal,
         actor=actor,
         now=now,
     )

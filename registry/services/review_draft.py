@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import secrets
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, Self
+from typing import Any
 
 from accounts.domain.signature import SignatureMethod
-from accounts.models import Ceremony, User
-from audits.domain.actor import Actor
 from audits.domain.log import Event
 from audits.services.disclosures import commit_person, commit_text
-from audits.services.log import predicate_type
-from muniment.attest.commitment import SALT_BYTES, person_commitment, text_commitment
+from muniment.attest.commitment import person_commitment, text_commitment
 from muniment.attest.digest import Digest
-from muniment.attest.passkey import challenge_of
-from muniment.attest.statement import Subject, format_time, parse_time
+from muniment.attest.statement import Subject
 from registry.domain.words import ReviewVerdict
 from registry.errors import InvalidRequest
 from registry.models import Approval, Promotion
 from registry.services.evaluation import Evaluation
 from registry.services.policies import document_of
+from registry.services.signing import Pen
 from registry.services.text import require_plain_text
 
 MEANINGS = {
@@ -38,59 +33,12 @@ MAX_MEANING = 200
 
 
 @dataclass(frozen=True, slots=True)
-class PasskeyAnswer:
-    """What the browser answered, as JSON, and the key of the session in which it did."""
-
-    session: str
-    answer: str
-
-
-@dataclass(frozen=True, slots=True)
 class ReviewWords:
     """What the reviewer says: the verdict, its sentence, and what they add in their own words."""
 
     verdict: ReviewVerdict
     sentence: str
     reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Fixed:
-    """What must not be made anew between preparing and signing.
-
-    `decision_digest` is that of the decision's statement that was shown; empty for none.
-    """
-
-    at: datetime
-    person_salt: bytes
-    reason_salt: bytes
-    decision_digest: str = ""
-
-    @classmethod
-    def now(cls, now: datetime, *, decision_digest: str = "") -> Self:
-        """Make it: this moment, and fresh salts."""
-        salts = secrets.token_bytes(SALT_BYTES), secrets.token_bytes(SALT_BYTES)
-        return cls(now, *salts, decision_digest)
-
-    @classmethod
-    def of(cls, ceremony: Ceremony) -> Self:
-        """Read it from what was prepared."""
-        draft = ceremony.draft
-        return cls(
-            at=parse_time(draft["at"]),
-            person_salt=bytes.fromhex(draft["person_salt"]),
-            reason_salt=bytes.fromhex(draft["reason_salt"]),
-            decision_digest=draft["decision_digest"],
-        )
-
-    def to_mapping(self) -> dict[str, str]:
-        """Give it as JSON."""
-        return {
-            "at": format_time(self.at),
-            "person_salt": self.person_salt.hex(),
-            "reason_salt": self.reason_salt.hex(),
-            "decision_digest": self.decision_digest,
-        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +49,6 @@ class ReviewDraft:
     event: Event
     subject: Subject
     predicate: dict[str, Any]
-    challenge: bytes
-    fixed: Fixed
     reason: str
 
 
@@ -133,21 +79,14 @@ def read_words(*, verdict: str, reason: str, meaning: str) -> ReviewWords:
 
 
 def draft_review(
-    *,
-    promotion: Promotion,
-    person: User,
-    words: ReviewWords,
-    evaluation: Evaluation,
-    signature: SignatureMethod,
-    fixed: Fixed,
-    actor: Actor,
+    *, promotion: Promotion, words: ReviewWords, evaluation: Evaluation, pen: Pen
 ) -> ReviewDraft:
-    """Make the review of an evaluated promotion; the same of the same arguments, always."""
+    """Make the review of an evaluated promotion; the same with the same pen, always."""
     decision, binding = evaluation.decision, evaluation.binding
     if decision is None or binding is None:
         raise InvalidRequest("There is nothing to review.")
-    policy = document_of(binding.policy)
-    role = next(role for role in policy.approvals.roles if role in actor.roles)
+    policy, person = document_of(binding.policy), pen.person
+    role = next(role for role in policy.approvals.roles if role in pen.actor.roles)
     approval = Approval(
         promotion=promotion,
         person=person,
@@ -157,11 +96,11 @@ def draft_review(
         role=role,
         verdict=words.verdict.value,
         meaning=words.sentence,
-        person_commitment=person_commitment(fixed.person_salt, person.printed_name, role),
-        reason_commitment=text_commitment(fixed.reason_salt, words.reason) if words.reason else "",
+        person_commitment=person_commitment(pen.salt("person"), person.printed_name, role),
+        reason_commitment=text_commitment(pen.salt("reason"), words.reason) if words.reason else "",
         evidence_digest=decision.evidence_digest,
-        signature=signature.value,
-        signed_at=fixed.at,
+        signature=pen.method.value,
+        signed_at=pen.at,
     )
     event = {
         ReviewVerdict.APPROVE: Event.APPROVAL_GIVEN,
@@ -169,35 +108,33 @@ def draft_review(
         ReviewVerdict.REQUEST_CHANGES: Event.CHANGES_REQUESTED,
     }[words.verdict]
     predicate = approval.statement_fields()
-    if signature is SignatureMethod.PASSKEY:
+    if pen.method is SignatureMethod.PASSKEY:
         predicate["policy_digest"] = policy.digest
-        if fixed.decision_digest:
-            predicate["decision_digest"] = f"sha256:{fixed.decision_digest}"
-    subject = Subject(promotion.version.uri, Digest.parse(evaluation.view.subject_digest))
-    stated = {
-        "event": event.value,
-        "at": format_time(fixed.at),
-        "actor": actor.to_mapping(),
-    }
+        if shown := pen.once("decision_digest", lambda: _newest_decision(promotion)):
+            predicate["decision_digest"] = f"sha256:{shown}"
     return ReviewDraft(
         approval=approval,
         event=event,
-        subject=subject,
+        subject=Subject(promotion.version.uri, Digest.parse(evaluation.view.subject_digest)),
         predicate=predicate,
-        challenge=challenge_of([subject], predicate_type("approval"), predicate | stated),
-        fixed=fixed,
         reason=words.reason,
     )
 
 
-def keep_disclosures(draft: ReviewDraft) -> None:
+def _newest_decision(promotion: Promotion) -> str:
+    """Return the digest of the statement of the decision that is shown; empty for none."""
+    decided = promotion.decisions.select_related("entry").order_by("-entry_id").first()
+    return decided.entry.sha256 if decided else ""
+
+
+def keep_disclosures(draft: ReviewDraft, pen: Pen) -> None:
     """Keep the name and the reason that the statement commits to, in its transaction."""
     approval = draft.approval
     commit_person(
         person_id=approval.person_id,
         printed_name=approval.person.printed_name,
         role=approval.role,
-        salt=draft.fixed.person_salt,
+        salt=pen.salt("person"),
     )
     if draft.reason:
-        commit_text(person_id=approval.person_id, text=draft.reason, salt=draft.fixed.reason_salt)
+        commit_text(person_id=approval.person_id, text=draft.reason, salt=pen.salt("reason"))

@@ -8,6 +8,7 @@ from typing import Any
 
 from audits.domain.actor import Actor
 from audits.models import LogEntry
+from audits.services.log import Seal
 from muniment.attest.statement import format_time
 from registry.domain.rollback import RollbackEvent
 from registry.models import RollbackGrant
@@ -21,6 +22,7 @@ def state_rollback(
     detail: Mapping[str, Any] | None = None,
     is_move: bool = False,
     is_violation: bool = False,
+    seal: Seal | None = None,
     actor: Actor,
     now: datetime,
 ) -> LogEntry:
@@ -47,6 +49,7 @@ def state_rollback(
             **(detail or {}),
         },
         is_violation=is_violation,
+        seal=seal,
         actor=actor,
         now=now,
     )

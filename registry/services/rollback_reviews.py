@@ -7,13 +7,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db import transaction
-
-from accounts.models import User
 from accounts.services.notices import settle_notice
-from accounts.services.people import reauthenticate
 from audits.domain.actor import Actor
-from audits.services.disclosures import commit_person, commit_text
 from registry.domain.mirror import ChangeKind
 from registry.domain.rollback import RollbackEvent, RollbackStatus, next_rollback_status
 from registry.domain.separation import Ineligibility, why_not_review
@@ -32,10 +27,13 @@ from registry.services.rollbacks import (
     trainer_now,
     why_never_back,
 )
+from registry.services.signature_strength import require_least
+from registry.services.signing import Means, Pen, sign
 from registry.services.text import require_plain_text
 from registry.services.violations import find_violation, record_violation, refresh_alarm
 
 APPROVE, REFUSE, ACCEPT, REJECT = "approve", "refuse", "accept", "reject"
+SIGNING, REVIEWING = "review a rollback grant", "review the use of a rollback grant"
 MEANINGS: Mapping[str, str] = {
     APPROVE: "I approve that this alias may be put back once, while Muniment is down.",
     REFUSE: "I refuse this rollback grant.",
@@ -49,7 +47,7 @@ def sign_rollback(
     rollback_id: UUID,
     verdict: str,
     reason: str,
-    password: str,
+    means: Means,
     actor: Actor,
     now: datetime,
 ) -> RollbackGrant:
@@ -59,35 +57,46 @@ def sign_rollback(
     its roles and distinct from whom it says; one refusal ends it.
 
     Raises:
-        RoleRequired, ReviewNotAllowed: this person may not review it.
-        ReauthenticationFailed, SigningLocked: the password is wrong; nothing was signed.
+        As `sign`, and
+        ReviewNotAllowed: this person may not review it.
+        SignatureTooWeak: the policy asks for more than was shown; nothing was signed.
         RollbackNotPossible: it is not open, or no longer possible.
         InvalidRequest: an unknown verdict, or a refusal without a reason.
     """
-    actor.require_role("review a rollback grant", "reviewer")
+    actor.require_role(SIGNING, "reviewer")
     if verdict not in (APPROVE, REFUSE):
         raise InvalidRequest("Choose whether you approve or refuse.")
     needed = "Give the reason for which you refuse." if verdict == REFUSE else ""
     reason = _reason(reason, needed)
-    # Before the transaction: a wrong password is counted even though nothing is signed.
-    reauthenticate(user=User.objects.get(pk=actor.id), password=password, now=now)
-    with transaction.atomic(durable=True):
+
+    def write(pen: Pen) -> RollbackGrant:
         rollback = lock_rollback(rollback_id)
-        require_living(rollback, RollbackStatus.REQUESTED, now)
-        refusal = why_not_sign(rollback, actor)
+        require_living(rollback, RollbackStatus.REQUESTED, pen.now)
+        refusal = why_not_sign(rollback, pen.actor)
         if refusal is not None:
             raise ReviewNotAllowed(refusal.reason)
+        require_least(pen.method, approval_rule(rollback.version).signature)
         if verdict == APPROVE and (fault := why_never_back(rollback.version, rollback.alias)):
             raise RollbackNotPossible(fault)
         event = RollbackEvent.APPROVED if verdict == APPROVE else RollbackEvent.REFUSED
         given = _standing(rollback) + (verdict == APPROVE)
         if verdict == REFUSE or given >= signatures_needed(rollback.version):
             rollback.status = next_rollback_status(RollbackStatus(rollback.status), event)
-            settle_notice(dedup_key=notice_key(rollback), now=now)
-        rollback.updated_at = now
+            settle_notice(dedup_key=notice_key(rollback), now=pen.now)
+        rollback.updated_at = pen.now
         rollback.save(update_fields=["status", "updated_at"])
-        _add_signature(rollback, event, verdict, reason, actor=actor, now=now)
+        _add_signature(rollback, event, verdict, reason, pen=pen)
         return rollback
+
+    return sign(
+        write,
+        operation=SIGNING,
+        roles=("reviewer",),
+        about=f"rollback:{rollback_id}",
+        means=means,
+        actor=actor,
+        now=now,
+    )
 
 
 def review_rollback(
@@ -95,7 +104,7 @@ def review_rollback(
     rollback_id: UUID,
     verdict: str,
     reason: str,
-    password: str,
+    means: Means,
     actor: Actor,
     now: datetime,
 ) -> RollbackGrant:
@@ -105,35 +114,47 @@ def review_rollback(
     alias still stands, or answered for, as any other.
 
     Raises:
-        RoleRequired, ReviewNotAllowed: this person may not review it.
-        ReauthenticationFailed, SigningLocked: the password is wrong; nothing was signed.
+        As `sign`, and
+        ReviewNotAllowed: this person may not review it.
+        SignatureTooWeak: the policy asks for more than was shown; nothing was signed.
         RollbackNotPossible: it was not used, or its use was reviewed before.
         InvalidRequest: an unknown verdict, or no reason.
     """
-    actor.require_role("review the use of a rollback grant", "reviewer")
+    actor.require_role(REVIEWING, "reviewer")
     if verdict not in (ACCEPT, REJECT):
         raise InvalidRequest("Choose whether you accept or reject.")
     reason = _reason(reason, "Give the reason: what happened, and why this was right or wrong.")
-    reauthenticate(user=User.objects.get(pk=actor.id), password=password, now=now)
-    with transaction.atomic(durable=True):
+
+    def write(pen: Pen) -> RollbackGrant:
         rollback = lock_rollback(rollback_id)
         if rollback.status != RollbackStatus.USED:
             raise RollbackNotPossible(
                 f"This rollback grant is {words_of(rollback)}: there is no use to review."
             )
-        refusal = why_not_review_use(rollback, actor)
+        refusal = why_not_review_use(rollback, pen.actor)
         if refusal is not None:
             raise ReviewNotAllowed(refusal.reason)
+        require_least(pen.method, approval_rule(rollback.version).signature)
         event = RollbackEvent.ACCEPTED if verdict == ACCEPT else RollbackEvent.REJECTED
         rollback.status = next_rollback_status(RollbackStatus(rollback.status), event)
-        rollback.updated_at = now
+        rollback.updated_at = pen.now
         rollback.save(update_fields=["status", "updated_at"])
         if verdict == ACCEPT:
-            _add_signature(rollback, event, verdict, reason, actor=actor, now=now)
+            _add_signature(rollback, event, verdict, reason, pen=pen)
         else:
-            _reject(rollback, reason, actor=actor, now=now)
-        refresh_rollback_alarm(now=now)
+            _reject(rollback, reason, pen)
+        refresh_rollback_alarm(now=pen.now)
         return rollback
+
+    return sign(
+        write,
+        operation=REVIEWING,
+        roles=("reviewer",),
+        about=f"use of rollback:{rollback_id}",
+        means=means,
+        actor=actor,
+        now=now,
+    )
 
 
 def why_not_sign(rollback: RollbackGrant, actor: Actor) -> Ineligibility | None:
@@ -150,7 +171,7 @@ def why_not_review_use(rollback: RollbackGrant, actor: Actor) -> Ineligibility |
     return _why_not(rollback, actor, [])
 
 
-def _reject(rollback: RollbackGrant, reason: str, *, actor: Actor, now: datetime) -> None:
+def _reject(rollback: RollbackGrant, reason: str, pen: Pen) -> None:
     version, origin = rollback.version, rollback.from_version
     known = version.registered_model
     found = find_violation(
@@ -166,14 +187,13 @@ def _reject(rollback: RollbackGrant, reason: str, *, actor: Actor, now: datetime
         RollbackEvent.REJECTED,
         REJECT,
         reason,
-        actor=actor,
-        now=now,
+        pen=pen,
         more={"detail": found.detail, "is_move": True, "is_violation": True},
     )
     # An alias that has moved on is not brought back to where this move began.
     if alias_holder(known, rollback.alias) == version:
-        record_violation(found=found, entry=signed.entry, now=now)
-        refresh_alarm(now=now)
+        record_violation(found=found, entry=signed.entry, now=pen.now)
+        refresh_alarm(now=pen.now)
 
 
 def _add_signature(
@@ -182,35 +202,33 @@ def _add_signature(
     verdict: str,
     reason: str,
     *,
-    actor: Actor,
-    now: datetime,
+    pen: Pen,
     more: Mapping[str, Any] | None = None,
 ) -> RollbackApproval:
-    person = User.objects.get(pk=actor.id)
-    role = next(role for role in approval_rule(rollback.version).roles if role in actor.roles)
+    roles = approval_rule(rollback.version).roles
     said = dict(more or {})
     detail = {
         "verdict": verdict,
         "meaning": MEANINGS[verdict],
-        "role": role,
-        "person": {
-            "id": str(person.pk),
-            "commitment": commit_person(
-                person_id=person.pk, printed_name=person.printed_name, role=role
-            ),
-        },
-        "reason_commitment": commit_text(person_id=person.pk, text=reason) if reason else None,
+        **pen.signer(next(role for role in roles if role in pen.actor.roles)),
+        "reason_commitment": pen.commit_text(reason) if reason else None,
         **said.pop("detail", {}),
     }
     entry = state_rollback(
-        rollback=rollback, event=event, detail=detail, actor=actor, now=now, **said
+        rollback=rollback,
+        event=event,
+        detail=detail,
+        seal=pen.seal,
+        actor=pen.actor,
+        now=pen.at,
+        **said,
     )
     return RollbackApproval.objects.create(
         rollback=rollback,
-        person=person,
+        person=pen.person,
         requester_id=rollback.requester_id,
         verdict=verdict,
-        signed_at=now,
+        signed_at=pen.at,
         entry=entry,
     )
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from accounts.domain.signature import SignatureMethod
 from registry.domain.approvals import WORDS
 from registry.errors import SignatureTooWeak
-from registry.models import ModelVersion, PolicyBinding, Promotion
+from registry.models import PolicyBinding, Promotion, RegisteredModel
 from registry.services.policies import document_of
 
 
@@ -20,15 +22,28 @@ def least_signature(
     return document_of(binding.policy).approvals.signature
 
 
-def require_strength(version: ModelVersion, shown: SignatureMethod) -> None:
-    """Pass a signature beside a review that is as strong as the policy asks of reviews.
+def least_for(registered_model: RegisteredModel) -> SignatureMethod:
+    """Return the weakest signature that counts for what is signed of a model beside reviews."""
+    bound = PolicyBinding.objects.select_related("policy")
+    return least_signature(bound.filter(registered_model=registered_model).first())
+
+
+def strongest(methods: Iterable[SignatureMethod]) -> SignatureMethod:
+    """Return the strongest of these; a password where there are none."""
+    order = list(SignatureMethod)
+    return max(methods, key=order.index, default=SignatureMethod.PASSWORD)
+
+
+def require_least(
+    shown: SignatureMethod, least: SignatureMethod, *, asking: str = "The policy"
+) -> None:
+    """Pass a signature that is as strong as is asked for, or stronger.
 
     Raises:
         SignatureTooWeak: it is not; nothing may be signed with it.
     """
-    least = least_signature(getattr(version.registered_model, "binding", None))
     if not shown.reaches(least):
         raise SignatureTooWeak(
-            f"The policy asks for signatures by {WORDS[least]}, which cannot be given here yet, so "
-            "nothing was signed."
+            f"{asking} asks for a signature by {WORDS[least]}, so nothing was signed. What you "
+            "sign with is enrolled under “Your credentials”."
         )

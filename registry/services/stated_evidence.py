@@ -13,13 +13,11 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import Q
 
-from accounts.models import User
-from accounts.services.people import reauthenticate
 from audits.domain.actor import Actor
 from audits.models import Evidence
 from audits.services.disclosures import commit_text
 from audits.services.evidence import NewEvidence, record_evidence
-from audits.services.log import lock_stream
+from audits.services.log import Seal, lock_stream
 from lineage.models import LineageRecord
 from muniment.attest.digest import canonical_json
 from registry.domain.json_schema import Unjudgeable, exact_values, first_mismatch
@@ -34,7 +32,8 @@ from registry.errors import InvalidRequest, NoPolicyBound, ReviewNotAllowed
 from registry.models import ModelVersion, PolicyBinding
 from registry.services.decisions import NO_POLICY, decide_open_promotions
 from registry.services.policies import document_of
-from registry.services.signature_strength import require_strength
+from registry.services.signature_strength import least_for, require_least
+from registry.services.signing import MAX_ABOUT, Means, Pen, sign
 from registry.services.text import require_plain_text
 
 MAX_TEXT: Final = 20_000
@@ -86,7 +85,7 @@ def write_documentation(
     for name, text in written.items():
         require_plain_text(name.replace("_", " "), text, MAX_TEXT)
     with transaction.atomic(durable=True):
-        return _record(
+        evidence = _record(
             version,
             kind=EvidenceKind.DOCUMENTATION.value,
             origin="computed",  # the lengths are counted here
@@ -102,6 +101,8 @@ def write_documentation(
             actor=actor,
             now=now,
         )
+        decide_open_promotions(registered_model=version.registered_model, now=now)
+        return evidence
 
 
 def attest_version(
@@ -110,7 +111,7 @@ def attest_version(
     name: str,
     holds: bool,
     statement: str,
-    password: str,
+    means: Means,
     actor: Actor,
     now: datetime,
 ) -> Evidence:
@@ -121,46 +122,58 @@ def attest_version(
         statement: what was looked at and found, in the signer's words.
 
     Raises:
-        RoleRequired: the actor has none of the roles that the policy names.
-        ReauthenticationFailed, SigningLocked: the password is wrong; nothing was signed.
+        As `sign`, where the roles are those that the policy names, and
         ReviewNotAllowed: the actor asked for the version or trained it.
-        SignatureTooWeak: the policy asks for more than a password.
+        SignatureTooWeak: the policy asks for more than was shown; nothing was signed.
         NoPolicyBound, InvalidRequest: the policy asks for no such attestation, nothing was stated,
             or no lineage record is there to tell the bytes that it is about.
     """
-    gate = attestations_asked(_policy(version)).get(name)
-    if gate is None:
-        raise InvalidRequest("The policy of this model asks for no such attestation.")
+    gate = _attestation(version, name)
     actor.require_role(f"attest {name}", *gate.by_role)
     statement = statement.strip()
     if not statement:
         raise InvalidRequest("Say what you looked at and what you found: that is what you attest.")
     require_plain_text("statement", statement, MAX_STATEMENT)
-    # Before the transaction: a wrong password is counted even though nothing is signed.
-    shown = reauthenticate(user=User.objects.get(pk=actor.id), password=password, now=now)
-    require_strength(version, shown)
-    # Denied requests too: an attestation is often what the next one lacks.
-    involved = Q(requester=actor.id) | Q(trainer=actor.id)
-    if version.promotions.filter(involved).exists():
-        raise ReviewNotAllowed(
-            "You asked for this version or trained it, and nobody attests their own work."
-        )
-    with transaction.atomic(durable=True):
-        return _record(
+
+    def write(pen: Pen) -> Evidence:
+        lock_stream(version.registered_model.uri)
+        gate = _attestation(version, name)
+        pen.actor.require_role(f"attest {name}", *gate.by_role)
+        require_least(pen.method, least_for(version.registered_model))
+        # Denied requests too: an attestation is often what the next one lacks.
+        involved = Q(requester=pen.person) | Q(trainer=pen.person)
+        if version.promotions.filter(involved).exists():
+            raise ReviewNotAllowed(
+                "You asked for this version or trained it, and nobody attests their own work."
+            )
+        evidence = _record(
             version,
             kind=gate.evidence_kind,
             origin="computed",  # Muniment itself saw who signed
             conclusion="pass" if holds else "fail",
             reason=f"{gate.title}: attested to {'hold' if holds else 'not hold'}.",
             measurements={
-                "statement": _commit(statement, actor),
-                "role": next(role for role in gate.by_role if role in actor.roles),
-                "person": actor.id,
+                "statement": pen.commit_text(statement),
+                "role": next(role for role in gate.by_role if role in pen.actor.roles),
+                "person": pen.actor.id,
                 "expires": None,
             },
-            actor=actor,
-            now=now,
+            seal=pen.seal,
+            actor=pen.actor,
+            now=pen.at,
         )
+        decide_open_promotions(registered_model=version.registered_model, now=pen.now)
+        return evidence
+
+    return sign(
+        write,
+        operation=f"attest {name}",
+        roles=gate.by_role,
+        about=f"attestation:{version.pk}:{name}"[:MAX_ABOUT],
+        means=means,
+        actor=actor,
+        now=now,
+    )
 
 
 def report_evidence(
@@ -203,7 +216,7 @@ def report_evidence(
         if mismatch is not None:
             raise InvalidRequest(f"This is not what the gate {gate.id} reads: {mismatch}.")
     with transaction.atomic(durable=True):
-        return _record(
+        evidence = _record(
             version,
             kind=gates[0].evidence_kind,
             origin="reported",
@@ -214,10 +227,21 @@ def report_evidence(
             actor=actor,
             now=now,
         )
+        decide_open_promotions(registered_model=version.registered_model, now=now)
+        return evidence
+
+
+def _attestation(version: ModelVersion, name: str) -> AttestationGate:
+    gate = attestations_asked(_policy(version)).get(name)
+    if gate is None:
+        raise InvalidRequest("The policy of this model asks for no such attestation.")
+    return gate
 
 
 def _policy(version: ModelVersion) -> Policy:
-    binding = getattr(version.registered_model, "binding", None)
+    # Read anew each time: under the lock it may be another one than before.
+    bound = PolicyBinding.objects.select_related("policy")
+    binding = bound.filter(registered_model=version.registered_model_id).first()
     if binding is None:
         raise NoPolicyBound(NO_POLICY)
     return document_of(binding.policy)
@@ -236,6 +260,7 @@ def _record(
     reason: str,
     measurements: Mapping[str, Any],
     expected_subject: str = "",
+    seal: Seal | None = None,
     actor: Actor,
     now: datetime,
     inputs: Sequence[Mapping[str, str]] = (),
@@ -249,7 +274,7 @@ def _record(
         )
     if expected_subject and expected_subject != record.subject_digest:
         raise InvalidRequest("These measurements are about other files than this version has.")
-    evidence = record_evidence(
+    return record_evidence(
         version_uri=version.uri,
         stream=version.registered_model.uri,
         subject_digest=record.subject_digest,
@@ -262,8 +287,7 @@ def _record(
             measurements=measurements,
             inputs=inputs or [{"name": "artifacts", "digest": record.subject_digest}],
         ),
+        seal=seal,
         actor=actor,
         now=now,
     )
-    decide_open_promotions(registered_model=version.registered_model, now=now)
-    return evidence

@@ -9,9 +9,8 @@ from uuid import UUID
 from django.db import transaction
 
 from accounts.models import User
-from accounts.services.people import reauthenticate
 from audits.domain.actor import Actor
-from audits.services.disclosures import commit_person, commit_text
+from audits.services.disclosures import commit_text
 from audits.services.log import lock_stream
 from muniment.attest.statement import format_time
 from registry.domain.promotion import OPEN_STATUSES
@@ -26,12 +25,14 @@ from registry.models import GateWaiver, ModelVersion, PolicyBinding, Promotion, 
 from registry.services.decisions import GONE, NO_POLICY, decide_open_promotions
 from registry.services.facts import state_registry_event
 from registry.services.policies import document_of
-from registry.services.signature_strength import require_strength
+from registry.services.signature_strength import least_signature, require_least
+from registry.services.signing import MAX_ABOUT, Means, Pen, sign
 from registry.services.text import require_plain_text
 
 MEANING: Final = "I waive this gate for this version until the end that is given."
 ROLES: Final = ("reviewer", "admin")
 MAX_REASON: Final = 4000
+OPERATION: Final = "waive a gate"
 
 
 def grant_waiver(
@@ -40,7 +41,7 @@ def grant_waiver(
     gate_id: str,
     reason: str,
     until: datetime,
-    password: str,
+    means: Means,
     actor: Actor,
     now: datetime,
 ) -> GateWaiver:
@@ -50,86 +51,92 @@ def grant_waiver(
     decided again at once, and what was signed without it is dismissed.
 
     Raises:
-        RoleRequired, ReviewNotAllowed: this person may not waive this gate of this version.
-        ReauthenticationFailed, SigningLocked: the password is wrong; nothing was signed.
-        NoSigningPowerYet: their role or a credential of theirs is too new.
+        As `sign`, and
+        ReviewNotAllowed: this person may not waive this gate of this version.
+        SignatureTooWeak: the policy asks for more than was shown; nothing was signed.
         NoPolicyBound: the model has no policy.
         WaiverNotPossible: the version is gone, or the gate is waived until then already.
         InvalidRequest: no reason, or an end that is past or too far away.
     """
-    actor.require_role("waive a gate", *ROLES)
+    actor.require_role(OPERATION, *ROLES)
     reason = _reason(reason, "Give the reason for which the gate need not hold.")
     if problem := why_not_until(until, now):
         raise InvalidRequest(problem)
-    person = User.objects.get(pk=actor.id)
-    # Before the transaction: a wrong password is counted even though nothing is signed.
-    shown = reauthenticate(user=person, password=password, now=now)
-    require_strength(version, shown)
-    with transaction.atomic(durable=True):
+
+    def write(pen: Pen) -> GateWaiver:
         lock_stream(version.registered_model.uri)
-        binding = _binding(version)
-        policy = document_of(binding.policy)
-        refusal = why_not_waive(
-            policy,
-            gate_id,
-            person=actor.id,
-            roles=actor.roles,
-            not_by=involved_in(version),
-        )
-        if refusal is not None:
-            raise ReviewNotAllowed(refusal.reason)
-        gate = next(gate for gate in policy.every_gate if gate.id == gate_id)
-        version.refresh_from_db(fields=["gone_at"])
-        if version.gone_at is not None:
-            raise WaiverNotPossible(GONE)
-        lasting = GateWaiver.objects.filter(
-            version=version,
-            policy=binding.policy,
-            gate_id=gate_id,
-            until__gte=until,
-            revocation__isnull=True,
-        )
-        if lasting.exists():
-            raise WaiverNotPossible("This gate is waived until then already.")
-        role = next(role for role in gate.waivable_by if role in actor.roles)
-        waiver = GateWaiver(
-            version=version,
-            policy=binding.policy,
-            gate_id=gate_id,
-            person=person,
-            role=role,
-            reason_commitment=commit_text(person_id=person.pk, text=reason),
-            granted_at=now,
-            until=until,
-        )
-        waiver.entry = state_registry_event(
-            event=GRANTED,
-            registered_model=version.registered_model,
-            version=version,
-            before=None,
-            after=None,
-            detail={
-                "waiver_id": str(waiver.pk),
-                "policy": policy.digest,
-                "gate": gate.id,
-                "waivable_by": list(gate.waivable_by),
-                "until": format_time(until),
-                "meaning": MEANING,
-                "role": role,
-                "person": {
-                    "id": str(person.pk),
-                    "commitment": commit_person(
-                        person_id=person.pk, printed_name=person.printed_name, role=role
-                    ),
-                },
-                "reason_commitment": waiver.reason_commitment,
-            },
-            actor=actor,
-            now=now,
-        )
-        waiver.save(force_insert=True)
-        decide_open_promotions(registered_model=version.registered_model, now=now)
-        return waiver
+        return _grant(version, gate_id, reason, until, pen)
+
+    return sign(
+        write,
+        operation=OPERATION,
+        roles=ROLES,
+        about=f"waiver:{version.pk}:{gate_id}"[:MAX_ABOUT],
+        means=means,
+        actor=actor,
+        now=now,
+    )
+
+
+def _grant(
+    version: ModelVersion, gate_id: str, reason: str, until: datetime, pen: Pen
+) -> GateWaiver:
+    binding = _binding(version)
+    policy = document_of(binding.policy)
+    require_least(pen.method, least_signature(binding))
+    roles = pen.actor.roles
+    refusal = why_not_waive(
+        policy, gate_id, person=pen.actor.id, roles=roles, not_by=involved_in(version)
+    )
+    if refusal is not None:
+        raise ReviewNotAllowed(refusal.reason)
+    gate = next(gate for gate in policy.every_gate if gate.id == gate_id)
+    version.refresh_from_db(fields=["gone_at"])
+    if version.gone_at is not None:
+        raise WaiverNotPossible(GONE)
+    lasting = GateWaiver.objects.filter(
+        version=version,
+        policy=binding.policy,
+        gate_id=gate_id,
+        until__gte=until,
+        revocation__isnull=True,
+    )
+    if lasting.exists():
+        raise WaiverNotPossible("This gate is waived until then already.")
+    waiver = GateWaiver(
+        id=pen.new_id(),
+        version=version,
+        policy=binding.policy,
+        gate_id=gate_id,
+        person=pen.person,
+        role=next(role for role in gate.waivable_by if role in roles),
+        granted_at=pen.at,
+        until=until,
+    )
+    waiver.reason_commitment = pen.commit_text(reason)
+    waiver.entry = state_registry_event(
+        event=GRANTED,
+        registered_model=version.registered_model,
+        version=version,
+        before=None,
+        after=None,
+        detail={
+            "waiver_id": str(waiver.pk),
+            "policy": policy.digest,
+            "gate": gate.id,
+            "waivable_by": list(gate.waivable_by),
+            "until": format_time(until),
+            "meaning": MEANING,
+            **pen.signer(waiver.role),
+            "reason_commitment": waiver.reason_commitment,
+        },
+        actor=pen.actor,
+        now=pen.at,
+        seal=pen.seal,
+    )
+    waiver.save(force_insert=True)
+    decide_open_promotions(registered_model=version.registered_model, now=pen.now)
+    return waiver
 
 
 @transaction.atomic(durable=True)

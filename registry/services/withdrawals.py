@@ -7,25 +7,29 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db import transaction
-
-from accounts.models import NoticeKind, User
+from accounts.domain.signature import SignatureMethod
+from accounts.models import NoticeKind
 from accounts.services.notices import post_notice, settle_notice
-from accounts.services.people import reauthenticate
 from audits.domain.actor import Actor
 from audits.models import LogEntry
-from audits.services.disclosures import commit_person, commit_text
 from audits.services.log import append_statement, predicate_type
 from lineage.services.graph import lock_graph
 from muniment.attest.digest import Digest
 from muniment.attest.errors import DigestError
 from registry.domain.withdrawal import PROPOSED, REFUSED, ROLES, SIGNED, Cause, why_not_second
 from registry.errors import InvalidRequest, ReviewNotAllowed, WithdrawalNotPossible
-from registry.models import Withdrawal, WithdrawalApproval
+from registry.models import PolicyBinding, Withdrawal, WithdrawalApproval
+from registry.services.signature_strength import least_signature, require_least, strongest
+from registry.services.signing import Means, Pen, sign
 from registry.services.text import require_plain_text
-from registry.services.withdrawn_versions import refresh_withdrawn_alarm, state_withdrawn
+from registry.services.withdrawn_versions import (
+    affected_versions,
+    refresh_withdrawn_alarm,
+    state_withdrawn,
+)
 
 APPROVE, REFUSE = "approve", "refuse"
+OPERATION = "withdraw a dataset"
 MEANINGS: Mapping[str, str] = {
     "propose": "I withdraw this dataset: no model that was made from it may hold an alias.",
     APPROVE: "I withdraw this dataset too: no model that was made from it may hold an alias.",
@@ -35,7 +39,7 @@ MAX_REASON = 2000
 
 
 def propose_withdrawal(
-    *, dataset: str, cause: str, reason: str, password: str, actor: Actor, now: datetime
+    *, dataset: str, cause: str, reason: str, means: Means, actor: Actor, now: datetime
 ) -> Withdrawal:
     """Sign that a dataset may no longer be used, after re-authentication; nothing follows yet.
 
@@ -44,48 +48,51 @@ def propose_withdrawal(
         reason: kept as personal data, the log holds a commitment.
 
     Raises:
-        RoleRequired: the actor is neither reviewer nor admin.
-        ReauthenticationFailed, SigningLocked: the password is wrong; nothing was signed.
+        As `sign`, and
+        SignatureTooWeak: a policy asks for more than was shown; nothing was signed.
         WithdrawalNotPossible: it is withdrawn, or waits for the second signature.
         InvalidRequest: no digest of a dataset, an unknown cause, or no reason.
     """
-    actor.require_role("withdraw a dataset", *ROLES)
+    actor.require_role(OPERATION, *ROLES)
     digest = _dataset(dataset)
     known = _cause(cause)
     reason = _reason(reason, "Give the reason: whoever signs second reads it.")
-    # Before the transaction: a wrong password is counted even though nothing is signed.
-    reauthenticate(user=User.objects.get(pk=actor.id), password=password, now=now)
-    with transaction.atomic(durable=True):
+
+    def write(pen: Pen) -> Withdrawal:
         lock_graph()
+        require_least(pen.method, least_for_dataset(str(digest)))
         _require_new(digest)
-        commitment = commit_text(person_id=UUID(actor.id), text=reason)
-        entry = _state(
-            PROPOSED,
-            digest,
-            {"cause": known.value, "reason_commitment": commitment},
-            "propose",
-            actor=actor,
-            now=now,
-        )
+        commitment = pen.commit_text(reason)
+        said = {"cause": known.value, "reason_commitment": commitment}
         withdrawal = Withdrawal(
             dataset=str(digest),
             cause=known.value,
             reason_commitment=commitment,
-            proposer=User.objects.get(pk=actor.id),
-            proposed_at=now,
-            entry=entry,
+            proposer=pen.person,
+            proposed_at=pen.at,
+            entry=_state(PROPOSED, digest, said, "propose", pen),
         )
         withdrawal.save(force_insert=True)
         post_notice(
             kind=NoticeKind.REGISTRY,
             subject="A dataset is to be withdrawn, and a second signature is asked for.",
-            text=f"{digest}, signed first by {withdrawal.proposer.printed_name}.",
+            text=f"{digest}, signed first by {pen.person.printed_name}.",
             path=f"/withdrawals/{withdrawal.pk}/",
             audience=list(ROLES),
             dedup_key=notice_key(withdrawal),
-            now=now,
+            now=pen.now,
         )
         return withdrawal
+
+    return sign(
+        write,
+        operation=OPERATION,
+        roles=ROLES,
+        about=f"withdrawal of {digest}",
+        means=means,
+        actor=actor,
+        now=now,
+    )
 
 
 def sign_withdrawal(
@@ -93,7 +100,7 @@ def sign_withdrawal(
     withdrawal_id: UUID,
     verdict: str,
     reason: str,
-    password: str,
+    means: Means,
     actor: Actor,
     now: datetime,
 ) -> Withdrawal:
@@ -104,57 +111,75 @@ def sign_withdrawal(
     Champions stay where they are: everybody sees an alarm.
 
     Raises:
-        RoleRequired, ReviewNotAllowed: this person may not sign second.
-        ReauthenticationFailed, SigningLocked: the password is wrong; nothing was signed.
+        As `sign`, and
+        ReviewNotAllowed: this person may not sign second.
+        SignatureTooWeak: a policy asks for more than was shown; nothing was signed.
         WithdrawalNotPossible: there is none, or the second signature is there.
         InvalidRequest: an unknown verdict, or a refusal without a reason.
     """
-    actor.require_role("withdraw a dataset", *ROLES)
+    actor.require_role(OPERATION, *ROLES)
     if verdict not in (APPROVE, REFUSE):
         raise InvalidRequest("Choose whether you approve or refuse.")
     needed = "Give the reason for which you refuse." if verdict == REFUSE else ""
     reason = _reason(reason, needed)
-    reauthenticate(user=User.objects.get(pk=actor.id), password=password, now=now)
-    with transaction.atomic(durable=True):
+
+    def write(pen: Pen) -> Withdrawal:
         # Nobody records lineage meanwhile: what is recorded later reads the withdrawal.
         lock_graph()
-        withdrawal = Withdrawal.objects.filter(pk=withdrawal_id).first()
-        if withdrawal is None:
-            raise WithdrawalNotPossible("There is no such withdrawal.")
-        if hasattr(withdrawal, "approval"):
-            raise WithdrawalNotPossible("The second signature on this withdrawal is there.")
-        refusal = why_not_second(
-            person=actor.id, roles=actor.roles, proposer=str(withdrawal.proposer_id)
-        )
-        if refusal:
-            raise ReviewNotAllowed(refusal)
-        commitment = commit_text(person_id=UUID(actor.id), text=reason) if reason else ""
-        entry = _state(
-            SIGNED if verdict == APPROVE else REFUSED,
-            Digest.parse(withdrawal.dataset),
-            {
-                "cause": withdrawal.cause,
-                "proposal": withdrawal.entry.sha256,
-                "reason_commitment": commitment or None,
-            },
-            verdict,
-            actor=actor,
-            now=now,
-        )
-        WithdrawalApproval.objects.create(
-            withdrawal=withdrawal,
-            person=User.objects.get(pk=actor.id),
-            proposer_id=withdrawal.proposer_id,
-            verdict=verdict,
-            reason_commitment=commitment,
-            signed_at=now,
-            entry=entry,
-        )
-        settle_notice(dedup_key=notice_key(withdrawal), now=now)
-        if verdict == APPROVE:
-            state_withdrawn(withdrawal=withdrawal, actor=actor, now=now)
-            refresh_withdrawn_alarm(now=now)
-        return withdrawal
+        return _sign_second(withdrawal_id, verdict, reason, pen)
+
+    return sign(
+        write,
+        operation=OPERATION,
+        roles=ROLES,
+        about=f"withdrawal:{withdrawal_id}",
+        means=means,
+        actor=actor,
+        now=now,
+    )
+
+
+def least_for_dataset(dataset: str) -> SignatureMethod:
+    """Return the weakest signature that withdraws a dataset: what the strictest of the policies
+    asks that bind a model which was made from it."""
+    models = affected_versions(dataset).order_by().values("registered_model")
+    bound = PolicyBinding.objects.select_related("policy").filter(registered_model__in=models)
+    return strongest(least_signature(binding) for binding in bound)
+
+
+def _sign_second(withdrawal_id: UUID, verdict: str, reason: str, pen: Pen) -> Withdrawal:
+    withdrawal = Withdrawal.objects.filter(pk=withdrawal_id).first()
+    if withdrawal is None:
+        raise WithdrawalNotPossible("There is no such withdrawal.")
+    if hasattr(withdrawal, "approval"):
+        raise WithdrawalNotPossible("The second signature on this withdrawal is there.")
+    refusal = why_not_second(
+        person=pen.actor.id, roles=pen.actor.roles, proposer=str(withdrawal.proposer_id)
+    )
+    if refusal:
+        raise ReviewNotAllowed(refusal)
+    require_least(pen.method, least_for_dataset(withdrawal.dataset))
+    commitment = pen.commit_text(reason) if reason else ""
+    said = {
+        "cause": withdrawal.cause,
+        "proposal": withdrawal.entry.sha256,
+        "reason_commitment": commitment or None,
+    }
+    event = SIGNED if verdict == APPROVE else REFUSED
+    WithdrawalApproval.objects.create(
+        withdrawal=withdrawal,
+        person=pen.person,
+        proposer_id=withdrawal.proposer_id,
+        verdict=verdict,
+        reason_commitment=commitment,
+        signed_at=pen.at,
+        entry=_state(event, Digest.parse(withdrawal.dataset), said, verdict, pen),
+    )
+    settle_notice(dedup_key=notice_key(withdrawal), now=pen.now)
+    if verdict == APPROVE:
+        state_withdrawn(withdrawal=withdrawal, actor=pen.actor, now=pen.now)
+        refresh_withdrawn_alarm(now=pen.now)
+    return withdrawal
 
 
 def notice_key(withdrawal: Withdrawal) -> str:
@@ -163,17 +188,10 @@ def notice_key(withdrawal: Withdrawal) -> str:
 
 
 def _state(
-    event: str,
-    dataset: Digest,
-    detail: Mapping[str, Any],
-    verdict: str,
-    *,
-    actor: Actor,
-    now: datetime,
+    event: str, dataset: Digest, detail: Mapping[str, Any], verdict: str, pen: Pen
 ) -> LogEntry:
     """State a signature in the log; it is about a dataset and so in no model's stream."""
-    person = User.objects.get(pk=actor.id)
-    role = next(role for role in ROLES if role in actor.roles)
+    role = next(role for role in ROLES if role in pen.actor.roles)
     return append_statement(
         event=event,
         predicate_type=predicate_type("registry-event"),
@@ -184,18 +202,13 @@ def _state(
                 "dataset": str(dataset),
                 **detail,
                 "meaning": MEANINGS[verdict],
-                "role": role,
-                "person": {
-                    "id": str(person.pk),
-                    "commitment": commit_person(
-                        person_id=person.pk, printed_name=person.printed_name, role=role
-                    ),
-                },
+                **pen.signer(role),
             }
         },
         stream=None,
-        actor=actor,
-        now=now,
+        seal=pen.seal,
+        actor=pen.actor,
+        now=pen.at,
     )
 
 

@@ -33,6 +33,7 @@ from registry.services.decisions import NO_POLICY
 from registry.services.evaluation import Evaluation, evaluate_version
 from registry.services.review_answers import MAX_COMMENT
 from registry.services.review_draft import MEANINGS
+from registry.services.signature_strength import least_signature
 from registry.web.differences import DifferenceGroup, differences
 from registry.web.gates import gate_rows
 from registry.web.lineage_words import lineage_panel
@@ -99,7 +100,8 @@ def review_context(
         "could_sign": _could_sign(promotion, content) if is_in_review else [],
         "may_review": is_in_review and refusal is None,
         "review_refusal": refusal.reason if refusal else "",
-        "signing": signing_ways(evaluation, person),
+        "signing": signing_ways(least_signature(evaluation.binding, promotion), person),
+        "closing": signing_ways(least_signature(evaluation.binding), person),
         "meanings": {verdict.value: words for verdict, words in MEANINGS.items()},
         "since": since_last_approval(promotion, UUID(actor.id), content)
         if PromotionStatus(promotion.status) in DECIDABLE_STATUSES

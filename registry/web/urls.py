@@ -143,7 +143,6 @@ urlpatterns = [
         promotions.certificate,
         name="promotion-certificate",
     ),
-    path("promotions/<uuid:promotion_id>/prepare", promotions.prepare, name="prepare-review"),
     path("promotions/<uuid:promotion_id>/comment", promotions.comment, name="say"),
     path("promotions/<uuid:promotion_id>/take-back", promotions.take_back, name="take-back"),
     path("promotions/<uuid:promotion_id>/withdraw", promotions.withdraw, name="withdraw"),

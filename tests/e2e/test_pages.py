@@ -17,6 +17,7 @@ from audits.services.log_verification import verify_log
 from lineage.models import ArtifactNode
 from registry.models import Policy, Promotion, Violation, Withdrawal
 from registry.services.reports import request_report
+from registry.services.signing import Password
 from registry.services.withdrawals import propose_withdrawal
 from tests.e2e.browsing import barriers, enter
 from tests.integration.web.intruder import write_entry
@@ -101,7 +102,7 @@ def withdraw(world: World, dataset: str) -> None:
         dataset=dataset,
         cause="consent",
         reason="A borrower took back the consent.",
-        password=PASSWORD,
+        means=Password(PASSWORD),
         actor=actor_of(world.people["admin"]),
         now=world.tick(),
     )

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_http_methods
 from accounts.errors import ReauthenticationFailed
 from audits.selectors import current_evidence
 from registry.domain.emergency import MEANINGS, ROLES, Emergency
-from registry.errors import EvidenceChanged, InvalidRequest, PromotionOpen, RollbackNotPossible
+from registry.errors import EvidenceChanged, PromotionOpen, RollbackNotPossible
 from registry.models import RegisteredModel
 from registry.selectors.inventory import champion_alias
 from registry.selectors.lookups import model_named
@@ -24,11 +24,14 @@ from registry.services.emergencies import (
     roll_back_now,
     shown_evaluation,
 )
+from registry.services.signature_strength import least_for
 from registry.web.gates import gate_rows
-from registry.web.people import actor_from
+from registry.web.people import actor_from, person_of
+from registry.web.signing import TRY_AGAIN, sign_from, signed_form, signing_ways
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
+@signed_form
 def roll_back(request: HttpRequest, name: str) -> HttpResponse:
     """Show what putting the champion back would do; a POST signs it."""
     model = model_named(name, request.GET.get("source", ""))
@@ -37,23 +40,18 @@ def roll_back(request: HttpRequest, name: str) -> HttpResponse:
         return _page(request, model, alias, {}, status=200)
     number = request.POST.get("to_version", "")
     try:
-        promotion = roll_back_now(
-            registered_model=model,
-            alias=alias,
-            to_version=int(number) if number.isascii() and number.isdecimal() else 0,
-            evidence_digest=request.POST.get("evidence_digest", ""),
-            reason=request.POST.get("reason", ""),
-            password=request.POST.get("password", ""),
-            actor=actor_from(request),
-            now=timezone.now(),
+        promotion = sign_from(
+            request,
+            lambda **by: roll_back_now(
+                registered_model=model,
+                alias=alias,
+                to_version=int(number) if number.isascii() and number.isdecimal() else 0,
+                evidence_digest=request.POST.get("evidence_digest", ""),
+                reason=request.POST.get("reason", ""),
+                **by,
+            ),
         )
-    except (
-        EvidenceChanged,
-        InvalidRequest,
-        PromotionOpen,
-        ReauthenticationFailed,
-        RollbackNotPossible,
-    ) as error:
+    except (*TRY_AGAIN, EvidenceChanged, PromotionOpen, RollbackNotPossible) as error:
         entered = {
             "entered_reason": request.POST.get("reason", ""),
             "form_error": str(error),
@@ -78,6 +76,7 @@ def _page(
     context: dict[str, Any] = {
         "model": model,
         "alias": alias,
+        "signing": signing_ways(least_for(model), person_of(request)),
         "holder": alias_holder(model, alias),
         "meaning": MEANINGS[Emergency.ROLLBACK],
         "most_letters": MAX_REASON,

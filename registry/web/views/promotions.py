@@ -7,25 +7,23 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.core.paginator import Paginator
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
-from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST, require_safe
 
-from accounts.errors import AccountsError, CeremonyOver, ReauthenticationFailed
-from accounts.web.credentials import session_of
+from accounts.errors import ReauthenticationFailed
 from registry.downloads import certificate_response
-from registry.errors import InvalidRequest, NoCertificate, RegistryError, SignatureTooWeak
+from registry.errors import NoCertificate
 from registry.models import Certificate, Promotion
 from registry.selectors.promotions import PromotionFilter, list_promotions, state_counts
-from registry.services.approvals import prepare_review, sign_review
+from registry.services.approvals import sign_review
 from registry.services.promotions import withdraw_promotion
 from registry.services.review_answers import comment_on_promotion, take_review_back
 from registry.services.review_draft import MEANINGS as SIGNED_MEANINGS
-from registry.services.review_draft import PasskeyAnswer
 from registry.web.people import actor_from, person_of
 from registry.web.review import MOVING, review_context
+from registry.web.signing import TRY_AGAIN, sign_from, signed_form
 
 PAGE_SIZE = 25
 MEANINGS = {verdict.value: words for verdict, words in SIGNED_MEANINGS.items()}
@@ -83,8 +81,8 @@ def _review_page(
     return render(request, "registry/promotion.html", {**context, **entered}, status=status)
 
 
-@sensitive_post_parameters("password", "code")
 @require_POST
+@signed_form
 def review(request: HttpRequest, promotion_id: UUID) -> HttpResponse:
     """Sign a review. What was typed is kept where only the password or a field was wrong."""
     found = _promotion(promotion_id)
@@ -93,21 +91,19 @@ def review(request: HttpRequest, promotion_id: UUID) -> HttpResponse:
     if not meaning and verdict in MEANINGS:
         # The form shows this sentence beside the verdict, and says that it is signed then.
         meaning = MEANINGS[verdict]
-    answer = form.get("answer", "")
     try:
-        signed = sign_review(
-            promotion_id=found.pk,
-            verdict=verdict,
-            reason=form.get("reason", ""),
-            meaning=meaning,
-            evidence_digest=form.get("evidence_digest", ""),
-            password=form.get("password", ""),
-            code=form.get("code", "").strip(),
-            passkey=PasskeyAnswer(session_of(request), answer) if answer else None,
-            actor=actor_from(request),
-            now=timezone.now(),
+        signed = sign_from(
+            request,
+            lambda **by: sign_review(
+                promotion_id=found.pk,
+                verdict=verdict,
+                reason=form.get("reason", ""),
+                meaning=meaning,
+                evidence_digest=form.get("evidence_digest", ""),
+                **by,
+            ),
         )
-    except (InvalidRequest, ReauthenticationFailed, CeremonyOver, SignatureTooWeak) as error:
+    except TRY_AGAIN as error:
         entered = {
             "entered_verdict": verdict,
             "entered_meaning": form.get("meaning", ""),
@@ -125,28 +121,6 @@ def review(request: HttpRequest, promotion_id: UUID) -> HttpResponse:
         return _review_page(request, found, entered, status=int(error.status))
     messages.success(request, _thanks(signed, verdict))
     return redirect("registry:promotion", signed.pk)
-
-
-@sensitive_post_parameters("password")
-@require_POST
-def prepare(request: HttpRequest, promotion_id: UUID) -> HttpResponse:
-    """Make the statement that a passkey is to sign, for the page's script; sign nothing."""
-    found, form = _promotion(promotion_id), request.POST
-    try:
-        options = prepare_review(
-            promotion_id=found.pk,
-            verdict=form.get("verdict", ""),
-            reason=form.get("reason", ""),
-            meaning=form.get("meaning", ""),
-            evidence_digest=form.get("evidence_digest", ""),
-            password=form.get("password", ""),
-            session=session_of(request),
-            actor=actor_from(request),
-            now=timezone.now(),
-        )
-    except (AccountsError, RegistryError) as error:
-        return JsonResponse({"detail": str(error)}, status=error.status)
-    return JsonResponse(options)
 
 
 def _thanks(signed: Promotion, verdict: str) -> str:

@@ -12,7 +12,6 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
-from accounts.errors import ReauthenticationFailed
 from audits.web.names import people_names
 from registry.api.rollback_tokens import collect_token
 from registry.domain.rollback import LIVING, RollbackStatus
@@ -35,7 +34,9 @@ from registry.services.rollbacks import (
     revoke_rollback,
     signatures_needed,
 )
-from registry.web.people import actor_from
+from registry.services.signature_strength import least_for
+from registry.web.people import actor_from, person_of
+from registry.web.signing import TRY_AGAIN, sign_from, signed_form, signing_ways
 from registry.web.timeline import timeline
 
 PAGE_SIZE = 25
@@ -81,6 +82,7 @@ def _page(
         "rollback": found,
         "model": known,
         "shown": shown,
+        "signing": signing_ways(least_for(known), person_of(request)),
         "look": f"rollback_{shown}",
         "given": found.approvals.filter(verdict="approve").count(),
         "needed": needed,
@@ -121,12 +123,14 @@ def ask(request: HttpRequest, name: str, number: int) -> HttpResponse:
 
 
 @require_POST
+@signed_form
 def sign(request: HttpRequest, rollback_id: UUID) -> HttpResponse:
     """Sign or refuse a rollback grant."""
     return _decide(request, rollback_id, sign_rollback)
 
 
 @require_POST
+@signed_form
 def review(request: HttpRequest, rollback_id: UUID) -> HttpResponse:
     """Accept or reject the use of a rollback grant."""
     return _decide(request, rollback_id, review_rollback)
@@ -135,15 +139,16 @@ def review(request: HttpRequest, rollback_id: UUID) -> HttpResponse:
 def _decide(request: HttpRequest, rollback_id: UUID, service: Any) -> HttpResponse:
     form, found = request.POST, _rollback(rollback_id)
     try:
-        signed = service(
-            rollback_id=found.pk,
-            verdict=form.get("verdict", ""),
-            reason=form.get("reason", ""),
-            password=form.get("password", ""),
-            actor=actor_from(request),
-            now=timezone.now(),
+        signed = sign_from(
+            request,
+            lambda **by: service(
+                rollback_id=found.pk,
+                verdict=form.get("verdict", ""),
+                reason=form.get("reason", ""),
+                **by,
+            ),
         )
-    except (InvalidRequest, ReauthenticationFailed) as error:
+    except TRY_AGAIN as error:
         said = str(error)
         messages.error(
             request, said if "nothing was signed" in said else f"Nothing was signed. {said}"

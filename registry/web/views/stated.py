@@ -13,10 +13,11 @@ from django.views.decorators.http import require_POST, require_safe
 from accounts.errors import ReauthenticationFailed
 from audits.models import Disclosure
 from audits.selectors import current_evidence
-from registry.errors import InvalidRequest, ReviewNotAllowed, SignatureTooWeak
+from registry.errors import InvalidRequest, ReviewNotAllowed
 from registry.models import ModelVersion
 from registry.selectors.lookups import version_named
 from registry.services.policies import document_of
+from registry.services.signature_strength import least_signature
 from registry.services.stated_evidence import (
     MAX_STATEMENT,
     MAX_TEXT,
@@ -26,7 +27,8 @@ from registry.services.stated_evidence import (
     documentation_asked,
     write_documentation,
 )
-from registry.web.people import actor_from
+from registry.web.people import actor_from, person_of
+from registry.web.signing import TRY_AGAIN, sign_from, signed_form, signing_ways
 
 FIELD = "field-"
 
@@ -56,6 +58,7 @@ def document(request: HttpRequest, name: str, number: int) -> HttpResponse:
 
 
 @require_POST
+@signed_form
 def attest(request: HttpRequest, name: str, number: int) -> HttpResponse:
     """Sign an attestation."""
     version = _version(request, name, number)
@@ -64,18 +67,17 @@ def attest(request: HttpRequest, name: str, number: int) -> HttpResponse:
     try:
         if holds is None:
             raise InvalidRequest("Choose whether it holds.")
-        attest_version(
-            version=version,
-            name=wanted,
-            holds=holds,
-            statement=request.POST.get("statement", ""),
-            password=request.POST.get("password", ""),
-            actor=actor_from(request),
-            now=timezone.now(),
+        sign_from(
+            request,
+            lambda **by: attest_version(
+                version=version,
+                name=wanted,
+                holds=holds,
+                statement=request.POST.get("statement", ""),
+                **by,
+            ),
         )
-    except (
-        InvalidRequest, ReauthenticationFailed, ReviewNotAllowed, SignatureTooWeak
-    ) as error:  # fmt: skip
+    except (*TRY_AGAIN, ReviewNotAllowed) as error:
         entered = {
             "entered_name": wanted,
             "entered_holds": request.POST.get("holds", ""),
@@ -116,6 +118,7 @@ def _page(
         "version": version,
         "model": version.registered_model,
         "policy": policy,
+        "signing": signing_ways(least_signature(binding), person_of(request)),
         "written": written,
         "fields": [
             (

@@ -14,15 +14,16 @@ from django.views.decorators.http import require_POST, require_safe
 
 from accounts.errors import ReauthenticationFailed
 from registry.domain.waivers import MAX_DAYS, why_not_waive
-from registry.errors import InvalidRequest
 from registry.models import ModelVersion, PolicyBinding
 from registry.selectors.lookups import version_named
 from registry.selectors.waivers import shown_waivers
 from registry.services.policies import document_of
+from registry.services.signature_strength import least_signature
 from registry.services.waivers import MAX_REASON, ROLES, grant_waiver, involved_in, revoke_waiver
 from registry.web.days import end_of_day
 from registry.web.gates import waivers_address
-from registry.web.people import actor_from
+from registry.web.people import actor_from, person_of
+from registry.web.signing import TRY_AGAIN, sign_from, signed_form, signing_ways
 
 
 @require_safe
@@ -58,6 +59,7 @@ def _page(
         "version": found,
         "model": found.registered_model,
         "binding": binding,
+        "signing": signing_ways(least_signature(binding), person_of(request)),
         "waivers": shown_waivers(found, now),
         "gates": gates,
         "refusal": "" if gates else refusal,
@@ -72,21 +74,23 @@ def _page(
 
 
 @require_POST
+@signed_form
 def grant(request: HttpRequest, name: str, number: int) -> HttpResponse:
     """Waive a gate. What was typed is kept where only the password or a field was wrong."""
     found = version_named(name, number, request.GET.get("source", ""))
     form = request.POST
     try:
-        grant_waiver(
-            version=found,
-            gate_id=form.get("gate", ""),
-            reason=form.get("reason", ""),
-            until=end_of_day(form.get("until", "")),
-            password=form.get("password", ""),
-            actor=actor_from(request),
-            now=timezone.now(),
+        sign_from(
+            request,
+            lambda **by: grant_waiver(
+                version=found,
+                gate_id=form.get("gate", ""),
+                reason=form.get("reason", ""),
+                until=end_of_day(form.get("until", "")),
+                **by,
+            ),
         )
-    except (InvalidRequest, ReauthenticationFailed) as error:
+    except TRY_AGAIN as error:
         entered = {
             "form_error": str(error),
             "wanted_gate": form.get("gate", ""),

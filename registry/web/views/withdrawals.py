@@ -9,12 +9,10 @@ from django.contrib import messages
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from accounts.errors import ReauthenticationFailed
 from registry.domain.withdrawal import CAUSE_WORDS, ROLES, Cause, why_not_second
-from registry.errors import InvalidRequest, WithdrawalNotPossible
+from registry.errors import WithdrawalNotPossible
 from registry.models import ModelVersion, Withdrawal, WithdrawnVersion
 from registry.selectors.withdrawals import (
     list_withdrawals,
@@ -26,11 +24,13 @@ from registry.selectors.withdrawals import (
 from registry.services.withdrawals import (
     MAX_REASON,
     MEANINGS,
+    least_for_dataset,
     propose_withdrawal,
     sign_withdrawal,
 )
 from registry.services.withdrawn_versions import affected_versions
-from registry.web.people import actor_from
+from registry.web.people import actor_from, person_of
+from registry.web.signing import TRY_AGAIN, sign_from, signed_form, signing_ways
 
 PAGE_SIZE = 25
 # So many affected versions are named; the trace has all of them.
@@ -50,6 +50,7 @@ def withdrawals(request: HttpRequest) -> HttpResponse:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
+@signed_form
 def propose(request: HttpRequest) -> HttpResponse:
     """Give the first signature on the withdrawal of a dataset."""
     if request.method != "POST":
@@ -57,15 +58,16 @@ def propose(request: HttpRequest) -> HttpResponse:
         return _proposal(request, dataset, {}, status=200)
     form = request.POST
     try:
-        found = propose_withdrawal(
-            dataset=form.get("dataset", ""),
-            cause=form.get("cause", ""),
-            reason=form.get("reason", ""),
-            password=form.get("password", ""),
-            actor=actor_from(request),
-            now=timezone.now(),
+        found = sign_from(
+            request,
+            lambda **by: propose_withdrawal(
+                dataset=form.get("dataset", ""),
+                cause=form.get("cause", ""),
+                reason=form.get("reason", ""),
+                **by,
+            ),
         )
-    except (InvalidRequest, ReauthenticationFailed, WithdrawalNotPossible) as error:
+    except (*TRY_AGAIN, WithdrawalNotPossible) as error:
         entered = {
             "form_error": str(error),
             "entered_cause": form.get("cause", ""),
@@ -83,6 +85,8 @@ def _proposal(
     affected = list(affected_versions(dataset)[: MOST_NAMED + 1]) if dataset else []
     context = {
         "dataset": dataset,
+        # Before it is known which, only that a dataset is: the service says what its models ask.
+        "signing": signing_ways(least_for_dataset(dataset), person_of(request)),
         "names": names_of_dataset(dataset) if dataset else [],
         "affected": affected[:MOST_NAMED],
         "is_more": len(affected) > MOST_NAMED,
@@ -121,6 +125,7 @@ def _page(
         affected = [(one, None) for one in affected_versions(found.dataset)[: MOST_NAMED + 1]]
     context = {
         "withdrawal": found,
+        "signing": signing_ways(least_for_dataset(found.dataset), person_of(request)),
         "approval": found.approval if hasattr(found, "approval") else None,
         "stands": stands,
         "look": f"withdrawal_{stands}",
@@ -138,19 +143,21 @@ def _page(
 
 
 @require_POST
+@signed_form
 def sign(request: HttpRequest, withdrawal_id: UUID) -> HttpResponse:
     """Give the second signature, or refuse to."""
     form, found = request.POST, _withdrawal(withdrawal_id)
     try:
-        sign_withdrawal(
-            withdrawal_id=found.pk,
-            verdict=form.get("verdict", ""),
-            reason=form.get("reason", ""),
-            password=form.get("password", ""),
-            actor=actor_from(request),
-            now=timezone.now(),
+        sign_from(
+            request,
+            lambda **by: sign_withdrawal(
+                withdrawal_id=found.pk,
+                verdict=form.get("verdict", ""),
+                reason=form.get("reason", ""),
+                **by,
+            ),
         )
-    except (InvalidRequest, ReauthenticationFailed) as error:
+    except TRY_AGAIN as error:
         entered = {
             "form_error": str(error),
             "entered_verdict": form.get("verdict", ""),

@@ -32,6 +32,7 @@ from registry.services.evaluation import evaluate_version
 from registry.services.findings import answer_finding, close_finding, raise_finding
 from registry.services.policies import document_of
 from registry.services.reports import request_report
+from registry.services.signing import Password
 from tests.integration.approvals.conftest import Enter, changed_policy
 from tests.integration.rollback.story import promote
 from tests.integration.web.forms import send, text_of
@@ -46,7 +47,7 @@ def find(world: World, promotion: Promotion, who: str = "reviewer", **changed: A
         "text": "Measure the small cells on the data of January.",
         "owner_id": str(world.people["engineer"].pk),
         "due_at": now + timedelta(days=30),
-        "password": PASSWORD,
+        "means": Password(PASSWORD),
         "actor": actor_of(world.people[who]),
         "now": now,
     }
@@ -65,7 +66,7 @@ def answer(world: World, finding: ReviewFinding, who: str = "engineer") -> None:
 def close(world: World, finding: ReviewFinding, who: str = "reviewer2", **changed: Any) -> None:
     values = {
         "finding_id": finding.pk,
-        "password": PASSWORD,
+        "means": Password(PASSWORD),
         "actor": actor_of(world.people[who]),
         "now": world.tick(),
     }
@@ -130,7 +131,7 @@ def test_who_may_raise_answer_and_close(world: World) -> None:
         with pytest.raises(RoleRequired):
             find(world, promotion, who)
     for changed, refusal in (
-        ({"password": "guess"}, ReauthenticationFailed),
+        ({"means": Password("guess")}, ReauthenticationFailed),
         ({"severity": "huge"}, InvalidRequest),
         ({"text": " "}, InvalidRequest),
         ({"owner_id": str(world.people["reviewer"].pk)}, InvalidRequest),
@@ -150,7 +151,7 @@ def test_who_may_raise_answer_and_close(world: World) -> None:
     with pytest.raises(ReviewNotAllowed, match="their own work"):
         close(world, finding, "reviewer2")
     with pytest.raises(ReauthenticationFailed):
-        close(world, finding, "reviewer", password="guess")
+        close(world, finding, "reviewer", means=Password("guess"))
     with pytest.raises(IntegrityError), transaction.atomic():
         FindingClosure.objects.create(
             finding=finding,
@@ -215,7 +216,7 @@ def test_the_page_takes_a_finding_its_answer_and_its_closure(world: World, enter
         severity="high",
         owner=str(world.people["engineer"].pk),
         due=(timezone.now() + timedelta(days=9)).date().isoformat(),
-        password=PASSWORD,
+        means=Password(PASSWORD),
     )
     assert sent.status_code == 302, text_of(sent)
     assert "&lt;b&gt;Measure&lt;/b&gt; again." in reviewer.get(page).content.decode()

@@ -27,6 +27,7 @@ from registry.errors import (
 from registry.models import GateWaiver, Promotion
 from registry.services.evaluation import evaluate_version
 from registry.services.reports import request_report
+from registry.services.signing import Password
 from registry.services.waivers import grant_waiver, revoke_waiver
 from tests.integration.approvals.conftest import Enter, changed_policy
 from tests.integration.web.forms import send, text_of
@@ -42,7 +43,7 @@ def waive(world: World, who: str = "admin", **changes: object) -> GateWaiver:
         "gate_id": GATE,
         "reason": "The new campaign is judged on its own data in January.",
         "until": now + timedelta(days=30),
-        "password": PASSWORD,
+        "means": Password(PASSWORD),
         "actor": actor_of(world.people[who]),
         "now": now,
     }
@@ -113,7 +114,7 @@ def test_a_waiver_that_may_not_be_signed_is_not(waivable: World) -> None:
         ("admin", {"reason": "  "}, InvalidRequest),
         ("admin", {"until": world.now}, InvalidRequest),
         ("admin", {"until": world.now + timedelta(days=91)}, InvalidRequest),
-        ("admin", {"password": "guessed"}, ReauthenticationFailed),
+        ("admin", {"means": Password("guessed")}, ReauthenticationFailed),
     ):
         with pytest.raises(refusal):
             waive(world, who, **changes)

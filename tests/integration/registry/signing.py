@@ -12,23 +12,28 @@ from django.db import connections
 from accounts.services.credentials import begin_passkey, enroll_passkey
 from accounts.services.people import actor_of
 from registry.models import Promotion
-from registry.services.approvals import prepare_review, sign_review
+from registry.services.approvals import sign_review
 from registry.services.bindings import bind_policy
 from registry.services.policies import publish_policy
-from registry.services.review_draft import PasskeyAnswer
+from registry.services.signing import PasskeyAnswer, Password, prepare_signature
 from tests.authenticator import SoftKey
 from tests.integration.web.world import PASSWORD, World
 
 
 def sign(world: World, promotion: Promotion, who: str, **changed: Any) -> Promotion:
-    """Sign as a reviewer does who has read the promotion as it is now, except what is changed."""
+    """Sign as a reviewer does who has read the promotion as it is now, except what is changed.
+
+    Among it `password`, `code` and `passkey`: what is signed with.
+    """
+    password, code = changed.pop("password", PASSWORD), changed.pop("code", "")
+    passkey = changed.pop("passkey", None)
     values: dict[str, Any] = {
         "promotion_id": promotion.pk,
         "verdict": "approve",
         "reason": "",
         "meaning": "I approve.",
         "evidence_digest": world.evidence_digest(promotion),
-        "password": PASSWORD,
+        "means": passkey or Password(password, code),
         "actor": actor_of(world.people[who]),
         "now": world.tick(),
     }
@@ -98,12 +103,15 @@ def prepare(world: World, promotion: Promotion, who: str, **changed: Any) -> dic
         "reason": "",
         "meaning": "I approve.",
         "evidence_digest": world.evidence_digest(promotion),
-        "password": PASSWORD,
-        "session": who,
         "actor": actor_of(world.people[who]),
         "now": world.tick(),
     }
-    return prepare_review(**(values | changed))
+    password = changed.pop("password", PASSWORD)
+    return prepare_signature(
+        lambda means: sign_review(means=means, **(values | changed)),
+        password=password,
+        session=who,
+    )
 
 
 def sign_by_passkey(

@@ -25,7 +25,7 @@ from registry.services.champion_watch import refresh_lapsed_alarm
 from registry.services.emergencies import previous_holder
 from registry.services.promotions import request_promotion
 from registry.services.reports import request_report
-from registry.services.review_draft import PasskeyAnswer
+from registry.services.signing import PasskeyAnswer
 from registry.services.stating import move_promotion
 from tests.authenticator import SoftKey
 from tests.integration.registry.signing import enrol, prepare, sign, sign_by_passkey

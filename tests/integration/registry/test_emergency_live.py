@@ -7,6 +7,7 @@ import pytest
 from accounts.services.people import actor_of
 from registry.models import AliasChange, Certificate, Promotion
 from registry.services.emergencies import previous_holder, roll_back_now, shown_evaluation
+from registry.services.signing import Password
 from tests.integration.registry.live import LiveRegistry
 from tests.integration.web.world import PASSWORD
 
@@ -28,7 +29,7 @@ def ordered(live: LiveRegistry) -> Promotion:
         to_version=1,
         evidence_digest=evaluation.decision.evidence_digest,
         reason="Version 2 refuses everybody.",
-        password=PASSWORD,
+        means=Password(PASSWORD),
         actor=actor_of(live.world.people["reviewer"]),
         now=live.world.tick(),
     )

@@ -16,7 +16,7 @@ from audits.selectors import decoded_statement
 from muniment.attest.passkey import challenge_of, require_assertion
 from registry.errors import AlreadySigned, EvidenceChanged, ReviewNotAllowed, SignatureTooWeak
 from registry.models import Approval, Decision, Promotion
-from registry.services.review_draft import PasskeyAnswer
+from registry.services.signing import PasskeyAnswer
 from tests.authenticator import PRESENT, SoftKey
 from tests.integration.registry.signing import (
     ask_for,

@@ -19,6 +19,7 @@ from registry.services.reverting import revertible_of
 from registry.services.rollback_handout import await_token, seal_token, take_token
 from registry.services.rollback_reviews import review_rollback, sign_rollback
 from registry.services.rollbacks import request_rollback, revoke_rollback
+from registry.services.signing import Password
 from tests.integration.registry.live import MODEL, LiveRegistry
 from tests.integration.web.world import PASSWORD
 from tests.unit.docs.pages import DOCS, fenced, read
@@ -49,7 +50,7 @@ def token_for(live: LiveRegistry, number: int) -> tuple[RollbackGrant, str]:
             rollback_id=rollback.pk,
             verdict="approve",
             reason="",
-            password=PASSWORD,
+            means=Password(PASSWORD),
             actor=actor_of(world.people[who]),
             now=world.tick(),
         )
@@ -98,7 +99,7 @@ def test_the_champion_is_put_back_found_and_reviewed(live: LiveRegistry, tmp_pat
         rollback_id=rollback.pk,
         verdict="accept",
         reason="Version 2 refused everybody from six o'clock on.",
-        password=PASSWORD,
+        means=Password(PASSWORD),
         actor=actor_of(live.world.people["reviewer"]),
         now=live.world.tick(),
     )

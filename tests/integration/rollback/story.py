@@ -16,6 +16,7 @@ from registry.services.aliases import record_alias
 from registry.services.rollback_handout import Handout, await_token, seal_token, take_token
 from registry.services.rollback_reviews import review_rollback, sign_rollback
 from registry.services.rollbacks import request_rollback
+from registry.services.signing import Password
 from registry.services.stating import move_promotion
 from tests.integration.web.world import (
     PASSWORD,
@@ -97,7 +98,7 @@ def sign(world: World, rollback: RollbackGrant, who: str, **changed: Any) -> Rol
         "rollback_id": rollback.pk,
         "verdict": "approve",
         "reason": "",
-        "password": PASSWORD,
+        "means": Password(PASSWORD),
         "actor": actor_of(world.people[who]),
         "now": world.tick(),
     }
@@ -109,7 +110,7 @@ def review(world: World, rollback: RollbackGrant, verdict: str, **changed: Any) 
         "rollback_id": rollback.pk,
         "verdict": verdict,
         "reason": "Version 3 refused everybody from six o'clock on.",
-        "password": PASSWORD,
+        "means": Password(PASSWORD),
         "actor": actor_of(world.people["reviewer"]),
         "now": world.tick(),
     }

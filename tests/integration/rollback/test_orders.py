@@ -32,6 +32,7 @@ from registry.errors import (
 from registry.models import PolicyBinding, RollbackApproval, RollbackGrant
 from registry.services.grants import reserve_grant
 from registry.services.rollbacks import revoke_rollback
+from registry.services.signing import Password
 from tests.integration.registry.signing import at_once
 from tests.integration.rollback import story
 from tests.integration.web.world import PASSWORD, World
@@ -152,7 +153,7 @@ def test_one_grant_a_move_at_a_time(world: World) -> None:
 def test_as_many_sign_as_the_policy_asks_for_and_each_once(world: World) -> None:
     rollback = story.request(world)
     with pytest.raises(ReauthenticationFailed):
-        story.sign(world, rollback, "reviewer", password="guess")
+        story.sign(world, rollback, "reviewer", means=Password("guess"))
     for who in ("engineer", "auditor", "admin"):
         with pytest.raises(RoleRequired):
             story.sign(world, rollback, who)

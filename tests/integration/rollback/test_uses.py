@@ -17,6 +17,7 @@ from registry.errors import InvalidRequest, ReviewNotAllowed, RollbackNotPossibl
 from registry.models import AliasChange, ModelAlias, RollbackGrant, Violation
 from registry.selectors.alias_periods import histories_of
 from registry.services.rollbacks import revoke_rollback
+from registry.services.signing import Password
 from tests.integration.registry.signing import at_once
 from tests.integration.rollback import story
 from tests.integration.web.world import MODEL, World
@@ -199,7 +200,7 @@ def test_a_reviewer_accepts_a_use_and_the_alarm_ends(world: World) -> None:
     for changed, error, words in (
         ({"reason": " "}, InvalidRequest, "Give the reason"),
         ({"verdict": "approve"}, InvalidRequest, "accept or reject"),
-        ({"password": "guess"}, ReauthenticationFailed, "nothing was signed"),
+        ({"means": Password("guess")}, ReauthenticationFailed, "nothing was signed"),
     ):
         with pytest.raises(error, match=words):
             story.review(world, rollback, changed.pop("verdict", "accept"), **changed)

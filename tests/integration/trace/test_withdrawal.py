@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from django.db import IntegrityError, connection, transaction
@@ -32,6 +33,7 @@ from registry.models import (
 )
 from registry.services.evaluation import evaluate_version
 from registry.services.rollbacks import request_rollback
+from registry.services.signing import Password
 from registry.services.withdrawals import propose_withdrawal, sign_withdrawal
 from registry.services.withdrawn_versions import catch_recorded
 from tests.integration.trace.test_trace import LOANAPP, add_versions
@@ -51,17 +53,21 @@ Enter = Callable[[str], Client]
 DATASET = f"sha256:{LOANAPP}"
 
 
-def propose(world: World, who: str = "reviewer", digest: str = DATASET, **more: str) -> Withdrawal:
-    given = {"cause": "consent", "reason": "A borrower took it back.", "password": PASSWORD} | more
+def propose(world: World, who: str = "reviewer", digest: str = DATASET, **more: Any) -> Withdrawal:
+    given = {
+        "cause": "consent",
+        "reason": "A borrower took it back.",
+        "means": Password(PASSWORD),
+    } | more
     return propose_withdrawal(
         dataset=digest, actor=actor_of(world.people[who]), now=world.tick(), **given
     )
 
 
 def sign(
-    world: World, withdrawal: Withdrawal, who: str = "admin", verdict: str = "approve", **more: str
+    world: World, withdrawal: Withdrawal, who: str = "admin", verdict: str = "approve", **more: Any
 ) -> Withdrawal:
-    given = {"reason": "", "password": PASSWORD} | more
+    given = {"reason": "", "means": Password(PASSWORD)} | more
     return sign_withdrawal(
         withdrawal_id=withdrawal.pk,
         verdict=verdict,
@@ -257,7 +263,7 @@ def test_a_service_signs_nothing(world: World) -> None:
             dataset=DATASET,
             cause="consent",
             reason="x",
-            password=PASSWORD,
+            means=Password(PASSWORD),
             actor=Actor(kind="service", id=EXECUTOR.id, roles=frozenset({"admin"})),
             now=world.now,
         )
@@ -265,12 +271,12 @@ def test_a_service_signs_nothing(world: World) -> None:
 
 def test_each_signature_needs_its_own_password(world: World) -> None:
     with pytest.raises(ReauthenticationFailed):
-        propose(world, password="wrong")
+        propose(world, means=Password("wrong"))
     assert Withdrawal.objects.count() == 0
     withdrawal = propose(world)
     for _ in range(5):
         with pytest.raises(ReauthenticationFailed):
-            sign(world, withdrawal, password="wrong")
+            sign(world, withdrawal, means=Password("wrong"))
     with pytest.raises(SigningLocked):
         sign(world, withdrawal)
     assert WithdrawnVersion.objects.count() == 0
@@ -287,7 +293,7 @@ def test_a_session_whose_person_was_stopped_signs_nothing(world: World, enter: E
         f"/withdrawals/{withdrawal.pk}/sign",
         verdict="approve",
         reason="",
-        password=PASSWORD,
+        means=Password(PASSWORD),
     )
     assert answer.status_code in (302, 403)
     assert not WithdrawalApproval.objects.exists()

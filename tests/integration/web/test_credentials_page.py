@@ -63,7 +63,7 @@ def test_somebody_enrols_signs_and_removes_a_passkey(world: World, enter: Enter)
     refused = send(client, f"{page}review", **form, password=PASSWORD)
     assert (refused.status_code, Approval.objects.count()) == (403, 0)
     assert "by passkey" in text_of(refused)
-    asked = send(client, f"{page}prepare", **form, password=PASSWORD).json()
+    asked = send(client, f"{page}review", **form, password=PASSWORD, prepare="1").json()
     signed = send(client, f"{page}review", **form, answer=key.get(asked))
     assert signed.status_code == 302
     assert Approval.objects.get().signature == "passkey"
@@ -87,7 +87,9 @@ def test_a_wrong_password_or_word_prepares_nothing_and_is_said_as_json(
         ({"password": PASSWORD, "verdict": ""}, 400, "Choose whether"),
         ({"password": PASSWORD, "evidence_digest": "0" * 64}, 409, "evidence has changed"),
     ):
-        answer = send(client, f"/promotions/{promotion.pk}/prepare", **{**form, **changed})
+        answer = send(
+            client, f"/promotions/{promotion.pk}/review", prepare="1", **{**form, **changed}
+        )
         assert answer.status_code == status
         assert words in answer.json()["detail"]
     assert not Ceremony.objects.exists()
@@ -138,7 +140,7 @@ def test_nothing_is_enrolled_prepared_or_removed_from_another_site(
         "/credentials/passkeys",
         "/credentials/codes",
         f"/credentials/{Credential.objects.get().pk}/remove",
-        f"/promotions/{promotion.pk}/prepare",
+        f"/promotions/{promotion.pk}/review",
         f"/promotions/{promotion.pk}/review",
     ):
         answer = client.post(address, {"password": PASSWORD, "label": "x"})
@@ -151,7 +153,7 @@ def test_a_passkey_of_one_session_is_not_used_in_another(world: World, enter: En
     client, other = enter("reviewer"), enter("reviewer")
     key = with_passkey(client)
     page, form = f"/promotions/{promotion.pk}/", review(world, promotion)
-    asked = send(client, f"{page}prepare", **form, password=PASSWORD).json()
+    asked = send(client, f"{page}review", **form, password=PASSWORD, prepare="1").json()
     answer = key.get(asked)
     for body in (answer, json.dumps({"id": 1})):
         refused = send(other, f"{page}review", **form, answer=body)

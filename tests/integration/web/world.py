@@ -55,6 +55,7 @@ from registry.services.lineage import snapshot_of
 from registry.services.mirror import apply_walk, one_walk_at_a_time
 from registry.services.policies import publish_policy
 from registry.services.promotions import request_promotion
+from registry.services.signing import Password
 from registry.services.sources import ensure_source
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -127,7 +128,7 @@ class World:
             reason=reason,
             meaning="I have reviewed this evidence and decide as above.",
             evidence_digest=self.evidence_digest(promotion),
-            password=PASSWORD,
+            means=Password(PASSWORD),
             actor=actor_of(self.people[who]),
             now=now,
         )
