@@ -22,6 +22,7 @@ from muniment.verify.findings import counted
 from muniment.verify.log import ProvenEntry
 from muniment.verify.record import DISMISSED
 from muniment.verify.shown import object_in, objects_in, read_digest
+from muniment.verify.signers import signed_beside_reviews, signer_of
 from muniment.verify.stream import StreamEntry
 
 ENROLLED: Final = "credential.enrolled"
@@ -46,10 +47,14 @@ REMOVED_BEFORE: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Signed:
-    """How many reviews stand in the stream, and at which leaves those are without a passkey."""
+    """How many reviews stand in the stream, and at which leaves those are without a passkey.
+
+    `others` is how many statements beside reviews a passkey signed.
+    """
 
     reviews: int
     without: tuple[int, ...]
+    others: int = 0
 
     @property
     def words(self) -> str:
@@ -59,7 +64,10 @@ class Signed:
         words = f"{by_passkey} of {reviews} signed with the signer's own passkey"
         if self.without:
             words += f"; without one: leaf {', '.join(map(str, self.without[:10]))}"
-        return words + (", …" if len(self.without) > 10 else "")
+        words += ", …" if len(self.without) > 10 else ""
+        if self.others:
+            words += f"; and {counted(self.others, 'other statement')}"
+        return words
 
 
 def reaches(method: str, least: str) -> bool:
@@ -80,7 +88,7 @@ def speaks_of_passkeys(entries: Iterable[StreamEntry]) -> bool:
 
 
 def require_passkeys(entries: Sequence[StreamEntry], proven: Sequence[ProvenEntry]) -> Signed:
-    """Accept only reviews whose passkeys are their signers' own, and decisions that asked for such.
+    """Accept only signatures whose passkeys are their signers' own, and as strong as was asked.
 
     Args:
         entries: the model's whole stream, in order.
@@ -89,25 +97,40 @@ def require_passkeys(entries: Sequence[StreamEntry], proven: Sequence[ProvenEntr
     Raises:
         ReportError: an assertion that does not hold for its statement and its signer's enrolled
             key; one by a key that was not enrolled before by that person, not confirmed by a
-            second one, too new, or removed; a review that says that a passkey signed it and bears
-            none; or a decision that counts a review which is signed more weakly than its policy
-            asks.
+            second one, too new, or removed; a statement that says that a passkey signed it and
+            bears none; a decision that counts a review which is signed more weakly than its policy
+            asks; or another signed statement that is.
     """
     in_order = sorted(proven, key=lambda entry: entry.leaf_index)
     credentials = [item for item in map(_credential, in_order) if item is not None]
-    two_people_since = first_of_two_people(proven)
-    signed_with: dict[int, str] = {}
-    for entry in _reviews(entries):
-        predicate = entry.statement.predicate
-        method = str(predicate.get("signature", "password"))
-        if (MEMBER in predicate) != (method == PASSKEY):
-            raise _wrong(entry, "it does not bear what it says that it is signed with", "missing")
-        if method == PASSKEY:
-            _require_own_key(entry, credentials, two_people_since)
-        signed_with[entry.leaf_index] = method
+    since = first_of_two_people(proven)
+    signed_with = {
+        entry.leaf_index: _require_method(entry, credentials, since) for entry in _reviews(entries)
+    }
     _require_decisions(entries, signed_with)
     without = tuple(leaf for leaf, method in signed_with.items() if method != PASSKEY)
-    return Signed(len(signed_with), without)
+    others = 0
+    for entry, least in signed_beside_reviews(entries):
+        method = _require_method(entry, credentials, since)
+        if not reaches(method, least):
+            raise _wrong(
+                entry, f"it is not signed by {least}, which its policy asks for", "weak_signature"
+            )
+        others += method == PASSKEY
+    return Signed(len(signed_with), without, others)
+
+
+def _require_method(
+    entry: StreamEntry, credentials: Sequence[Standing], two_people_since: int | None
+) -> str:
+    """Return what a statement is signed with; a passkey must be its signer's own."""
+    predicate = entry.statement.predicate
+    method = str(predicate.get("signature", "password"))
+    if (MEMBER in predicate) != (method == PASSKEY):
+        raise _wrong(entry, "it does not bear what it says that it is signed with", "missing")
+    if method == PASSKEY:
+        _require_own_key(entry, credentials, two_people_since)
+    return method
 
 
 def credential_subject(entry: ProvenEntry) -> str:
@@ -155,7 +178,7 @@ def _require_own_key(
     statement = entry.statement
     predicate = statement.predicate
     assertion = object_in(predicate, MEMBER)
-    person = str(object_in(predicate, "person").get("id"))
+    person = signer_of(entry)
     named = assertion.get("credential_id")
     before = [
         one

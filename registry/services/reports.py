@@ -31,6 +31,7 @@ from audits.services.evidence import claim_job, finish_job, releasing_on_failure
 from audits.services.log import append_statement, predicate_type
 from muniment.attest.bundle import LoggedEntry
 from muniment.attest.digest import canonical_json
+from muniment.attest.passkey import MEMBER
 from registry.errors import RegistryError
 from registry.models import Approval, ModelVersion
 from registry.services.dossier import build_dossier
@@ -142,13 +143,20 @@ def _gather(version: ModelVersion, job: Job, *, now: datetime) -> _Contents | No
 
 def _credential_entries(version: ModelVersion) -> QuerySet[LogEntry]:
     """Find all that the log says of the credentials of whoever signed with a passkey here."""
-    signers = Approval.objects.filter(
-        promotion__version__registered_model=version.registered_model_id,
-        signature=SignatureMethod.PASSKEY,
-    ).values_list("person_id", flat=True)
-    enrolled = LogEntry.objects.filter(
-        event=Event.CREDENTIAL_ENROLLED, actor_id__in=[str(person) for person in signers.distinct()]
+    model = version.registered_model
+    reviews = Approval.objects.filter(
+        promotion__version__registered_model=model, signature=SignatureMethod.PASSKEY
     )
+    signers = {str(person) for person in reviews.values_list("person_id", flat=True)}
+    # Who has no passkey signed nothing with one: the others' statements are few, and read.
+    holders = LogEntry.objects.filter(event=Event.CREDENTIAL_ENROLLED).values("actor_id")
+    stated = stream_entries(model.uri).filter(actor_kind="person", actor_id__in=holders)
+    signers |= {
+        entry.actor_id
+        for entry in stated.exclude(actor_id__in=signers)
+        if MEMBER in decoded_statement(entry).predicate
+    }
+    enrolled = LogEntry.objects.filter(event=Event.CREDENTIAL_ENROLLED, actor_id__in=signers)
     names = list(enrolled.values_list("subject_name", flat=True))
     return LogEntry.objects.filter(
         event__startswith="credential.", subject_name__in=names

@@ -216,7 +216,7 @@ def test_the_page_takes_a_finding_its_answer_and_its_closure(world: World, enter
         severity="high",
         owner=str(world.people["engineer"].pk),
         due=(timezone.now() + timedelta(days=9)).date().isoformat(),
-        means=Password(PASSWORD),
+        password=PASSWORD,
     )
     assert sent.status_code == 302, text_of(sent)
     assert "&lt;b&gt;Measure&lt;/b&gt; again." in reviewer.get(page).content.decode()

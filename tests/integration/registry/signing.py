@@ -9,13 +9,17 @@ from typing import Any
 from django.conf import settings
 from django.db import connections
 
+from accounts.models import Credential
 from accounts.services.credentials import begin_passkey, enroll_passkey
 from accounts.services.people import actor_of
+from audits.models import LogEntry
+from audits.selectors import decoded_statement
+from muniment.attest.passkey import challenge_of, require_assertion
 from registry.models import Promotion
 from registry.services.approvals import sign_review
 from registry.services.bindings import bind_policy
 from registry.services.policies import publish_policy
-from registry.services.signing import PasskeyAnswer, Password, prepare_signature
+from registry.services.signing import Means, PasskeyAnswer, Password, prepare_signature
 from tests.authenticator import SoftKey
 from tests.integration.web.world import PASSWORD, World
 
@@ -121,3 +125,22 @@ def sign_by_passkey(
     answer = key.get(prepare(world, promotion, who))
     values = {"password": "", "passkey": PasskeyAnswer(session=who, answer=answer)}
     return sign(world, promotion, who, **(values | changed))
+
+
+def by_passkey(call: Callable[[Means], Any], who: str, key: SoftKey) -> Any:
+    """Prepare and sign anything as a person with a passkey does."""
+    answer = key.get(prepare_signature(call, password=PASSWORD, session=who))
+    return call(PasskeyAnswer(session=who, answer=answer))
+
+
+def require_own(entry: LogEntry, key: SoftKey) -> None:
+    """Accept a statement that this very key signed, as it stands in the log."""
+    statement = decoded_statement(entry)
+    assert statement.predicate["signature"] == "passkey"
+    credential = Credential.objects.get(credential_id=key.credential_id)
+    require_assertion(
+        statement.predicate["passkey"],
+        challenge=challenge_of(statement.subjects, statement.predicate_type, statement.predicate),
+        public_key=bytes(credential.public_key_spki or b""),
+        rp_id="localhost",
+    )

@@ -11,11 +11,15 @@ import pytest
 from django.db import connection, connections, transaction
 from django.utils import timezone
 
+from accounts.errors import ReauthenticationFailed
+from accounts.models import User
 from accounts.services.people import actor_of
+from accounts.services.roles import set_roles
 from audits.domain.actor import EXECUTOR
+from audits.errors import RoleRequired
 from audits.models import Job, LogEntry, Stream
 from audits.services.evidence import open_job
-from registry.errors import EvidenceChanged, PromotionClosed
+from registry.errors import EvidenceChanged, PromotionClosed, ReviewNotAllowed
 from registry.models import AliasChange, Approval, Grant, Promotion, Violation
 from registry.services.aliases import record_alias
 from registry.services.bindings import bind_policy
@@ -192,3 +196,22 @@ def test_a_walk_waits_for_who_executes_a_promotion_and_then_knows_it(world: Worl
     assert beside.raised is None
     assert not Violation.objects.exists()
     assert AliasChange.objects.filter(after=world.version(2)).count() == 1
+
+
+@pytest.mark.parametrize("change", ["role", "account"])
+def test_a_role_or_an_account_that_ends_while_its_person_waits_signs_nothing(
+    world: World, change: str
+) -> None:
+    promotion = world.request(2)
+    reviewer, admin = world.people["reviewer"], actor_of(world.people["admin"])
+    signer = Beside(signing(world, promotion))
+    with transaction.atomic():
+        if change == "role":
+            set_roles(person_id=reviewer.pk, roles=["auditor"], actor=admin, now=world.tick())
+        else:
+            # As the service for it does, which commits by itself.
+            User.objects.filter(pk=reviewer.pk).update(is_active=False)
+        signer.start(waiting=1)
+    signer.join()
+    assert isinstance(signer.raised, RoleRequired | ReauthenticationFailed | ReviewNotAllowed)
+    assert not Approval.objects.exists()
