@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+from django.db.models import Q, QuerySet
 
 from audits.models import Evidence
 from registry.errors import UnknownEvaluationSet
@@ -30,19 +33,24 @@ def bound_set(registered_model: RegisteredModel) -> EvaluationSet | None:
 
 
 def count_audits(evaluation_set: EvaluationSet, registered_model: RegisteredModel) -> int:
-    """Count the audits of a model's versions that showed something of the set, by its bytes.
-
-    One that failed showed nothing, and does not count.
-    """
+    """Count the audits of a model's versions that showed something of the set, by its bytes."""
     return (
-        Evidence.objects.filter(
-            entry__stream=registered_model.uri,
-            kind="bias",
-            origin="computed",
-            inputs__contains=[{"name": SET_INPUT, "digest": evaluation_set.digest}],
-        )
-        .exclude(conclusion="error")
+        _telling_audits([registered_model])
+        .filter(inputs__contains=[{"name": SET_INPUT, "digest": evaluation_set.digest}])
         .count()
+    )
+
+
+def _telling_audits(models: Sequence[RegisteredModel]) -> QuerySet[Evidence]:
+    """Select those that had a result, or that said how many rows stand in the training data.
+
+    Else rows could be guessed without end, by models that are made to fail.
+    """
+    return Evidence.objects.filter(
+        ~Q(conclusion="error") | Q(measurements__evaluation_set__contamination__tables__gt=0),
+        entry__stream__in=[model.uri for model in models],
+        kind="bias",
+        origin="computed",
     )
 
 
@@ -113,13 +121,7 @@ def list_sets() -> list[SetRow]:
 
 def _audits_by_set(models: list[RegisteredModel]) -> Counter[tuple[str, str]]:
     """Count as `count_audits` does, for many models at once: by model URI and digest of the set."""
-    rows = (
-        Evidence.objects.filter(
-            entry__stream__in=[model.uri for model in models], kind="bias", origin="computed"
-        )
-        .exclude(conclusion="error")
-        .values_list("entry__stream", "inputs")
-    )
+    rows = _telling_audits(models).values_list("entry__stream", "inputs")
     return Counter(
         (str(stream), str(one.get("digest")))
         for stream, inputs in rows

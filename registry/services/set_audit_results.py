@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -45,6 +45,13 @@ class Outcome:
     predictions_digest: str = ""
     reason: str = ""
 
+    @property
+    def tells(self) -> bool:
+        """Whether it shows anything of the set: a result, or how many rows were trained on."""
+        return self.contamination.get("tables", 0) > 0 or any(
+            draft.conclusion != "error" for draft in self.drafts
+        )
+
 
 @transaction.atomic(durable=True)
 def record_outcome(
@@ -63,10 +70,10 @@ def record_outcome(
     lock_stream(version.registered_model.uri)
     if not lease.hold():
         return False
-    if outcome.drafts and outcome.evaluation_set is not None:
+    if outcome.evaluation_set is not None and outcome.tells:
         refusal = why_no_more(outcome.evaluation_set, version.registered_model)
         if refusal:
-            outcome = replace(outcome, drafts=(), predictions_digest="", reason=f"{refusal}.")
+            outcome = Outcome(outcome.evaluation_set, {}, reason=f"{refusal}.")
     for found in _evidence(version, record, outcome):
         _state(version, record, found, now)
     lease.give_back(status=Job.Status.DONE, error="", is_attempt=False, now=now)
@@ -90,7 +97,7 @@ def _evidence(
                 "name": found.name,
                 "version": found.version,
                 "rows": found.rows,
-                "audits": audits + any(one.conclusion != "error" for one in outcome.drafts),
+                "audits": audits + outcome.tells,
                 "contamination": dict(outcome.contamination),
             }
         }

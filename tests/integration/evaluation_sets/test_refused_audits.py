@@ -18,7 +18,8 @@ from audits.services.job_lease import LEASE_LOST_AFTER, lease_job
 from lineage.models import AllowedPlace, LineageRecord
 from registry import tasks
 from registry.errors import SetAuditNotPossible
-from registry.models import ModelVersion
+from registry.models import EvaluationSet, ModelVersion, RegisteredModel
+from registry.selectors.evaluation_sets import count_audits
 from registry.services.evaluation import evaluate_version
 from registry.services.set_audit_orders import request_set_audit
 from tests.integration.evaluation_sets.applicants import (
@@ -28,6 +29,7 @@ from tests.integration.evaluation_sets.applicants import (
     model_files,
 )
 from tests.integration.evaluation_sets.conftest import Bench
+from tests.integration.registry.live import MODEL
 
 # What of this succeeds, it says by deciding 1.
 PROBE = """
@@ -114,6 +116,9 @@ def test_rows_of_the_training_data_are_counted_and_refused(bench: Bench) -> None
         "unchecked": [],
     }
     assert "attributes" not in bias.measurements
+    # It was told how many: whoever fails on purpose does not guess rows without end.
+    assert bias.measurements["evaluation_set"]["audits"] == 1
+    assert count_audits(EvaluationSet.objects.get(), RegisteredModel.objects.get(name=MODEL)) == 1
 
 
 def test_what_was_not_compared_with_the_training_data_is_said(bench: Bench) -> None:
