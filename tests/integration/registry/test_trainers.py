@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 from typing import Any
 
 import pytest
+from django.core.management import call_command
 
 from accounts.errors import AnswerNotAllowed, SecondPersonNeeded
 from accounts.models import User
@@ -147,3 +149,13 @@ def test_a_trainer_who_becomes_known_has_signed_for_nothing(two: World) -> None:
     last = found.decisions.order_by("-entry_id")[0].content
     assert last["inputs"]["approvals"]["trainer"] == str(two.people["reviewer"].pk)
     assert last["approvals"]["given"] == 0
+
+
+def test_the_command_proposes_and_lists(
+    two: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO(f"{PASSWORD}\n"))
+    call_command("mlflow_accounts", "map", "rr", "--service-of", "reviewer", "--as", "admin")
+    assert "another admin confirms it" in capsys.readouterr().out
+    call_command("mlflow_accounts", "list")
+    assert "rr is nobody's" in capsys.readouterr().out
