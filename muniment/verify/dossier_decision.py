@@ -14,6 +14,7 @@ from muniment.verify.evidence_view import (
     kinds_read,
     standing_violations,
 )
+from muniment.verify.gates import flattened
 from muniment.verify.passkeys import reaches
 from muniment.verify.record import Record
 from muniment.verify.shown import (
@@ -95,7 +96,7 @@ def require_decision(shown: object, record: Record) -> Ruling:
     signed = _signed(record, alias)
     if decision.get("leaf_index") is None:
         return _preview(decision, record, alias, signed)
-    withdrawn = _withdrawn(record)
+    withdrawn = record.withdrawn
     valid = [
         entry for entry in signed if entry.statement.predicate["promotion_id"] not in withdrawn
     ]
@@ -207,14 +208,15 @@ def _require_no_better(
     was = str(signed.get("verdict"))
     if VERDICT_RANK.get(verdict, 3) > VERDICT_RANK.get(was, 0):
         raise _better(f"it is {verdict}, and {was} was signed at leaf {last.leaf_index}")
-    judged = {str(gate.get("id")): gate for gate in objects_in(signed, "gates")}
+    # Those inside another too: what the whole comes to follows from them.
+    judged = {str(gate.get("id")): gate for gate in flattened(objects_in(signed, "gates"))}
     digest = read_digest("dossier.decision.evidence_digest", shown.get("evidence_digest")).hex
     unchanged = (
         frozenset(judged)
         if digest == _hexadecimal(signed.get("evidence_digest"))
         else _unchanged_gates(record, last)
     )
-    for gate in read_objects(shown, "gates"):
+    for gate in flattened(read_objects(shown, "gates")):
         name, outcome = str(gate.get("id")), str(gate.get("outcome"))
         before = str(judged.get(name, {}).get("outcome"))
         if name in unchanged and OUTCOME_RANK.get(outcome, 3) > OUTCOME_RANK.get(before, 0):
@@ -273,7 +275,7 @@ def _unchanged_gates(record: Record, last: StreamEntry) -> frozenset[str]:
     read = {entry.sha256 for entry in counting_evidence(record, record.version_uri).values()}
     return frozenset(
         str(gate.get("id"))
-        for gate in objects_in(signed, "gates")
+        for gate in flattened(objects_in(signed, "gates"))
         if gate.get("kind") != COMPARING and gate.get("evidence_digest") in {*read, lineage.sha256}
     )
 
@@ -284,15 +286,6 @@ def _signed(record: Record, alias: str) -> list[StreamEntry]:
         for entry in record.promotion_moves
         if entry.statement.predicate["alias"] == alias and _content(entry)
     ]
-
-
-def _withdrawn(record: Record) -> frozenset[str]:
-    """Return the promotions that their requesters took back: their decisions no longer stand."""
-    latest = {
-        str(entry.statement.predicate["promotion_id"]): entry.statement.predicate["status"]
-        for entry in record.promotion_moves
-    }
-    return frozenset(name for name, status in latest.items() if status == "withdrawn")
 
 
 def _approving(record: Record, alias: str, digest: object) -> int:

@@ -143,6 +143,15 @@ class Record:
         return self._typed(PROMOTION)
 
     @property
+    def withdrawn(self) -> frozenset[str]:
+        """The promotions that their requesters took back: their decisions no longer stand."""
+        latest = {
+            str(entry.statement.predicate["promotion_id"]): entry.statement.predicate["status"]
+            for entry in self.promotion_moves
+        }
+        return frozenset(name for name, status in latest.items() if status == "withdrawn")
+
+    @property
     def binding(self) -> StreamEntry | None:
         """The statement that bound the policy in force to the model."""
         bound = [

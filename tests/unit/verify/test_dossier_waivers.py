@@ -50,7 +50,8 @@ def waive(world: World, **changes: Any) -> int:
         "person": {"id": REVIEWER_ID, "commitment": "0" * 64},
         "reason_commitment": "1" * 64,
     }
-    return world.registry_event("waiver.granted", VERSION, detail=detail | changes)
+    actor = changes.pop("actor", {"kind": "person", "id": REVIEWER_ID})
+    return world.registry_event("waiver.granted", VERSION, actor=actor, detail=detail | changes)
 
 
 def decide(world: World, **changes: Any) -> None:
@@ -113,6 +114,7 @@ def test_a_report_from_before_there_were_waivers_holds(world: World) -> None:
         {"until": format_time(LATER)},
         {"until": "never"},
         {"person": {"id": "somebody else", "commitment": "0" * 64}},
+        {"actor": {"kind": "person", "id": "somebody else"}},
     ],
 )
 def test_a_waiver_of_something_else_covers_nothing(world: World, changes: Any) -> None:
@@ -121,6 +123,51 @@ def test_a_waiver_of_something_else_covers_nothing(world: World, changes: Any) -
     with pytest.raises(ReportError) as refused:
         look(world)
     assert refused.value.code == "decision.not_waived"
+
+
+@pytest.mark.parametrize("part", ["requester", "trainer"])
+def test_nobody_waives_a_gate_of_their_own_work(world: World, part: str) -> None:
+    waive(world)
+    decide(world, inputs={"approvals": {"requester": "somebody else", part: REVIEWER_ID}})
+    with pytest.raises(ReportError, match="calls gate bias waived"):
+        look(world)
+
+
+def test_who_requested_is_read_from_the_request_and_not_from_the_decision_alone(
+    world: World,
+) -> None:
+    world.promotion(
+        "promotion.requested", "evaluating", actor={"kind": "person", "id": REVIEWER_ID}
+    )
+    waive(world)
+    honest = world.forked()
+    decide(world)
+    with pytest.raises(ReportError, match=r"the decision at leaf .* calls gate bias waived"):
+        look(world)
+    preview = {
+        "alias": "champion",
+        "gates": [{"id": "bias", "outcome": "waived"}],
+        "evaluated_at": format_time(LATER),
+    }
+    with pytest.raises(ReportError, match="the shown decision calls gate bias waived"):
+        look(honest, decision=preview)
+    # Who took a request back is behind no promotion any more.
+    honest.promotion("promotion.withdrawn", "withdrawn")
+    assert look(honest, decision=preview) == 1
+
+
+def test_a_waiver_covers_one_gate_and_every_waiver_of_it_names_the_same_roles(
+    world: World,
+) -> None:
+    waive(world)
+    one = {"id": "bias", "outcome": "waived", "details": {}}
+    twice = world.forked()
+    decide(twice, gates=[one, one])
+    with pytest.raises(ReportError, match="gate bias stands there twice"):
+        look(twice)
+    waive(world, waivable_by=["admin", "engineer"], role="engineer")
+    with pytest.raises(ReportError, match="names other roles"):
+        look(world)
 
 
 def test_a_waiver_that_came_later_or_was_taken_back_before_covers_nothing(world: World) -> None:
@@ -189,3 +236,41 @@ def test_a_gate_made_of_others_is_waived_where_one_inside_it_was(world: World) -
     decide(world, gates=[{**composite, "gates": composite["gates"][:1]}])  # type: ignore[index]
     with pytest.raises(ReportError, match="calls gate either waived"):
         look(world)
+
+
+@pytest.mark.parametrize(
+    ("kind", "outcomes", "claimed", "holds"),
+    [
+        ("all_of", ("unsatisfied", "satisfied"), "unsatisfied", True),
+        ("all_of", ("unsatisfied", "satisfied"), "satisfied", False),
+        ("all_of", ("unsatisfied", "waived"), "waived", False),
+        ("all_of", ("not_applicable", "satisfied"), "satisfied", True),
+        ("all_of", ("not_applicable", "not_applicable"), "satisfied", False),
+        ("all_of", ("pending", "satisfied"), "not_applicable", False),
+        ("all_of", ("invented", "satisfied"), "satisfied", False),
+        ("any_of", ("unsatisfied", "satisfied"), "satisfied", True),
+        ("any_of", ("unsatisfied", "insufficient"), "pending", False),
+        ("any_of", ("unsatisfied", "waived"), "waived", True),
+        ("any_of", ("unsatisfied", "waived"), "satisfied", False),
+        ("bias", ("satisfied", "satisfied"), "satisfied", False),
+        ("any_of", (), "satisfied", False),
+    ],
+)
+def test_a_gate_made_of_others_is_what_those_come_to(
+    world: World, kind: str, outcomes: tuple[str, ...], claimed: str, holds: bool
+) -> None:
+    waive(world)
+    members = [
+        {"id": name, "kind": "bias", "outcome": outcome, "details": {}}
+        for name, outcome in zip(("lineage", "bias"), outcomes, strict=False)
+    ]
+    composite = {"id": "either", "kind": kind, "outcome": claimed, "gates": members}
+    previewed, decided = world.forked(), world.forked()
+    preview = {"gates": [composite], "evaluated_at": format_time(LATER)}
+    decide(decided, gates=[composite])
+    for one, decision in ((previewed, preview), (decided, None)):
+        if holds:
+            assert look(one, decision=decision) == 1
+        else:
+            with pytest.raises(ReportError):
+                look(one, decision=decision)
