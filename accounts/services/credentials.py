@@ -16,7 +16,7 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
 from accounts.domain.change import Change
 from accounts.domain.one_time_codes import counter_of, new_secret
@@ -83,8 +83,6 @@ def enroll_passkey(
     ceremony = find_ceremony(person=person, session=session, about=PASSKEY_CEREMONY, now=now)
     made = read_registration(challenge=bytes.fromhex(ceremony.challenge), answer=answer)
     end_ceremony(ceremony)
-    if Credential.objects.filter(credential_id=made.credential_id).exists():
-        raise CredentialRefused("This passkey is enrolled already.")
     credential = Credential(
         person=person,
         kind=Credential.Kind.PASSKEY,
@@ -219,7 +217,13 @@ def _enroll(
     """Keep a credential; it signs at once only while there is nobody who could confirm it."""
     is_alone = is_bootstrapping()
     credential.confirmed_at = now if is_alone else None
-    credential.save(force_insert=True)
+    try:
+        with transaction.atomic():
+            credential.save(force_insert=True)
+    except IntegrityError as error:
+        # Asked of the database, which alone knows what somebody else enrols at this moment.
+        what = "This passkey is" if credential.kind == Credential.Kind.PASSKEY else "A device is"
+        raise CredentialRefused(f"{what} enrolled already.") from error
     after, alone = _facts(credential) | more, {"bootstrap": True} if is_alone else {}
     entry = _state(Event.CREDENTIAL_ENROLLED, credential, None, after, actor, now, detail=alone)
     if not is_alone:

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pyotp
@@ -40,6 +41,7 @@ from audits.models import LogEntry
 from audits.selectors import decoded_statement
 from tests.authenticator import PRESENT, SoftKey
 from tests.integration.accounts.conftest import NOW, PASSWORD, AddPerson
+from tests.integration.registry.signing import at_once
 
 STEP = timedelta(seconds=STEP_SECONDS)
 
@@ -153,6 +155,18 @@ def test_a_passkey_is_enrolled_once_and_for_one_person(add: AddPerson, rita: Use
         enrolled(remy, key.create(options))
     excluded = begun(rita)["publicKey"]["excludeCredentials"]
     assert len(excluded) == 1
+
+
+def test_one_passkey_that_two_people_enrol_at_once_is_one_persons(
+    add: AddPerson, rita: User
+) -> None:
+    key = soft_key()
+    answers = {person: key.create(begun(person)) for person in (rita, add("remy"))}
+    raised = at_once(*[partial(enrolled, *one) for one in answers.items()])
+    (refusal,) = [error for error in raised if error]
+    assert isinstance(refusal, CredentialRefused)
+    assert "enrolled already" in str(refusal)
+    assert Credential.objects.count() == 1
 
 
 def test_nothing_is_begun_or_removed_without_the_password(add: AddPerson, rita: User) -> None:
