@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +79,15 @@ def fill_review(page: Page) -> None:
     page.locator("#password").fill(PASSWORD)
 
 
+def raise_finding(page: Page) -> None:
+    page.get_by_text("Approve under a condition").click()
+    form = page.locator("form[action$='/findings']")
+    form.get_by_label("What has to be put right").fill("Measure the small cells.")
+    form.get_by_label("Last day").fill((timezone.now() + timedelta(days=9)).date().isoformat())
+    form.get_by_label("Your password").fill(PASSWORD)
+    form.get_by_role("button", name="Sign with your passkey").click()
+
+
 def test_a_reviewer_enrols_a_passkey_and_signs_what_the_page_shows(
     context: BrowserContext,
     live_url: str,
@@ -94,9 +104,12 @@ def test_a_reviewer_enrols_a_passkey_and_signs_what_the_page_shows(
     expect(page.get_by_text("Your passkey is enrolled")).to_be_visible()
     keep_picture(page, "credentials")
     page.goto(f"{live_url}/promotions/{promotion.pk}/")
+    raise_finding(page)
+    expect(page.get_by_text("The finding is signed")).to_be_visible()
     fill_review(page)
     keep_picture(page, "review-passkey")
-    page.get_by_role("button", name="Sign with your passkey").click()
+    decide = page.locator("form[action*='/review']")
+    decide.get_by_role("button", name="Sign with your passkey").click()
     expect(page.get_by_text("Your approval is signed")).to_be_visible()
     approval = Approval.objects.get()
     assert (approval.signature, approval.person) == ("passkey", world.people["reviewer"])
@@ -109,7 +122,9 @@ def test_a_reviewer_enrols_a_passkey_and_signs_what_the_page_shows(
         found = worker.submit(verify_report, path, keyring().log.vkey).result()
     assert [finding for finding in found.findings if not finding.holds] == []
     (own,) = [finding for finding in found.findings if finding.id == "approvals.passkeys"]
-    assert own.detail == "1 of 1 review signed with the signer's own passkey"
+    assert own.detail == (
+        "1 of 1 review signed with the signer's own passkey; and 1 other statement"
+    )
 
 
 def test_a_key_that_verifies_nobody_or_a_wrong_password_enrols_nothing_and_says_so(

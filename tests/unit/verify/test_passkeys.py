@@ -428,3 +428,69 @@ def test_the_pages_say_what_each_review_is_signed_with(look: Look, people: Cerem
         dossier["approvals"][0]["signature"] = "passkey"
 
     assert not agreement(look, forged(people.world, stronger)).holds
+
+
+def finding(people: Ceremonies, by: SoftKey | None, **changes: Any) -> None:
+    """Append a finding that a key signed, or nobody's; `changes` come after the signature."""
+    body: dict[str, Any] = {
+        "event": "finding.raised",
+        "at": format_time(NOW),
+        "actor": {"kind": "person", "id": REVIEWER_ID},
+        "detail": {"severity": "high", "person": {"id": REVIEWER_ID, "commitment": "0" * 64}},
+    }
+    if by is not None:
+        body["signature"] = "passkey"
+        challenge = challenge_of([Subject(VERSION, ARTIFACTS)], predicates.REGISTRY_EVENT, body)
+        answer = json.loads(by.get({"publicKey": {"challenge": write_part(challenge)}}))
+        response = answer["response"]
+        body["passkey"] = {
+            "credential_id": answer["rawId"],
+            "authenticator_data": response["authenticatorData"],
+            "client_data_json": response["clientDataJSON"],
+            "signature": response["signature"],
+        }
+    body |= changes
+    people.world.state(
+        predicates.REGISTRY_EVENT, {name: one for name, one in body.items() if one is not None}
+    )
+
+
+def test_what_is_signed_beside_reviews_is_held_to_its_signers_key_and_counted(
+    look: Look, people: Ceremonies
+) -> None:
+    people.enrolled()
+    people.bound("passkey")
+    finding(people, people.key)
+    verification = look(people.world.report())
+    (found,) = [item for item in verification.findings if item.id == FINDING]
+    assert found.holds, found.detail
+    assert found.detail.endswith("; and 1 other statement")
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"detail": {"severity": "low", "person": {"id": REVIEWER_ID}}}, "passkey.challenge"),
+        ({"detail": {"severity": "high", "person": {"id": OTHER_ID}}}, "passkey.other_person"),
+        ({"passkey": None}, "passkey.missing"),
+        ({"signature": None}, "passkey.missing"),
+        ({"passkey": None, "signature": None}, "passkey.weak_signature"),
+        ({"passkey": None, "signature": "totp"}, "passkey.weak_signature"),
+    ],
+    ids=str,
+)
+def test_a_forged_or_weaker_signature_beside_reviews_is_refused(
+    look: Look, people: Ceremonies, changes: dict[str, Any], expected: str
+) -> None:
+    people.enrolled()
+    people.bound("passkey")
+    finding(people, people.key, **changes)
+    assert code(look, people) == expected
+
+
+def test_before_a_policy_asked_for_more_a_password_was_enough(
+    look: Look, people: Ceremonies
+) -> None:
+    finding(people, None)
+    people.bound("passkey")
+    assert code(look, people) is None
