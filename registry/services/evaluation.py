@@ -14,7 +14,7 @@ from registry.domain.words import EvidenceKind
 from registry.models import ModelVersion, PolicyBinding, Promotion
 from registry.services.policies import document_by_digest, retired
 from registry.services.recorded import read_evidence, read_lineage
-from registry.services.standing import Facts, Standing, load_facts, load_standing
+from registry.services.standing import Facts, Standing, load_standing
 
 RECOMPUTATION = EvidenceKind.RECOMPUTATION.value
 # Which evidence each kind of job is about to produce.
@@ -76,9 +76,10 @@ def evaluate_version(
         .first()
     )
     # What is returned is what was judged by, though it be bound anew between two questions.
+    bound = binding.policy_id if binding else None
     standing = replace(
-        load_standing(version, alias),
-        policy_digest=binding.policy_id if binding else None,
+        load_standing(version, alias, instead.digest if instead else bound),
+        policy_digest=bound,
         retired_at=retired(binding.policy) if binding else None,
     )
     judged = judge_standing(standing, as_of=as_of, instead=instead)
@@ -100,13 +101,13 @@ def judge_standing(
     """Evaluate the bound policy for a version as it stands; writes nothing.
 
     Args:
-        instead: judge by this policy, whatever is bound.
+        instead: judge by this policy, whatever is bound; the waivers must be those under it.
     """
     bound = standing.policy_digest
     policy = instead or (None if bound is None else document_by_digest(bound))
     asks_for_recomputation = policy is None or RECOMPUTATION in policy.evidence_kinds
-    facts = load_facts(standing, policy.digest if policy else None)
-    view = _view(standing, facts, asks_for_recomputation=asks_for_recomputation)
+    facts = standing.facts
+    view = _view(standing, asks_for_recomputation=asks_for_recomputation)
     decision = None
     if policy is not None:
         # What nobody may waive is not waived.
@@ -128,11 +129,11 @@ def judge_standing(
 
 def load_view(*, version: ModelVersion, alias: str) -> EvidenceView:
     """Load all that is known about a version where `alias` (lower case) is asked for."""
-    standing = load_standing(version, alias)
-    return _view(standing, load_facts(standing, None), asks_for_recomputation=True)
+    return _view(load_standing(version, alias), asks_for_recomputation=True)
 
 
-def _view(standing: Standing, facts: Facts, *, asks_for_recomputation: bool) -> EvidenceView:
+def _view(standing: Standing, *, asks_for_recomputation: bool) -> EvidenceView:
+    facts = standing.facts
     record = read_lineage(facts.record) if facts.record else None
     of_champion = read_lineage(facts.champion_record) if facts.champion_record else None
     return EvidenceView(

@@ -1,8 +1,7 @@
-"""How a version stands where an alias is asked for: all that a decision reads but evidence.
+"""How a version stands where an alias is asked for: all that a decision reads, evidence by its id.
 
-Two statements, written out: they are asked for every answer of the gate, and Django would take
-longer to write them than PostgreSQL to answer. What they select is kept in step with the models by
-the tests of the gate.
+One statement, written out: it is asked for every answer of the gate, and Django would take longer
+to write it than PostgreSQL to answer. The tests of the gate keep it in step with the models.
 """
 
 from __future__ import annotations
@@ -33,6 +32,28 @@ class PromotionStanding:
 
 
 @dataclass(frozen=True, slots=True)
+class Facts:
+    """What is known of a version and moves on without it: read anew for every decision.
+
+    Attributes:
+        evidence: of the version, oldest first; `champion_evidence` that of the champion.
+        record: the newest lineage record, or None.
+        jobs: the kinds of those under way.
+    """
+
+    evidence: list[UUID]
+    record: UUID | None
+    champion_evidence: list[UUID]
+    champion_record: UUID | None
+    jobs: list[str]
+    is_recomputed_now: bool
+    violations: tuple[StandingViolation, ...]
+    findings: tuple[OpenFinding, ...]
+    approvals: ApprovalFacts
+    waivers: tuple[Waiver, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Standing:
     """A version, the alias asked for (lower case), what binds it and who held the alias before.
 
@@ -56,28 +77,7 @@ class Standing:
     promotion: PromotionStanding | None
     champion_uri: str | None
     alias_ever_held: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """What is known of a version and moves on without it: read anew for every decision.
-
-    Attributes:
-        evidence: of the version, oldest first; `champion_evidence` that of the champion.
-        record: the newest lineage record, or None.
-        jobs: the kinds of those under way.
-    """
-
-    evidence: list[UUID]
-    record: UUID | None
-    champion_evidence: list[UUID]
-    champion_record: UUID | None
-    jobs: list[str]
-    is_recomputed_now: bool
-    violations: tuple[StandingViolation, ...]
-    findings: tuple[OpenFinding, ...]
-    approvals: ApprovalFacts
-    waivers: tuple[Waiver, ...]
+    facts: Facts
 
 
 _STANDING = """
@@ -91,6 +91,61 @@ SELECT version.id, version.version, version.uri, model.id, model.name, model.sou
         WHERE change.registered_model_id = model.id
             AND upper(change.alias) = upper(%(alias)s::text)
         ORDER BY change.id
+    ),
+    champion.uri,
+    ARRAY(SELECT id FROM audits_evidence WHERE version_uri = version.uri ORDER BY entry_id),
+    (SELECT id FROM lineage_record WHERE version_uri = version.uri ORDER BY entry_id DESC LIMIT 1),
+    ARRAY(SELECT id FROM audits_evidence WHERE version_uri = champion.uri ORDER BY entry_id),
+    (SELECT id FROM lineage_record WHERE version_uri = champion.uri
+        ORDER BY entry_id DESC LIMIT 1),
+    ARRAY(SELECT kind::text FROM audits_job
+        WHERE version_uri = version.uri AND status IN ('queued', 'running')),
+    EXISTS(SELECT FROM lineage_recomputation
+        WHERE version_uri = version.uri AND status IN ('queued', 'running')),
+    (
+        SELECT json_agg(json_build_array(entry.sha256, entry.event) ORDER BY entry.id)
+        FROM registry_violation violation
+        JOIN audits_log_entry entry ON entry.id = violation.entry_id
+        WHERE violation.registered_model_id = model.id
+            AND (violation.version_id = version.id OR violation.version_id IS NULL)
+            AND NOT violation.can_be_undone AND violation.status IN ('open', 'accepted')
+    ),
+    (
+        SELECT json_agg(json_build_array(entry.sha256, entry.event)
+            ORDER BY withdrawn.found_at, withdrawn.id)
+        FROM registry_withdrawn_record withdrawn
+        JOIN audits_log_entry entry ON entry.id = withdrawn.entry_id
+        WHERE withdrawn.version_id = version.id
+    ),
+    (
+        SELECT json_agg(json_build_array(entry.sha256, finding.severity, finding.due_at)
+            ORDER BY finding.entry_id)
+        FROM registry_finding_record finding
+        JOIN audits_log_entry entry ON entry.id = finding.entry_id
+        WHERE finding.version_id = version.id AND NOT EXISTS(
+            SELECT FROM registry_finding_closure_record WHERE finding_id = finding.id)
+    ),
+    (
+        SELECT json_agg(json_build_array(
+            approval.person_id, approval.role, approval.verdict, approval.evidence_digest,
+            approval.signed_at, entry.sha256, approval.signature,
+            EXISTS(SELECT FROM registry_dismissal_record WHERE approval_id = approval.id)
+        ) ORDER BY approval.entry_id)
+        FROM registry_approval approval
+        JOIN audits_log_entry entry ON entry.id = approval.entry_id
+        WHERE approval.promotion_id = promotion.id
+    ),
+    (
+        SELECT json_agg(json_build_array(
+            waiver.id, entry.sha256, waiver.gate_id, waiver.person_id, waiver.role,
+            waiver.granted_at, waiver.until
+        ) ORDER BY waiver.entry_id)
+        FROM registry_waiver_record waiver
+        JOIN audits_log_entry entry ON entry.id = waiver.entry_id
+        WHERE waiver.version_id = version.id
+            AND waiver.policy_id = coalesce(%(policy)s::text, binding.policy_id)
+            AND NOT EXISTS(
+                SELECT FROM registry_waiver_revocation_record WHERE waiver_id = waiver.id)
     )
 FROM registry_registeredmodel model
 LEFT JOIN registry_modelversion version ON version.registered_model_id = model.id
@@ -106,6 +161,15 @@ LEFT JOIN LATERAL (
     ORDER BY requested_at DESC
     LIMIT 1
 ) promotion ON true
+LEFT JOIN LATERAL (
+    SELECT holder.uri
+    FROM registry_alias_record change
+    JOIN registry_modelversion holder ON holder.id = change.after_id
+    WHERE change.registered_model_id = model.id
+        AND upper(change.alias) = upper(%(alias)s::text) AND holder.id <> version.id
+    ORDER BY change.id DESC
+    LIMIT 1
+) champion ON true
 WHERE {model}
 """
 _BY_NAME = _STANDING.format(
@@ -114,62 +178,6 @@ _BY_NAME = _STANDING.format(
     " AND (%(source)s::text = '' OR model.source_id = %(source)s)",
 )
 _BY_ID = _STANDING.format(version="version.id = %(version)s", model="model.id = %(model)s")
-
-_FACTS = """
-SELECT
-    ARRAY(SELECT id FROM audits_evidence WHERE version_uri = %(uri)s ORDER BY entry_id),
-    (SELECT id FROM lineage_record WHERE version_uri = %(uri)s ORDER BY entry_id DESC LIMIT 1),
-    ARRAY(SELECT id FROM audits_evidence WHERE version_uri = %(champion)s ORDER BY entry_id),
-    (SELECT id FROM lineage_record WHERE version_uri = %(champion)s
-        ORDER BY entry_id DESC LIMIT 1),
-    ARRAY(SELECT kind::text FROM audits_job
-        WHERE version_uri = %(uri)s AND status IN ('queued', 'running')),
-    EXISTS(SELECT FROM lineage_recomputation
-        WHERE version_uri = %(uri)s AND status IN ('queued', 'running')),
-    (
-        SELECT json_agg(json_build_array(entry.sha256, entry.event) ORDER BY entry.id)
-        FROM registry_violation violation
-        JOIN audits_log_entry entry ON entry.id = violation.entry_id
-        WHERE violation.registered_model_id = %(model)s
-            AND (violation.version_id = %(version)s OR violation.version_id IS NULL)
-            AND NOT violation.can_be_undone AND violation.status IN ('open', 'accepted')
-    ),
-    (
-        SELECT json_agg(json_build_array(entry.sha256, entry.event)
-            ORDER BY withdrawn.found_at, withdrawn.id)
-        FROM registry_withdrawn_record withdrawn
-        JOIN audits_log_entry entry ON entry.id = withdrawn.entry_id
-        WHERE withdrawn.version_id = %(version)s
-    ),
-    (
-        SELECT json_agg(json_build_array(entry.sha256, finding.severity, finding.due_at)
-            ORDER BY finding.entry_id)
-        FROM registry_finding_record finding
-        JOIN audits_log_entry entry ON entry.id = finding.entry_id
-        WHERE finding.version_id = %(version)s AND NOT EXISTS(
-            SELECT FROM registry_finding_closure_record WHERE finding_id = finding.id)
-    ),
-    (
-        SELECT json_agg(json_build_array(
-            approval.person_id, approval.role, approval.verdict, approval.evidence_digest,
-            approval.signed_at, entry.sha256, approval.signature,
-            EXISTS(SELECT FROM registry_dismissal_record WHERE approval_id = approval.id)
-        ) ORDER BY approval.entry_id)
-        FROM registry_approval approval
-        JOIN audits_log_entry entry ON entry.id = approval.entry_id
-        WHERE approval.promotion_id = %(promotion)s
-    ),
-    (
-        SELECT json_agg(json_build_array(
-            waiver.id, entry.sha256, waiver.gate_id, waiver.person_id, waiver.role,
-            waiver.granted_at, waiver.until
-        ) ORDER BY waiver.entry_id)
-        FROM registry_waiver_record waiver
-        JOIN audits_log_entry entry ON entry.id = waiver.entry_id
-        WHERE waiver.version_id = %(version)s AND waiver.policy_id = %(policy)s AND NOT EXISTS(
-            SELECT FROM registry_waiver_revocation_record WHERE waiver_id = waiver.id)
-    )
-"""
 
 
 def find_standing(*, name: str, number: int, source: str, alias: str) -> Standing:
@@ -180,7 +188,7 @@ def find_standing(*, name: str, number: int, source: str, alias: str) -> Standin
         AmbiguousName: several sources have a model of this name.
     """
     if "\0" not in name + source:  # which PostgreSQL cannot hold
-        asked = {"name": name, "number": number, "source": source, "alias": alias}
+        asked = {"name": name, "number": number, "source": source, "alias": alias, "policy": None}
         rows = fetch_rows(_BY_NAME, asked)
         if len(rows) == 1 and rows[0][0] is not None:
             return _standing(rows[0], alias)
@@ -188,31 +196,52 @@ def find_standing(*, name: str, number: int, source: str, alias: str) -> Standin
     return load_standing(find_version(name, number, source), alias)
 
 
-def load_standing(version: ModelVersion, alias: str) -> Standing:
-    """Return how a version stands, whether it is gone or not."""
-    asked = {"version": version.pk, "model": version.registered_model_id, "alias": alias}
-    (row,) = fetch_rows(_BY_ID, asked)
-    return _standing(row, alias)
-
-
-def load_facts(standing: Standing, policy_digest: str | None) -> Facts:
-    """Load what else a decision reads.
+def load_standing(version: ModelVersion, alias: str, policy: str | None = None) -> Standing:
+    """Return how a version stands, whether it is gone or not.
 
     Args:
-        policy_digest: of the policy that decides; what was waived under another is not loaded.
+        policy: the digest of the one whose waivers are asked for, instead of the bound one.
     """
-    promotion = standing.promotion
     asked = {
-        "uri": standing.version_uri,
-        "champion": standing.champion_uri,
-        "model": standing.model_id,
-        "version": standing.version_id,
-        "promotion": promotion.id if promotion else None,
-        "policy": policy_digest,
+        "version": version.pk,
+        "model": version.registered_model_id,
+        "alias": alias,
+        "policy": policy,
     }
-    ((evidence, record, of_champion, its_record, jobs, recomputed, *more),) = fetch_rows(
-        _FACTS, asked
+    (row,) = fetch_rows(_BY_ID, asked)
+    return _standing(row, alias, policy)
+
+
+def _standing(row: tuple[Any, ...], alias: str, policy: str | None = None) -> Standing:
+    version_id, number, version_uri, model_id, model_name, source, *more = row
+    bound, retired_at, promotion_id, status, requester, trainer, history, *known = more
+    champion_uri, ever_held = comparison_holder(history, version_uri)
+    if champion_uri != known[0]:
+        raise RuntimeError("the evidence read is not that of the version to compare with")
+    promotion = (
+        PromotionStanding(promotion_id, status, requester, trainer) if promotion_id else None
     )
+    return Standing(
+        alias=alias,
+        version_id=version_id,
+        number=number,
+        version_uri=version_uri,
+        model_id=model_id,
+        model_name=model_name,
+        source=source,
+        policy_digest=bound,
+        retired_at=retired_at,
+        promotion=promotion,
+        champion_uri=champion_uri,
+        alias_ever_held=ever_held,
+        facts=_facts(known[1:], promotion, version_uri, str(policy or bound)),
+    )
+
+
+def _facts(
+    known: Sequence[Any], promotion: PromotionStanding | None, version_uri: str, policy: str
+) -> Facts:
+    evidence, record, of_champion, its_record, jobs, recomputed, *more = known
     violations, withdrawn, findings, approvals, waivers = more
     return Facts(
         evidence=evidence,
@@ -233,29 +262,7 @@ def load_facts(standing: Standing, policy_digest: str | None) -> Facts:
             trainer=str(promotion.trainer) if promotion.trainer else None,
             signed=tuple(map(_approval, approvals or ())),
         ),
-        waivers=tuple(
-            _waiver(row, standing.version_uri, str(policy_digest)) for row in waivers or ()
-        ),
-    )
-
-
-def _standing(row: tuple[Any, ...], alias: str) -> Standing:
-    version_id, number, version_uri, model_id, model_name, source, *more = row
-    policy_digest, retired_at, promotion, status, requester, trainer, history = more
-    champion_uri, ever_held = comparison_holder(history, version_uri)
-    return Standing(
-        alias=alias,
-        version_id=version_id,
-        number=number,
-        version_uri=version_uri,
-        model_id=model_id,
-        model_name=model_name,
-        source=source,
-        policy_digest=policy_digest,
-        retired_at=retired_at,
-        promotion=PromotionStanding(promotion, status, requester, trainer) if promotion else None,
-        champion_uri=champion_uri,
-        alias_ever_held=ever_held,
+        waivers=tuple(_waiver(row, version_uri, policy) for row in waivers or ()),
     )
 
 
