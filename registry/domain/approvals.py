@@ -7,12 +7,15 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from accounts.domain.signature import SignatureMethod
+from registry.domain.approval_steps import Progress, StepResult
 from registry.domain.moments import is_aware, rfc3339
 from registry.domain.policy import ApprovalRule
 from registry.domain.separation import why_not_review
 from registry.domain.words import ReviewOutcome, ReviewVerdict
 
 EXPIRED: Final = "expired"
+OTHER_STEP: Final = "other_step"
+_OTHER_STEP: Final = "It was signed in a role that the step open then did not ask for."
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +89,8 @@ class Disregarded:
 class ApprovalsResult:
     """What the signed reviews come to: `given` of `required` people, and who they are.
 
-    `signature` is the weakest that the policy counts.
+    `signature` is the weakest that the policy counts. `roles` are those asked for now: of several
+    `steps` those of the first that is not complete.
     """
 
     outcome: ReviewOutcome
@@ -98,6 +102,7 @@ class ApprovalsResult:
     reason: str
     signature: SignatureMethod = SignatureMethod.PASSWORD
     changes_requested_by: tuple[str, ...] = ()
+    steps: tuple[StepResult, ...] = ()
 
     @property
     def given(self) -> int:
@@ -133,6 +138,8 @@ class ApprovalsResult:
             mapping["signature"] = self.signature.value
         if self.changes_requested_by:
             mapping["changes_requested_by"] = list(self.changes_requested_by)
+        if self.steps:
+            mapping["steps"] = [step.to_mapping() for step in self.steps]
         return mapping
 
 
@@ -144,8 +151,12 @@ def review(
     A person counts once, whatever they signed twice. One refusal by somebody eligible, on this
     evidence, outweighs every approval, that person's own included: it is withdrawn by nobody.
     While somebody eligible asks for changes it stays pending, however many have approved.
+
+    Where the policy has steps, an approval counts in the one that was open when it was signed, in
+    the order of the log, or not at all.
     """
     required = rule.required(trainer=facts.trainer)
+    progress = Progress(rule.steps_for(trainer=facts.trainer) if rule.steps else ())
     approved: list[str] = []
     refused: list[str] = []
     changes: list[str] = []
@@ -163,7 +174,12 @@ def review(
             code, reason = problem
             disregarded.append(Disregarded(signed.digest, signed.person, code, reason))
         elif signed.verdict == ReviewVerdict.APPROVE.value:
-            approved.append(signed.person)
+            if progress.takes(signed.person, signed.role):
+                approved.append(signed.person)
+            else:
+                disregarded.append(
+                    Disregarded(signed.digest, signed.person, OTHER_STEP, _OTHER_STEP)
+                )
         elif signed.verdict == ReviewVerdict.REQUEST_CHANGES.value:
             changes.append(signed.person)
         elif signed.person not in refused:
@@ -183,8 +199,10 @@ def review(
         outcome = ReviewOutcome.PENDING
         reason = (
             f"{len(approved)} of {required} required approvals"
-            f" (by {' or '.join(rule.roles)}) are signed."
+            f" (by {' or '.join(progress.roles or rule.roles)}) are signed."
         )
+        if rule.steps:
+            reason = f"{progress.words} {reason}"
         if any(one.code == EXPIRED for one in disregarded):
             reason = (
                 f"The review is overdue: approvals count for {rule.review_every_days} days. "
@@ -193,13 +211,14 @@ def review(
     return ApprovalsResult(
         outcome=outcome,
         required=required,
-        roles=rule.roles,
+        roles=progress.roles or rule.roles,
         approved_by=tuple(approved),
         refused_by=tuple(refused),
         disregarded=tuple(disregarded),
         reason=reason,
         signature=rule.signature,
         changes_requested_by=tuple(dict.fromkeys(changes)),
+        steps=progress.results,
     )
 
 

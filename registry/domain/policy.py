@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -43,6 +43,15 @@ class BoundTo:
 
 
 @dataclass(frozen=True, slots=True)
+class ApprovalStep:
+    """One step of several, in order: so many people approve in one of these roles."""
+
+    count: int
+    roles: tuple[str, ...]
+    title: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class ApprovalRule:
     """How many approvals, signed in which roles, by people distinct from whom.
 
@@ -50,7 +59,8 @@ class ApprovalRule:
     `requester` and `trainer` as the policy says. `signature` is the weakest that counts.
     An approval that is `review_every_days` old counts no more, also of a champion; None: never.
     `unknown_trainer_adds` more people must approve where nobody knows who trained the version: it
-    may be one of them.
+    may be one of them. Where there are `steps`, `count` is their sum and `roles` are all of theirs;
+    the last step waits for those whom an unknown trainer adds.
     """
 
     count: int
@@ -59,10 +69,17 @@ class ApprovalRule:
     signature: SignatureMethod = SignatureMethod.PASSWORD
     review_every_days: int | None = None
     unknown_trainer_adds: int = 0
+    steps: tuple[ApprovalStep, ...] = ()
 
     def required(self, *, trainer: str | None) -> int:
         """Count the people who must approve a version of that trainer, None for nobody known."""
         return self.count + (self.unknown_trainer_adds if trainer is None else 0)
+
+    def steps_for(self, *, trainer: str | None) -> tuple[ApprovalStep, ...]:
+        """Give the steps of a version of that trainer; a rule without steps is one step."""
+        *earlier, last = self.steps or (ApprovalStep(self.count, self.roles),)
+        added = self.required(trainer=trainer) - self.count
+        return (*earlier, replace(last, count=last.count + added))
 
 
 @dataclass(frozen=True, slots=True)

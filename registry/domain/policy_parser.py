@@ -8,7 +8,7 @@ from datetime import date
 
 from accounts.domain.signature import SignatureMethod
 from registry.domain.errors import EmptyPolicy, PolicyError, PolicyProblem
-from registry.domain.policy import ApprovalRule, BoundTo, LegalSource, Policy
+from registry.domain.policy import ApprovalRule, ApprovalStep, BoundTo, LegalSource, Policy
 from registry.domain.policy_gate_parser import REVIEW_ROLES, parse_gates
 from registry.domain.policy_gates import Gate
 from registry.domain.policy_section import Section
@@ -16,6 +16,7 @@ from registry.domain.policy_yaml import load_plain
 
 RISK_TIERS = ("high", "medium", "low")
 DISTINCT_FROM = ("requester", "trainer")
+MOST_APPROVALS = 10
 LONGEST_AGE_DAYS = 3650
 
 
@@ -117,9 +118,19 @@ def _bound_to(section: Section) -> BoundTo:
 
 
 def _approvals(section: Section) -> ApprovalRule:
+    # With steps, `count` and `roles` are unknown keys: two places could say different things.
+    steps = tuple(map(_step, section.sections("steps"))) if section.has("steps") else ()
+    if section.has("steps") and not 1 <= sum(step.count for step in steps) <= MOST_APPROVALS:
+        found = f"{len(steps)} steps"
+        wanted = f"steps that ask for 1 to {MOST_APPROVALS} people together"
+        section.problems.append(PolicyProblem("out_of_range", section.at("steps"), found, wanted))
     rule = ApprovalRule(
-        count=section.whole("count", least=0, most=10),
-        roles=section.names("roles", among=REVIEW_ROLES),
+        count=sum(step.count for step in steps)
+        if section.has("steps")
+        else section.whole("count", least=0, most=MOST_APPROVALS),
+        roles=tuple(dict.fromkeys(role for step in steps for role in step.roles))
+        if section.has("steps")
+        else section.names("roles", among=REVIEW_ROLES),
         distinct_from=section.names("distinct_from", among=DISTINCT_FROM),
         signature=SignatureMethod(
             section.choice("signature", list(SignatureMethod), default=SignatureMethod.PASSWORD)
@@ -131,9 +142,20 @@ def _approvals(section: Section) -> ApprovalRule:
         unknown_trainer_adds=section.whole("unknown_trainer_adds", least=0, most=2)
         if section.has("unknown_trainer_adds")
         else 0,
+        steps=steps,
     )
     section.close()
     return rule
+
+
+def _step(section: Section) -> ApprovalStep:
+    step = ApprovalStep(
+        count=section.whole("count", least=1, most=MOST_APPROVALS),
+        roles=section.names("roles", among=REVIEW_ROLES),
+        title=section.text("title", required=False),
+    )
+    section.close()
+    return step
 
 
 def _max_audits_per_set(document: Section) -> int | None:

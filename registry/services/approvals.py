@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -93,7 +94,10 @@ def why_not(evaluation: Evaluation, actor: Actor) -> Ineligibility | None:
     if decision is None or evaluation.binding is None or promotion is None:
         return Ineligibility("not_in_review", "There is nothing to review.")
     return why_not_review(
-        rule=document_of(evaluation.binding.policy).approvals,
+        # Of several steps, the open one is whom a verdict is asked of.
+        rule=replace(
+            document_of(evaluation.binding.policy).approvals, roles=decision.approvals.roles
+        ),
         person=actor.id,
         roles=actor.roles,
         requester=str(promotion.requester_id),

@@ -86,7 +86,7 @@ def draft_review(
     if decision is None or binding is None:
         raise InvalidRequest("There is nothing to review.")
     policy, person = document_of(binding.policy), pen.person
-    role = next(role for role in policy.approvals.roles if role in pen.actor.roles)
+    role = next(role for role in decision.approvals.roles if role in pen.actor.roles)
     approval = Approval(
         promotion=promotion,
         person=person,

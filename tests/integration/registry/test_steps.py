@@ -1,0 +1,57 @@
+"""Approvals in steps, as they are signed: who is asked changes with each, and nobody is early."""
+
+from __future__ import annotations
+
+import pytest
+
+from accounts.services.people import actor_of
+from registry.errors import ReviewNotAllowed
+from registry.selectors.promotions import last_decision
+from registry.services.bindings import bind_policy
+from registry.services.policies import publish_policy
+from tests.integration.web.world import ROOT, World
+
+STEPS = """approvals:
+  distinct_from: [requester, trainer]
+  steps:
+    - {title: Validation, roles: [reviewer], count: 1}
+    - {title: Model risk, roles: [admin], count: 1}
+"""
+
+
+@pytest.fixture
+def in_steps(world: World) -> World:
+    """A world whose model is bound to a policy with two steps; Remy is reviewer and admin."""
+    text = (ROOT / "policies/credit-decision.yaml").read_text()
+    text = text.replace("\nversion: 1\n", "\nversion: 2\n")
+    text = text[: text.index("approvals:\n")] + STEPS
+    actor = actor_of(world.people["admin"])
+    policy = publish_policy(document=text.encode(), actor=actor, now=world.tick())
+    bind_policy(
+        registered_model=world.model(),
+        policy=policy,
+        risk_tier="high",
+        actor=actor,
+        now=world.tick(),
+    )
+    remy = world.people["reviewer2"]
+    remy.roles = ["admin", "reviewer"]
+    remy.save()
+    return world
+
+
+def test_the_second_step_opens_with_the_first(in_steps: World) -> None:
+    promotion = in_steps.request(2)
+    assert in_steps.sign(promotion, "reviewer").status == "in_review"
+    decision = last_decision(promotion)
+    assert decision is not None
+    approvals = decision.content["approvals"]
+    assert (approvals["given"], approvals["required"], approvals["roles"]) == (1, 2, ["admin"])
+    assert [step["given"] for step in approvals["steps"]] == [1, 0]
+    in_steps.people["third"] = in_steps.people["auditor"]
+    in_steps.people["third"].roles = ["reviewer"]
+    in_steps.people["third"].save()
+    with pytest.raises(ReviewNotAllowed, match="a review by: admin"):
+        in_steps.sign(promotion, "third")
+    assert in_steps.sign(promotion, "reviewer2").status == "approved"
+    assert promotion.approvals.order_by("entry_id").last().role == "admin"
