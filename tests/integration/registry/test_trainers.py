@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.core.management import call_command
+from django.test import Client
 
 from accounts.errors import AnswerNotAllowed, SecondPersonNeeded
 from accounts.models import User
@@ -26,6 +27,7 @@ from registry.services.mlflow_accounts import (
     mapping_of,
     trainer_of,
 )
+from tests.integration.web.forms import text_of
 from tests.integration.web.world import PASSWORD, World
 
 SECRET = "shared with this MLflow"
@@ -96,6 +98,11 @@ def test_whom_mlflow_signed_in_is_the_trainer_and_signs_nothing(two: World, kind
     assert promotion.trainer == two.people["reviewer"]
     with pytest.raises(ReviewNotAllowed, match="trained"):
         two.sign(promotion, "reviewer")
+    client = Client()
+    client.force_login(two.people["reviewer"])
+    page = text_of(client.get(f"/promotions/{promotion.pk}/"))
+    assert "trained by Rita Reyes" in page
+    assert "You trained this version, and nobody reviews their own work." in page
     stated = decoded_statement(LogEntry.objects.get(event="account.mapped")).predicate
     assert stated["after"] == {"person": str(two.people["reviewer"].pk), "kind": kind}
     assert stated["detail"]["confirmed_by"] == str(two.people["admin2"].pk)

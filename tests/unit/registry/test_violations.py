@@ -46,6 +46,7 @@ def _change(kind: ChangeKind, before: Any = None, after: Any = None) -> Change:
         # A row that appears as nobody may register it.
         _change(ChangeKind.VERSION_APPEARED, after={"stage": "Production", "tags": {}}),
         _change(ChangeKind.VERSION_APPEARED, after={"stage": "None", "tags": {"muniment.x": "1"}}),
+        _change(ChangeKind.VERSION_CHANGED, after={"tags": {"muniment.registrant": "0"}}),
         _change(ChangeKind.VERSION_APPEARED, after={"stage": "None", "tags": {PROMPT_TAG: "true"}}),
         _change(ChangeKind.MODEL_APPEARED, after={"name": "m", "tags": {PROMPT_TAG: "true"}}),
         # One that vanished and came back as something else.
@@ -68,6 +69,7 @@ def test_what_the_store_refuses_is_a_violation(change: Change) -> None:
         _change(ChangeKind.MODEL_APPEARED, after={"name": "m"}),
         _change(ChangeKind.VERSION_APPEARED, after={"version": 1}),
         _change(ChangeKind.VERSION_APPEARED, after={"stage": "None", "tags": {"team": "risk"}}),
+        _change(ChangeKind.VERSION_APPEARED, after={"tags": {"muniment.registrant": "0"}}),
         _change(
             ChangeKind.VERSION_APPEARED,
             before={"stage": "None", "source": "a", "tags": {}},
