@@ -62,3 +62,14 @@ def test_a_password_alone_takes_nothing_back_where_the_policy_asks_for_a_passkey
         "approved",
         1,
     )
+
+
+def test_where_nobody_knows_the_trainer_one_more_signs_a_grant(world: World) -> None:
+    changed_policy(world, unknown_trainer_adds=1)
+    rollback = story.request(world)
+    story.sign(world, rollback, "reviewer")
+    assert story.sign(world, rollback, "reviewer2").status == "requested"
+    third = world.people["auditor"]
+    third.roles = ["reviewer"]
+    third.save()
+    assert story.sign(world, rollback, "auditor").status == "approved"
