@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 
 from muniment.attest.digest import Digest
 from muniment.attest.predicates import CERTIFICATE
 from muniment.attest.statement import format_time
+from registry.domain.certificate_end import end_of
 from registry.domain.policy import Policy
 from registry.domain.words import GateOutcome, Grade, Leg
 
@@ -27,7 +28,8 @@ class Promoted:
 
     `decision` is that decision as the log states it, `decision_entry` the digest of its envelope,
     `reviews` those of the signed reviews that stood, `produced_at` when each finding that it names
-    was made, by the finding's digest. `server` is the address at which the log's entries are read.
+    was made, by the finding's digest; `measured` what those measured that say how long they hold.
+    `server` is the address at which the log's entries are read.
     """
 
     promotion_id: str
@@ -40,6 +42,7 @@ class Promoted:
     decision_entry: str
     reviews: Sequence[str]
     produced_at: Mapping[str, datetime]
+    measured: Mapping[str, Mapping[str, Any]]
     server: str
 
     @property
@@ -47,6 +50,16 @@ class Promoted:
         """Give what the decision was made from."""
         inputs: Mapping[str, Any] = self.decision["inputs"]
         return inputs
+
+    def end(self, *, now: datetime) -> datetime:
+        """Give when the certificate ends that is issued at `now`."""
+        return end_of(
+            self.policy,
+            self.decision,
+            produced_at=self.produced_at,
+            measured=self.measured,
+            now=now,
+        )
 
 
 def certificate_predicate(promoted: Promoted, *, now: datetime) -> dict[str, Any]:
@@ -71,21 +84,9 @@ def certificate_predicate(promoted: Promoted, *, now: datetime) -> dict[str, Any
             "version": promoted.version,
             "alias": promoted.alias,
             "promotion_id": promoted.promotion_id,
-            "expires_at": format_time(end_of(promoted, now=now)),
+            "expires_at": format_time(promoted.end(now=now)),
         },
     }
-
-
-def end_of(promoted: Promoted, *, now: datetime) -> datetime:
-    """Give when the certificate ends: as soon as the decision could no longer stand as it was.
-
-    That is when the oldest finding that a gate read is too old for the policy, or the first waiver
-    ends. Where no gate read a finding, it is as long after `now`.
-    """
-    age = timedelta(days=promoted.policy.evidence_max_age_days)
-    found = [promoted.produced_at[one] for one in _findings(promoted, promoted.inputs)]
-    waived = [datetime.fromisoformat(one["until"]) for one in promoted.inputs["waivers"]]
-    return min([min(found, default=now) + age, *waived])
 
 
 def verified_levels(decision: Mapping[str, Any]) -> list[str]:

@@ -6,6 +6,7 @@ from datetime import datetime
 
 import structlog
 from django.conf import settings
+from django.db.models import Q
 
 from audits.domain.actor import Actor
 from audits.domain.log import Event
@@ -14,8 +15,8 @@ from audits.services.log import append_statement
 from audits.services.signing import may_state
 from muniment.attest.digest import Digest
 from muniment.attest.predicates import VERIFICATION_SUMMARY
-from registry.domain.certificate import Promoted, certificate_predicate, end_of
-from registry.domain.words import Verdict
+from registry.domain.certificate import Promoted, certificate_predicate
+from registry.domain.words import ATTESTATION_PREFIX, EvidenceKind, Verdict
 from registry.models import Certificate, Decision, Promotion
 from registry.services.policies import document_of
 from registry.services.stating import subject_digest_of
@@ -55,7 +56,7 @@ def issue_certificate(*, promotion: Promotion, actor: Actor, now: datetime) -> C
         now=now,
     )
     return Certificate.objects.create(
-        promotion=promotion, issued_at=now, expires_at=end_of(promoted, now=now), entry=entry
+        promotion=promotion, issued_at=now, expires_at=promoted.end(now=now), entry=entry
     )
 
 
@@ -64,8 +65,12 @@ def _promoted(promotion: Promotion, decision: Decision) -> Promoted:
     if decision.policy is None:
         raise AssertionError("a decision that allows is made by a policy")
     inputs = decision.content["inputs"]
-    named = [item["digest"] for item in inputs["items"]]
+    held = [inputs, *([inputs["champion"]] if inputs["champion"] else [])]
+    named = [item["digest"] for holder in held for item in holder["items"]]
     made = Evidence.objects.filter(entry__sha256__in=named)
+    timed = made.filter(
+        Q(kind=EvidenceKind.VULNERABILITIES.value) | Q(kind__startswith=ATTESTATION_PREFIX)
+    )
     standing = promotion.approvals.filter(dismissal__isnull=True).order_by("entry_id")
     return Promoted(
         promotion_id=str(promotion.pk),
@@ -78,5 +83,6 @@ def _promoted(promotion: Promotion, decision: Decision) -> Promoted:
         decision_entry=decision.entry.sha256,
         reviews=tuple(standing.values_list("entry__sha256", flat=True)),
         produced_at=dict(made.values_list("entry__sha256", "produced_at")),
+        measured=dict(timed.values_list("entry__sha256", "measurements")),
         server=settings.MUNIMENT_URL,
     )
