@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from muniment.attest.checkpoint import Checkpoint
 from muniment.attest.digest import Digest, canonical_json
+from muniment.verify.dossier_bindings import require_bindings
 from muniment.verify.dossier_decision import require_decision
 from muniment.verify.dossier_evidence import require_champion, require_evidence
 from muniment.verify.dossier_history import require_history, require_promotions
@@ -93,6 +94,7 @@ def require_agreement(
     _log(read_object(dossier.get("log"), "log"), evidence, entries, checkpoint, vkeys, keys)
     _heading(dossier, record)
     _policy(dossier, record)
+    require_bindings(record)
     limits = [UNSIGNED, *require_lineage(dossier.get("lineage"), record)]
     findings = require_evidence(read_objects(dossier, "evidence"), record)
     reviews = require_reviews(read_objects(dossier, "approvals"), record)

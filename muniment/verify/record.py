@@ -152,14 +152,19 @@ class Record:
         return frozenset(name for name, status in latest.items() if status == "withdrawn")
 
     @property
-    def binding(self) -> StreamEntry | None:
-        """The statement that bound the policy in force to the model."""
-        bound = [
+    def bindings(self) -> list[StreamEntry]:
+        """The statements that bound a policy to the model, in order."""
+        return [
             entry
             for entry in self.entries
             if entry.statement.predicate_type == POLICY
             and object_in(entry.statement.predicate, "binding").get("model") == self.stream
         ]
+
+    @property
+    def binding(self) -> StreamEntry | None:
+        """The statement that bound the policy in force to the model."""
+        bound = self.bindings
         return bound[-1] if bound else None
 
     @property
