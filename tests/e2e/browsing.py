@@ -14,6 +14,11 @@ SERIOUS = ("serious", "critical")
 # Pictures of every page are left here where this names a folder.
 PICTURES = os.environ.get("PAGE_PICTURES", "")
 
+# Colours that move to the other theme's are looked at when they have arrived.
+ARRIVED = """new Promise(drawn => requestAnimationFrame(() => requestAnimationFrame(drawn)))
+    .then(() => Promise.allSettled(document.getAnimations().map(one => one.finished)))
+    .then(() => true)"""
+
 
 def keep_picture(page: Page, name: str) -> None:
     """Leave a picture of the whole page, where pictures are asked for."""
@@ -44,8 +49,8 @@ def barriers(page: Page, name: str, *, looked_at: tuple[int, ...] = (1280,)) -> 
         looked_at: the widths at which axe looks at it.
     """
     said: list[str] = []
-    # Colours that move to the other theme's are looked at when they have arrived.
     page.emulate_media(color_scheme="light", reduced_motion="reduce")
+    page.evaluate(ARRIVED)
     for width in (360, 768, 1280):
         _set_width(page, width)
         overflow = page.evaluate(
@@ -59,6 +64,7 @@ def barriers(page: Page, name: str, *, looked_at: tuple[int, ...] = (1280,)) -> 
         _set_width(page, width)
         said += [f"{name}, light, {width} px: {found}" for found in _violations(page)]
     page.emulate_media(color_scheme="dark")
+    page.evaluate(ARRIVED)
     keep_picture(page, f"{name}-{looked_at[-1]}-dark")
     said += [f"{name}, dark: {found}" for found in _violations(page, "color-contrast")]
     return said
