@@ -15,6 +15,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from muniment.attest.statement import format_time
+from registry.domain.gate_result import GateResult
 from registry.models.mirror import source_query
 from registry.services.aliases import require_governed_alias
 from registry.services.decisions import NO_POLICY
@@ -97,21 +98,25 @@ def _answer(judged: Judged) -> dict[str, Any]:
         "reasons": list(decision.reasons),
         "policy": {"name": policy.name, "version": policy.version, "digest": policy.digest},
         "evidence_digest": decision.evidence_digest,
-        "checks": [
-            {
-                "id": gate.id,
-                "status": "in_progress" if gate.outcome == "pending" else "completed",
-                "conclusion": None if gate.outcome == "pending" else gate.outcome.value,
-                "title": gate.title,
-                "reason": gate.reason,
-                "expected": gate.expected,
-                "actual": gate.actual,
-                "evidence_url": _evidence_url(judged, gate.evidence_digest),
-            }
-            for gate in decision.gates
-        ],
+        "checks": [_check(judged, gate) for gate in decision.gates],
         "approvals": decision.approvals.to_mapping(),
     }
+
+
+def _check(judged: Judged, gate: GateResult) -> dict[str, Any]:
+    check: dict[str, Any] = {
+        "id": gate.id,
+        "status": "in_progress" if gate.outcome == "pending" else "completed",
+        "conclusion": None if gate.outcome == "pending" else gate.outcome.value,
+        "title": gate.title,
+        "reason": gate.reason,
+        "expected": gate.expected,
+        "actual": gate.actual,
+        "evidence_url": _evidence_url(judged, gate.evidence_digest),
+    }
+    if gate.members:
+        check["checks"] = [_check(judged, member) for member in gate.members]
+    return check
 
 
 def _promotion(promotion: PromotionStanding | None) -> dict[str, str] | None:

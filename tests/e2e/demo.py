@@ -16,7 +16,7 @@ import httpx
 from config.embedded.environments import common_environment
 from config.embedded.processes import BASE_DIR
 
-START_SECONDS: Final = 420
+START_SECONDS: Final = 540
 
 
 class Demo:

@@ -22,6 +22,9 @@ from muniment.attest.envelope import parse_envelope
 from muniment.attest.statement import parse_statement
 from tests.e2e.demo import Demo
 
+# The first test waits for the demo, which trains for real beside the other tests.
+pytestmark = pytest.mark.timeout(600)
+
 
 def _statements(demo: Demo) -> list[tuple[bytes, dict[str, Any]]]:
     with psycopg.connect(demo.facts["database_url"]) as connection:

@@ -11,10 +11,13 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
+from accounts.services.people import actor_of
 from audits.domain.actor import EXECUTOR
 from audits.models import Job
 from registry.models import Promotion
 from registry.services.aliases import record_alias
+from registry.services.bindings import bind_policy
+from registry.services.policies import publish_policy
 from tests.integration.api.conftest import Ask
 from tests.integration.web.world import (
     V1_RACE,
@@ -28,6 +31,7 @@ from tests.integration.web.world import (
     version_row,
     walk,
 )
+from tests.unit.registry.every_kind import DOCUMENT
 
 # Reading the token and its person included; lower it when the gate gets cheaper.
 FROZEN_QUERIES = 2
@@ -62,6 +66,24 @@ def crown(world: World, number: int) -> None:
             actor=EXECUTOR,
             now=world.tick(),
         )
+
+
+def test_gates_inside_a_gate_are_answered_for_too(world: World, ask: Ask) -> None:
+    admin = actor_of(world.people["admin"])
+    policy = publish_policy(document=DOCUMENT.encode(), actor=admin, now=world.tick())
+    bind_policy(
+        registered_model=world.model(),
+        policy=policy,
+        risk_tier="high",
+        actor=admin,
+        now=world.tick(),
+    )
+    checks = {one["id"]: one for one in answer_of(ask, 2)["checks"]}
+    assert "checks" not in checks["lineage"]
+    second_look, both = checks["examined"]["checks"]
+    assert (second_look["id"], second_look["conclusion"]) == ("second-look", "insufficient")
+    assert [one["id"] for one in both["checks"]] == ["accurate", "no-worse", "made-again"]
+    assert both["checks"][0]["evidence_url"].startswith(f"{settings.MUNIMENT_URL}/evidence/")
 
 
 def test_its_shape(world: World, ask: Ask) -> None:
