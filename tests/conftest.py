@@ -11,6 +11,7 @@ from uuid import uuid4
 import django
 import psycopg
 import pytest
+from hypothesis import settings as hypothesis_settings
 from psycopg import sql
 from pytest_django.plugin import DjangoDbBlocker
 
@@ -30,6 +31,10 @@ from config.embedded import EmbeddedStack  # noqa: E402
 from config.embedded.roles import DATABASE, OWNER, open_to_roles  # noqa: E402
 
 __all__ = ["pytest_xdist_auto_num_workers", "pytest_xdist_make_scheduler"]  # pytest's hooks
+
+# A busy machine must not turn a law into a failure. Before any test is read: each takes it over.
+hypothesis_settings.register_profile("unhurried", deadline=None)
+hypothesis_settings.load_profile("unhurried")
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -113,7 +113,7 @@ CRITERIA = st.builds(
 )
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.one_of(ROWS, CLEAN), CRITERIA)
 def test_any_table_is_audited_or_refused_and_a_gate_agrees(
     rows: list[tuple[str, ...]], criteria: BiasCriteria

@@ -97,7 +97,7 @@ PEOPLE = st.lists(
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.UndefinedMetricWarning")
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(PEOPLE, st.integers(1, 10**6))
 def test_any_people_have_fairlearns_rates_to_the_last_bit(
     people: list[tuple[str, str, int, int]], times: int

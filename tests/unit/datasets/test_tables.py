@@ -145,7 +145,7 @@ def test_order_type_and_null_count() -> None:
     st.lists(st.integers(0, 30), max_size=4),
     st.integers(0, 5),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_no_cut_changes_the_digest(rows: list[Any], cuts: list[int], before: int) -> None:
     schema = pa.schema([("n", pa.int64()), ("t", pa.string()), ("f", pa.bool_())])
     plain = pa.table(

@@ -116,9 +116,7 @@ def test_what_is_wrong_with_a_bundle_is_found(
     assert found.facts == {}
 
 
-@settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_no_byte_of_an_envelope_or_a_proof_can_change(honest: World, data: st.DataObject) -> None:
     trust = LogTrust.of_keys([honest.vkey])
@@ -132,9 +130,7 @@ def test_no_byte_of_an_envelope_or_a_proof_can_change(honest: World, data: st.Da
     assert not verify_entry("x", *parts, trust).holds
 
 
-@settings(
-    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_no_byte_of_a_bundle_counts_for_something_else(honest: World, data: st.DataObject) -> None:
     """A changed byte is refused, or it changes nothing that is said (a blank, an unread name)."""

@@ -56,9 +56,7 @@ def test_other_sizes_need_the_log() -> None:
     assert detail(found, "checkpoints.consistent").endswith("as --log")
 
 
-@settings(
-    max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.tuples(st.integers(0, 600), st.integers(0, 600)))
 def test_any_two_heads_of_one_log_are_consistent(folder: Path, sizes: tuple[int, int]) -> None:
     found = compare([checkpoint(ENTRIES, LOG, size) for size in sizes], folder)

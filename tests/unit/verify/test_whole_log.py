@@ -134,9 +134,7 @@ def test_an_entry_replaced_with_its_tile_is_found_above(log: Path, look_at: Look
     assert messages(look_at(log)).startswith("tile/1/000.p/2: hash 1 is not the root of tile/0/001")
 
 
-@settings(
-    max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_no_byte_of_any_file_can_change(log: Path, look_at: LookAtLog, data: st.DataObject) -> None:
     path = data.draw(st.sampled_from(files_of(log)))
