@@ -164,6 +164,7 @@ AXES_COOLOFF_TIME = timedelta(minutes=15)
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
 AXES_VERBOSE = False
+AXES_CLIENT_IP_CALLABLE = "config.request_log.client_address"
 AXES_LOCKOUT_CALLABLE = "accounts.web.views.locked_out"
 
 SESSION_COOKIE_AGE = 8 * 3600

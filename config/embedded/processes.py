@@ -28,7 +28,6 @@ def web_service(home: Home, environment: dict[str, str]) -> Service:
             *("--graceful-timeout", "5", "--timeout", "60"),
             # Its default is one path a user, which two instances would fight over.
             "--no-control-socket",
-            *("--access-logfile", "-"),
         ),
         environment=environment,
         is_ready=http_answers(f"http://localhost:{port}{HEALTH_PATH}"),
