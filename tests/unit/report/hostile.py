@@ -53,7 +53,7 @@ def hostile(many: int, *, short: str = SHORT, everything: str = EVERYTHING) -> D
         base.promotions[0],
         status=everything,
         requested_by=everything,
-        timeline=base.promotions[0].timeline * 500,
+        timeline=base.promotions[0].timeline * 20,
     )
     return replace(
         base,
@@ -76,7 +76,7 @@ def hostile(many: int, *, short: str = SHORT, everything: str = EVERYTHING) -> D
             commit=everything,
         ),
         evidence=(evidence,) * 3 + base.evidence,
-        promotions=(promotion,) * 50,
+        promotions=(promotion,) * 30,
         approvals=(approval,) * 200,
         events=(RegistryEvent(short, later(2), short, short, False),) * many
         + (RegistryEvent("alias.moved", later(1), "THE VIOLATION", None, True),),
