@@ -8,9 +8,11 @@ from typing import ClassVar
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
-from django.db.models import F, Q, TextField, Value
+from django.db.models import F, Func, Q, TextField, Value
 from django.db.models.functions import Cast, Concat
+from django.db.models.lookups import Regex
 
+from accounts.domain.groups import NAME, PREFIX
 from accounts.domain.mail import MAX_SUBJECT, MailStatus
 from accounts.domain.proposals import Verdict
 from accounts.domain.signature import SignatureMethod
@@ -24,6 +26,10 @@ class Role(models.TextChoices):
     ADMIN = "admin"
 
 
+_KNOWN_ROLES = (*Role.values, f"{PREFIX}{NAME}")
+_ROLES_TEXT = Func(F("roles"), Value(","), function="array_to_string", output_field=TextField())
+
+
 class User(AbstractBaseUser):
     """A person. In the log they appear under `id` alone."""
 
@@ -31,9 +37,8 @@ class User(AbstractBaseUser):
     username = models.CharField(max_length=150, unique=True)
     printed_name = models.CharField(max_length=200)
     email = models.EmailField(blank=True)
-    roles = ArrayField(
-        models.CharField(max_length=20, choices=Role.choices), default=list, blank=True
-    )
+    # Groups too, as `group:name`; only reviewers are in one.
+    roles = ArrayField(models.CharField(max_length=60), default=list, blank=True)
     is_active = models.BooleanField(default=True)
     joined_at = models.DateTimeField()
     # When a role that signs or a credential was last given; signing begins a while after.
@@ -48,8 +53,15 @@ class User(AbstractBaseUser):
     class Meta:
         constraints = [
             models.CheckConstraint(
-                condition=Q(roles__contained_by=list(Role.values)), name="user_roles_known"
-            )
+                condition=Q(Regex(_ROLES_TEXT, f"^(({'|'.join(_KNOWN_ROLES)})(,|$))*$")),
+                name="user_roles_known",
+                violation_error_message=f"The roles are {', '.join(Role.values)}.",
+            ),
+            models.CheckConstraint(
+                condition=~Q(Regex(_ROLES_TEXT, f"(^|,){PREFIX}"))
+                | Q(roles__contains=[Role.REVIEWER.value]),
+                name="user_groups_of_reviewers",
+            ),
         ]
 
     def __str__(self) -> str:

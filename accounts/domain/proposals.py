@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
+from accounts.domain.groups import is_group
+
 ROLE: Final = "admin"
 VALID_FOR: Final = timedelta(days=7)
-# Whoever is given one of these can let something pass that did not pass before.
-ROLES_THAT_SIGN: Final = frozenset({"reviewer", "admin"})
+_ROLES_THAT_SIGN: Final = frozenset({"reviewer", "admin"})
 
 
 class Verdict(StrEnum):
@@ -59,6 +61,11 @@ def why_not_answer(
     if subject == person_subject(person):
         return "This change is about you. An admin whom it is not about confirms or declines it."
     return ""
+
+
+def roles_that_sign(roles: Iterable[str]) -> frozenset[str]:
+    """Return those whose holder can let something pass that did not pass before, groups too."""
+    return frozenset(role for role in roles if role in _ROLES_THAT_SIGN or is_group(role))
 
 
 def person_subject(person: str) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 from django.contrib.auth.password_validation import validate_password
 from django.db import transaction
 
-from accounts.domain.proposals import ROLE, ROLES_THAT_SIGN
+from accounts.domain.proposals import ROLE, roles_that_sign
 from accounts.domain.signature import SignatureMethod
 from accounts.models import User
 from accounts.services.attempts import count_attempt
@@ -63,7 +63,7 @@ def add_person(
         actor.require_role("add a person", ROLE)
     wanted = sorted(set(roles))
     alone: Mapping[str, Any] = {}
-    if ROLES_THAT_SIGN.intersection(wanted):
+    if roles_that_sign(wanted):
         is_recovering = actor == SETUP and is_short_of_admins()
         alone = (
             {"bootstrap": True}

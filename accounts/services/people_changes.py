@@ -8,12 +8,13 @@ from typing import Any
 from uuid import UUID
 
 from accounts.domain.change import Change, Shown
-from accounts.domain.proposals import ROLES_THAT_SIGN, person_subject
+from accounts.domain.groups import role_text
+from accounts.domain.proposals import person_subject, roles_that_sign
 from accounts.errors import ProposalOutdated, RolesInvalid
-from accounts.models import Credential, ProposalAnswer, Role, User
+from accounts.models import Credential, ProposalAnswer, User
 from accounts.services.change_kinds import ChangeKind, offer_kinds
 from accounts.services.credentials import ENROLL, confirm_credential
-from accounts.services.roles import GRANT, set_roles
+from accounts.services.roles import GRANT, require_known, set_roles
 from audits.domain.actor import Actor
 
 SET_ROLES = "person.set_roles"
@@ -22,18 +23,17 @@ _CREDENTIALS = {"passkey": "a passkey", "totp": "one-time codes"}
 
 def needs_two_people(person: User, roles: Iterable[str]) -> bool:
     """Say whether giving somebody exactly these roles gives one that signs."""
-    return bool(ROLES_THAT_SIGN.intersection(roles).difference(person.roles))
+    return bool(roles_that_sign(roles).difference(person.roles))
 
 
 def role_change(person: User, roles: Iterable[str]) -> Change:
     """Return the change that gives a person exactly these roles.
 
     Raises:
-        RolesInvalid: a role does not exist, or they are what the person has.
+        RolesInvalid: they cannot be given, or they are what the person has.
     """
     wanted = sorted(set(roles))
-    if not set(wanted) <= set(Role.values):
-        raise RolesInvalid(f"The roles are {', '.join(Role.values)}. Nothing was proposed.")
+    require_known(wanted)
     if wanted == person.roles:
         raise RolesInvalid("These are the roles that this person has. Nothing was proposed.")
     return Change(
@@ -54,18 +54,22 @@ def _apply(
         actor=actor,
         now=now,
     )
-    return f"{person.printed_name} now has the roles {', '.join(person.roles)}."
+    return f"{person.printed_name} now has the roles {_text(person.roles)}."
 
 
 def _title(content: Mapping[str, Any], names: Mapping[str, str]) -> str:
     name = names.get(content["person"], content["person"])
-    return f"Give {name} the roles {', '.join(content['after'])}"
+    return f"Give {name} the roles {_text(content['after'])}"
+
+
+def _text(roles: Iterable[str]) -> str:
+    return ", ".join(map(role_text, roles))
 
 
 def _show(content: Mapping[str, Any]) -> Shown:
     return Shown(
-        before="\n".join(content["before"]) or "no role",
-        after="\n".join(content["after"]),
+        before="\n".join(map(role_text, content["before"])) or "no role",
+        after="\n".join(map(role_text, content["after"])),
         warning="A reviewer signs promotions, and an admin confirms changes such as this one.",
     )
 

@@ -10,7 +10,8 @@ from uuid import UUID
 
 from django.db import transaction
 
-from accounts.domain.proposals import ROLE, ROLES_THAT_SIGN, person_subject
+from accounts.domain.groups import MAX_NAME, is_group
+from accounts.domain.proposals import ROLE, person_subject, roles_that_sign
 from accounts.errors import LastAdmin, ProposalOutdated, RolesInvalid, UnknownPerson
 from accounts.models import ProposalAnswer, Role, User
 from accounts.services.two_people import (
@@ -23,7 +24,7 @@ from audits.domain.log import Event
 from audits.services.log import append_statement, predicate_type
 from muniment.attest.digest import Digest
 
-GRANT = "give the role reviewer or admin"
+GRANT = "give the role reviewer or admin, or make somebody member of a group"
 
 
 @transaction.atomic
@@ -49,7 +50,7 @@ def set_roles(
     Raises:
         RoleRequired: the actor is no admin.
         SecondPersonNeeded: a role that signs is given, and nobody confirmed it.
-        RolesInvalid: a role does not exist.
+        RolesInvalid: a role does not exist, or a group is given to somebody who is no reviewer.
         UnknownPerson: there is no such active person.
         ProposalOutdated: their roles are not the expected ones.
         LastAdmin: nobody would be admin any more.
@@ -57,8 +58,7 @@ def set_roles(
     if actor != SETUP:
         actor.require_role("give or take roles", ROLE)
     wanted = sorted(set(roles))
-    if not set(wanted) <= set(Role.values):
-        raise RolesInvalid(f"The roles are {', '.join(Role.values)}. Nothing was changed.")
+    require_known(wanted)
     person, is_another = _locked(person_id)
     if not person.is_active:
         raise UnknownPerson("This person's account has ended. Nothing was changed.")
@@ -69,7 +69,7 @@ def set_roles(
         )
     if wanted == person.roles:
         return person
-    before, given = person.roles, ROLES_THAT_SIGN.intersection(wanted).difference(person.roles)
+    before, given = person.roles, roles_that_sign(wanted).difference(person.roles)
     authority: Mapping[str, Any] = {}
     if given:
         is_theirs = second is not None and second.subject == person_subject(str(person.pk))
@@ -94,6 +94,26 @@ def set_roles(
         now=now,
     )
     return person
+
+
+def require_known(roles: Iterable[str]) -> None:
+    """Pass roles and groups that a person can have together.
+
+    Raises:
+        RolesInvalid: there is no such role, or no group may be called so; or somebody would be in
+            a group of reviewers and no reviewer.
+    """
+    groups = {role for role in roles if is_group(role)}
+    if not set(roles) - groups <= set(Role.values):
+        raise RolesInvalid(
+            f"The roles are {', '.join(Role.values)}; a group's name is lower-case words, joined "
+            f"by hyphens, of {MAX_NAME} characters at most. Nothing was changed."
+        )
+    if groups and Role.REVIEWER not in roles:
+        raise RolesInvalid(
+            "Only reviewers are in a group: give the role reviewer too, or take the group away."
+            " Nothing was changed."
+        )
 
 
 @transaction.atomic

@@ -15,7 +15,8 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST, require_safe
 
-from accounts.domain.proposals import ROLE, ROLES_THAT_SIGN
+from accounts.domain.groups import PREFIX, group_role, is_group
+from accounts.domain.proposals import ROLE, roles_that_sign
 from accounts.errors import LastAdmin, ReauthenticationFailed, RolesInvalid, UnknownPerson
 from accounts.models import Proposal, Role, User
 from accounts.selectors import list_people
@@ -49,7 +50,7 @@ def add(request: HttpRequest) -> HttpResponse:
             printed_name=form.get("printed_name", "").strip(),
             email=form.get("email", "").strip(),
             password=password,
-            roles=roles if is_bootstrapping() else roles - ROLES_THAT_SIGN,
+            roles=roles if is_bootstrapping() else roles - roles_that_sign(roles),
             actor=actor,
             now=timezone.now(),
         )
@@ -71,7 +72,8 @@ def change_roles(request: HttpRequest, person_id: UUID) -> HttpResponse:
     """Take roles away or give them; one that signs is proposed."""
     actor, now = _admin(request, "give or take roles"), timezone.now()
     found = get_object_or_404(User, pk=person_id)
-    wanted = request.POST.getlist("role")
+    groups = request.POST.get("groups", "").replace(",", " ").split()
+    wanted = [*request.POST.getlist("role"), *map(group_role, groups)]
     try:
         if needs_two_people(found, wanted):
             asked = ask_for(
@@ -136,7 +138,10 @@ def _page(
         "credentials": found.credentials.order_by("enrolled_at"),
         "signs_from": begins if begins and begins > timezone.now() else None,
         "is_admin": ROLE in cast(User, request.user).roles,
-        "roles": [(role, role in found.roles, role in ROLES_THAT_SIGN) for role in Role.values],
+        "roles": [
+            (role, role in found.roles, bool(roles_that_sign([role]))) for role in Role.values
+        ],
+        "groups": " ".join(role.removeprefix(PREFIX) for role in found.roles if is_group(role)),
         "takes_two": not is_bootstrapping(),
     }
     return render(request, "accounts/person.html", context | (told or {}), status=status)

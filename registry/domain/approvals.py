@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+from accounts.domain.groups import role_text
 from accounts.domain.signature import SignatureMethod
 from registry.domain.approval_steps import Progress, StepResult
 from registry.domain.moments import is_aware, rfc3339
@@ -59,19 +60,22 @@ class ApprovalFacts:
     """Who asked, who trained, and what reviewers signed; nothing of it need be there.
 
     `requester` and `trainer` are pseudonymous ids, None where there is no request yet or the
-    trainer is nobody that Muniment knows.
+    trainer is nobody that Muniment knows. `risk_tier` is the model's, where the policy has
+    approvals count for other times in each; None where it does not, or nobody knows it.
     """
 
     requester: str | None = None
     trainer: str | None = None
     signed: tuple[Approval, ...] = ()
+    risk_tier: str | None = None
 
     def to_mapping(self) -> dict[str, object]:
-        """Give the facts as JSON-able values."""
+        """Give the facts as JSON-able values; `risk_tier` where the policy asks for it."""
         return {
             "requester": self.requester,
             "trainer": self.trainer,
             "signed": [approval.to_mapping() for approval in self.signed],
+            **({"risk_tier": self.risk_tier} if self.risk_tier else {}),
         }
 
 
@@ -90,7 +94,7 @@ class ApprovalsResult:
     """What the signed reviews come to: `given` of `required` people, and who they are.
 
     `signature` is the weakest that the policy counts. `roles` are those asked for now: of several
-    `steps` those of the first that is not complete.
+    `steps` those of the open ones.
     """
 
     outcome: ReviewOutcome
@@ -152,11 +156,14 @@ def review(
     evidence, outweighs every approval, that person's own included: it is withdrawn by nobody.
     While somebody eligible asks for changes it stays pending, however many have approved.
 
-    Where the policy has steps, an approval counts in the one that was open when it was signed, in
-    the order of the log, or not at all.
+    Where the policy has steps, an approval counts in one that was open when it was signed, in the
+    order of the log, or not at all.
     """
     required = rule.required(trainer=facts.trainer)
-    progress = Progress(rule.steps_for(trainer=facts.trainer) if rule.steps else ())
+    counts_for_days = rule.review_days(risk_tier=facts.risk_tier)
+    progress = Progress(
+        rule.steps_for(trainer=facts.trainer) if rule.steps else (), in_order=rule.in_order
+    )
     approved: list[str] = []
     refused: list[str] = []
     changes: list[str] = []
@@ -199,15 +206,12 @@ def review(
         outcome = ReviewOutcome.PENDING
         reason = (
             f"{len(approved)} of {required} required approvals"
-            f" (by {' or '.join(progress.roles or rule.roles)}) are signed."
+            f" (by {' or '.join(map(role_text, progress.roles or rule.roles))}) are signed."
         )
         if rule.steps:
             reason = f"{progress.words} {reason}"
         if any(one.code == EXPIRED for one in disregarded):
-            reason = (
-                f"The review is overdue: approvals count for {rule.review_every_days} days. "
-                f"{reason}"
-            )
+            reason = f"The review is overdue: approvals count for {counts_for_days} days. {reason}"
     return ApprovalsResult(
         outcome=outcome,
         required=required,
@@ -239,12 +243,13 @@ def _why_not_counted(
         return "other_evidence", "The evidence has changed since it was signed."
     if signed.is_dismissed:
         return "dismissed", "It was dismissed, or its signer took it back."
+    days = rule.review_days(risk_tier=facts.risk_tier)
     if (
-        rule.review_every_days is not None
+        days is not None
         and signed.verdict == ReviewVerdict.APPROVE.value
-        and as_of - signed.signed_at >= timedelta(days=rule.review_every_days)
+        and as_of - signed.signed_at >= timedelta(days=days)
     ):
-        return EXPIRED, f"It was signed {rule.review_every_days} days ago, or more."
+        return EXPIRED, f"It was signed {days} days ago, or more."
     ineligible = why_not_review(
         rule=rule,
         person=signed.person,

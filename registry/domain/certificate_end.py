@@ -96,11 +96,12 @@ def _ends_of_lookup(
 
 
 def _ends_of_approvals(policy: Policy, decision: Mapping[str, Any]) -> Iterator[datetime]:
-    days = policy.approvals.review_every_days
+    facts = decision["inputs"]["approvals"]
+    days = policy.approvals.review_days(risk_tier=facts.get("risk_tier"))
     if days is None:
         return
     set_aside = {one["digest"] for one in decision["approvals"]["disregarded"]}
-    for one in decision["inputs"]["approvals"]["signed"]:
+    for one in facts["signed"]:
         if one["verdict"] == ReviewVerdict.APPROVE and one["digest"] not in set_aside:
             yield _moment(one["signed_at"]) + timedelta(days=days)
 

@@ -44,7 +44,7 @@ class BoundTo:
 
 @dataclass(frozen=True, slots=True)
 class ApprovalStep:
-    """One step of several, in order: so many people approve in one of these roles."""
+    """One step of several, in order: so many people approve in one of these roles or groups."""
 
     count: int
     roles: tuple[str, ...]
@@ -55,12 +55,14 @@ class ApprovalStep:
 class ApprovalRule:
     """How many approvals, signed in which roles, by people distinct from whom.
 
-    `count` people must approve; they are always distinct from each other. `distinct_from` holds
-    `requester` and `trainer` as the policy says. `signature` is the weakest that counts.
+    `count` people must approve; they are always distinct from each other. `roles` holds groups of
+    reviewers too, as `group:name`. `distinct_from` holds `requester` and `trainer` as the policy
+    says. `signature` is the weakest that counts.
     An approval that is `review_every_days` old counts no more, also of a champion; None: never.
+    `review_by_tier` says so of each risk tier instead.
     `unknown_trainer_adds` more people must approve where nobody knows who trained the version: it
     may be one of them. Where there are `steps`, `count` is their sum and `roles` are all of theirs;
-    the last step waits for those whom an unknown trainer adds.
+    the last step waits for those whom an unknown trainer adds. `in_order`: one step after another.
     """
 
     count: int
@@ -68,12 +70,29 @@ class ApprovalRule:
     distinct_from: tuple[str, ...]
     signature: SignatureMethod = SignatureMethod.PASSWORD
     review_every_days: int | None = None
+    review_by_tier: tuple[tuple[str, int], ...] = ()
     unknown_trainer_adds: int = 0
     steps: tuple[ApprovalStep, ...] = ()
+    in_order: bool = True
 
     def required(self, *, trainer: str | None) -> int:
         """Count the people who must approve a version of that trainer, None for nobody known."""
         return self.count + (self.unknown_trainer_adds if trainer is None else 0)
+
+    @property
+    def expires(self) -> bool:
+        """Say whether approvals are signed again from time to time."""
+        return self.review_every_days is not None or bool(self.review_by_tier)
+
+    def review_days(self, *, risk_tier: str | None) -> int | None:
+        """Return for how many days approvals count in a tier; None: for ever.
+
+        Of a tier that is not known it is the fewest of all.
+        """
+        days = dict(self.review_by_tier)
+        if not days:
+            return self.review_every_days
+        return days.get(risk_tier or "", min(days.values()))
 
     def steps_for(self, *, trainer: str | None) -> tuple[ApprovalStep, ...]:
         """Give the steps of a version of that trainer; a rule without steps is one step."""

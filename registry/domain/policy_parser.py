@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable
 from datetime import date
 
+from accounts.domain.groups import group_role, is_group_name
 from accounts.domain.signature import SignatureMethod
 from registry.domain.errors import EmptyPolicy, PolicyError, PolicyProblem
 from registry.domain.policy import ApprovalRule, ApprovalStep, BoundTo, LegalSource, Policy
@@ -18,6 +19,7 @@ RISK_TIERS = ("high", "medium", "low")
 DISTINCT_FROM = ("requester", "trainer")
 MOST_APPROVALS = 10
 LONGEST_AGE_DAYS = 3650
+_REVIEW = "review_every_days"
 
 
 def policy_digest(content: bytes) -> str:
@@ -68,7 +70,7 @@ def _head(document: Section) -> Callable[[tuple[Gate, ...], str], Policy]:
         )
     bound_to = _bound_to(document.section("bound_to"))
     max_age = document.whole("evidence_max_age_days", least=1, most=LONGEST_AGE_DAYS)
-    approvals = _approvals(document.section("approvals"))
+    approvals = _approvals(document.section("approvals"), bound_to.risk_tiers)
     max_audits_per_set = _max_audits_per_set(document)
 
     def build(gates: tuple[Gate, ...], digest: str) -> Policy:
@@ -117,41 +119,65 @@ def _bound_to(section: Section) -> BoundTo:
     return bound
 
 
-def _approvals(section: Section) -> ApprovalRule:
-    # With steps, `count` and `roles` are unknown keys: two places could say different things.
+def _approvals(section: Section, tiers: tuple[str, ...]) -> ApprovalRule:
+    # With steps, `count`, `roles` and `groups` are unknown keys: two places could say different
+    # things.
     steps = tuple(map(_step, section.sections("steps"))) if section.has("steps") else ()
     if section.has("steps") and not 1 <= sum(step.count for step in steps) <= MOST_APPROVALS:
         found = f"{len(steps)} steps"
         wanted = f"steps that ask for 1 to {MOST_APPROVALS} people together"
         section.problems.append(PolicyProblem("out_of_range", section.at("steps"), found, wanted))
+    by_tier = _review_by_tier(section, tiers) if section.is_mapping(_REVIEW) else ()
     rule = ApprovalRule(
         count=sum(step.count for step in steps)
         if section.has("steps")
         else section.whole("count", least=0, most=MOST_APPROVALS),
         roles=tuple(dict.fromkeys(role for step in steps for role in step.roles))
         if section.has("steps")
-        else section.names("roles", among=REVIEW_ROLES),
+        else _asked(section),
         distinct_from=section.names("distinct_from", among=DISTINCT_FROM),
         signature=SignatureMethod(
             section.choice("signature", list(SignatureMethod), default=SignatureMethod.PASSWORD)
         ),
         # Left out means that approvals do not expire, as in documents from before there was this.
-        review_every_days=section.whole("review_every_days", least=1, most=3650)
-        if section.has("review_every_days")
+        review_every_days=section.whole(_REVIEW, least=1, most=LONGEST_AGE_DAYS)
+        if section.has(_REVIEW) and not by_tier
         else None,
+        review_by_tier=by_tier,
         unknown_trainer_adds=section.whole("unknown_trainer_adds", least=0, most=2)
         if section.has("unknown_trainer_adds")
         else 0,
         steps=steps,
+        in_order=section.flag("in_order", default=True) if steps else True,
     )
     section.close()
     return rule
 
 
+def _review_by_tier(section: Section, tiers: tuple[str, ...]) -> tuple[tuple[str, int], ...]:
+    """Read for how many days approvals count in each tier that the policy may be bound to."""
+    days = section.section(_REVIEW)
+    by_tier = tuple((tier, days.whole(tier, least=1, most=LONGEST_AGE_DAYS)) for tier in tiers)
+    days.close()
+    return by_tier
+
+
+def _asked(section: Section) -> tuple[str, ...]:
+    """Read whom a rule asks for: roles, groups of reviewers, or any of both."""
+    groups = section.names("groups") if section.has("groups") else ()
+    for index, name in enumerate(groups):
+        if name and not is_group_name(name):
+            path = f"{section.at('groups')}[{index}]"
+            wanted = "lower-case words joined by hyphens, 40 characters at most"
+            section.problems.append(PolicyProblem("unknown_value", path, repr(name), wanted))
+    roles = section.names("roles", among=REVIEW_ROLES) if section.has("roles") or not groups else ()
+    return (*roles, *map(group_role, groups))
+
+
 def _step(section: Section) -> ApprovalStep:
     step = ApprovalStep(
         count=section.whole("count", least=1, most=MOST_APPROVALS),
-        roles=section.names("roles", among=REVIEW_ROLES),
+        roles=_asked(section),
         title=section.text("title", required=False),
     )
     section.close()

@@ -44,6 +44,10 @@ class Section:
         """Tell whether the key is there."""
         return key in self._mapping
 
+    def is_mapping(self, key: str) -> bool:
+        """Tell whether the key is there and its value is a mapping."""
+        return isinstance(self._mapping.get(key), dict)
+
     def close(self) -> None:
         """Note every key that was not read as unknown. A value that is no mapping has none."""
         for key in self._mapping:

@@ -138,6 +138,7 @@ def _approval_facts(facts: Mapping[str, Any]) -> ApprovalFacts:
     return ApprovalFacts(
         requester=facts["requester"],
         trainer=facts["trainer"],
+        risk_tier=facts.get("risk_tier"),
         signed=tuple(
             Approval(
                 person=signed["person"],

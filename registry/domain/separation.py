@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from accounts.domain.groups import role_text
 from registry.domain.policy import ApprovalRule
 
 REQUESTER_ROLE = "engineer"
@@ -49,7 +50,7 @@ def why_not_review(
     if not any(role in rule.roles for role in roles):
         return Ineligibility(
             code="role_cannot_review",
-            reason=f"The policy asks for a review by: {', '.join(rule.roles)}.",
+            reason=f"The policy asks for a review by: {', '.join(map(role_text, rule.roles))}.",
         )
     if "requester" in rule.distinct_from and requester is not None and person == requester:
         return Ineligibility(

@@ -145,7 +145,7 @@ class Approval(models.Model):
     trainer = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+"
     )
-    role = models.CharField(max_length=20)
+    role = models.CharField(max_length=60)
     verdict = models.CharField(max_length=20)
     meaning = models.CharField(max_length=200)
     person_commitment = models.CharField(max_length=64)

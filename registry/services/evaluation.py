@@ -80,6 +80,7 @@ def evaluate_version(
     standing = replace(
         load_standing(version, alias, instead.digest if instead else bound),
         policy_digest=bound,
+        risk_tier=binding.risk_tier if binding else None,
         retired_at=retired(binding.policy) if binding else None,
     )
     judged = judge_standing(standing, as_of=as_of, instead=instead)
@@ -112,10 +113,13 @@ def judge_standing(
     if policy is not None:
         # What nobody may waive is not waived.
         is_waivable = any(gate.waivable_by for gate in policy.every_gate)
+        approvals = facts.approvals
+        if policy.approvals.review_by_tier:
+            approvals = replace(approvals, risk_tier=standing.risk_tier)
         decision = evaluate(
             policy,
             view,
-            facts.approvals,
+            approvals,
             facts.waivers if is_waivable else (),
             as_of,
             standing.retired_at if instead is None else None,

@@ -123,9 +123,7 @@ def is_reviewed_again(version: ModelVersion, alias: str) -> bool:
     if is_held_by_emergency(version, alias):
         return True
     binding = getattr(version.registered_model, "binding", None)
-    return binding is not None and (
-        document_of(binding.policy).approvals.review_every_days is not None
-    )
+    return binding is not None and document_of(binding.policy).approvals.expires
 
 
 def order_missing_evidence(*, version: ModelVersion, actor: Actor, now: datetime) -> None:

@@ -58,7 +58,7 @@ class Standing:
     """A version, the alias asked for (lower case), what binds it and who held the alias before.
 
     Attributes:
-        policy_digest: of the bound policy, or None.
+        policy_digest: of the bound policy, or None; `risk_tier` as it is bound.
         retired_at: when that policy was retired; None while it is not.
         promotion: the newest of this version to this alias, withdrawn ones and rollbacks aside: a
             rollback asked no reviewer, so what they signed before is what there is.
@@ -73,6 +73,7 @@ class Standing:
     model_name: str
     source: str
     policy_digest: str | None
+    risk_tier: str | None
     retired_at: datetime | None
     promotion: PromotionStanding | None
     champion_uri: str | None
@@ -82,7 +83,7 @@ class Standing:
 
 _STANDING = """
 SELECT version.id, version.version, version.uri, model.id, model.name, model.source_id,
-    binding.policy_id, retirement.retired_at,
+    binding.policy_id, binding.risk_tier, retirement.retired_at,
     promotion.id, promotion.status, promotion.requester_id, promotion.trainer_id,
     ARRAY(
         SELECT holder.uri
@@ -214,7 +215,7 @@ def load_standing(version: ModelVersion, alias: str, policy: str | None = None) 
 
 def _standing(row: tuple[Any, ...], alias: str, policy: str | None = None) -> Standing:
     version_id, number, version_uri, model_id, model_name, source, *more = row
-    bound, retired_at, promotion_id, status, requester, trainer, history, *known = more
+    bound, risk_tier, retired_at, promotion_id, status, requester, trainer, history, *known = more
     champion_uri, ever_held = comparison_holder(history, version_uri)
     if champion_uri != known[0]:
         raise RuntimeError("the evidence read is not that of the version to compare with")
@@ -230,6 +231,7 @@ def _standing(row: tuple[Any, ...], alias: str, policy: str | None = None) -> St
         model_name=model_name,
         source=source,
         policy_digest=bound,
+        risk_tier=risk_tier,
         retired_at=retired_at,
         promotion=promotion,
         champion_uri=champion_uri,

@@ -12,10 +12,12 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from accounts.domain.groups import role_text
 from registry.models import Violation
 from registry.services.violations import words_of
 
 register = template.Library()
+register.filter("role_text", role_text)
 
 
 class Look(NamedTuple):
@@ -293,6 +295,12 @@ def _words(key: object) -> str:
 def words(value: object) -> str:
     """Show an identifier as words: `at_least` becomes `at least`."""
     return _words(value)
+
+
+@register.filter
+def by_roles(roles: Sequence[str]) -> str:
+    """Say who is asked: `reviewer or the group model-risk`."""
+    return " or ".join(map(role_text, roles))
 
 
 @register.filter

@@ -10,7 +10,7 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import CommandError
 from django.utils import timezone
 
-from accounts.domain.proposals import ROLES_THAT_SIGN
+from accounts.domain.proposals import roles_that_sign
 from accounts.errors import AccountsError
 from accounts.management.asking import acting_admin, ask_from_command
 from accounts.models import Role
@@ -46,7 +46,7 @@ class Command(JsonCommand):
 
     def perform(self, **options: Any) -> dict[str, Any]:
         wanted = set(options["role"])
-        takes_two = bool(ROLES_THAT_SIGN & wanted) and not (
+        takes_two = bool(roles_that_sign(wanted)) and not (
             is_bootstrapping() or is_short_of_admins()
         )
         if takes_two and not options["admin"]:
@@ -61,7 +61,7 @@ class Command(JsonCommand):
                 username=options["username"],
                 printed_name=options["printed_name"],
                 password=password,
-                roles=wanted - ROLES_THAT_SIGN if takes_two else wanted,
+                roles=wanted - roles_that_sign(wanted) if takes_two else wanted,
                 email=options["email"],
                 actor=actor,
                 now=timezone.now(),

@@ -5,6 +5,7 @@ from typing import Any
 
 from django.utils import timezone
 
+from accounts.domain.groups import group_role
 from accounts.errors import AccountsError
 from accounts.management.asking import acting_admin, active_person, ask_from_command
 from accounts.models import Role
@@ -17,8 +18,8 @@ from audits.management.json_command import JsonCommand
 
 class Command(JsonCommand):
     help = (
-        "Give a person exactly these roles. One that signs is proposed for another admin to "
-        "confirm, once there are two."
+        "Give a person exactly these roles and groups. One that signs is proposed for another "
+        "admin to confirm, once there are two."
     )
     refusals = (AccountsError, AuditsError)
 
@@ -33,6 +34,14 @@ class Command(JsonCommand):
             help="may be repeated; without any, the person has no role left",
         )
         parser.add_argument(
+            "--group",
+            action="append",
+            default=[],
+            metavar="NAME",
+            help="of reviewers, as policies name it; may be repeated; without any, the person is "
+            "in none",
+        )
+        parser.add_argument(
             "--as",
             dest="admin",
             help="the admin who does it (default: whoever runs commands here, while there are "
@@ -41,11 +50,12 @@ class Command(JsonCommand):
 
     def perform(self, **options: Any) -> dict[str, Any]:
         person, now = active_person(options["username"]), timezone.now()
+        roles = [*options["role"], *map(group_role, options["group"])]
         actor = acting_admin(options["admin"]) if options["admin"] else SETUP
         said: dict[str, Any] = {}
-        if actor != SETUP and needs_two_people(person, options["role"]):
-            said = ask_from_command(role_change(person, options["role"]), actor=actor, now=now)
+        if actor != SETUP and needs_two_people(person, roles):
+            said = ask_from_command(role_change(person, roles), actor=actor, now=now)
         else:
-            set_roles(person_id=person.pk, roles=options["role"], actor=actor, now=now)
+            set_roles(person_id=person.pk, roles=roles, actor=actor, now=now)
         person.refresh_from_db()
         return {"username": person.username, "roles": person.roles} | said

@@ -75,6 +75,17 @@ def test_the_database_knows_the_roles_too(add: AddPerson) -> None:
         User.objects.update(roles=["root"])
 
 
+def test_the_database_knows_that_groups_are_of_reviewers(add: AddPerson) -> None:
+    add("rita")
+    User.objects.update(roles=["group:model-risk", "reviewer"])
+    for roles in (["group:model-risk"], ["admin", "group:model-risk"]):
+        with pytest.raises(IntegrityError, match="user_groups_of_reviewers"), transaction.atomic():
+            User.objects.update(roles=roles)
+    for role in ("group:", "group:Model", "group:a b", "groups:a"):
+        with pytest.raises(IntegrityError, match="user_roles_known"), transaction.atomic():
+            User.objects.update(roles=[role, "reviewer"])
+
+
 def test_roles_are_kept_once_each_and_in_order(add: AddPerson) -> None:
     assert add(roles=["reviewer", "engineer", "reviewer"]).roles == ["engineer", "reviewer"]
 

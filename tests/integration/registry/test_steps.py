@@ -7,15 +7,22 @@ import pytest
 from accounts.services.people import actor_of
 from registry.errors import ReviewNotAllowed
 from registry.selectors.promotions import last_decision
+from registry.services.approvals import sign_review
 from registry.services.bindings import bind_policy
 from registry.services.policies import publish_policy
-from tests.integration.web.world import ROOT, World
+from registry.services.signing import Password
+from tests.integration.web.world import PASSWORD, ROOT, World
 
 STEPS = """approvals:
   distinct_from: [requester, trainer]
   steps:
     - {title: Validation, roles: [reviewer], count: 1}
     - {title: Model risk, roles: [admin], count: 1}
+"""
+GROUP = """approvals:
+  count: 1
+  groups: [model-risk]
+  distinct_from: [requester, trainer]
 """
 
 
@@ -55,3 +62,42 @@ def test_the_second_step_opens_with_the_first(in_steps: World) -> None:
         in_steps.sign(promotion, "third")
     assert in_steps.sign(promotion, "reviewer2").status == "approved"
     assert promotion.approvals.order_by("entry_id").last().role == "admin"
+
+
+def test_a_group_is_asked_and_read_again_when_it_signs(world: World) -> None:
+    text = (ROOT / "policies/credit-decision.yaml").read_text()
+    text = text.replace("\nversion: 1\n", "\nversion: 2\n")
+    text = text[: text.index("approvals:\n")] + GROUP
+    actor = actor_of(world.people["admin"])
+    policy = publish_policy(document=text.encode(), actor=actor, now=world.tick())
+    bind_policy(
+        registered_model=world.model(),
+        policy=policy,
+        risk_tier="high",
+        actor=actor,
+        now=world.tick(),
+    )
+    promotion = world.request(2)
+    with pytest.raises(ReviewNotAllowed, match="a review by: the group model-risk"):
+        world.sign(promotion, "reviewer")
+    remy = world.people["reviewer2"]
+    remy.roles = ["group:model-risk", "reviewer"]
+    remy.save()
+    stale = actor_of(remy)  # a page that was opened while they were a member
+    remy.roles = ["reviewer"]
+    remy.save()
+    with pytest.raises(ReviewNotAllowed):
+        sign_review(
+            promotion_id=promotion.pk,
+            verdict="approve",
+            reason="",
+            meaning="I approve.",
+            evidence_digest=world.evidence_digest(promotion),
+            means=Password(PASSWORD),
+            actor=stale,
+            now=world.tick(),
+        )
+    remy.roles = ["group:model-risk", "reviewer"]
+    remy.save()
+    assert world.sign(promotion, "reviewer2").status == "approved"
+    assert promotion.approvals.get().role == "group:model-risk"

@@ -58,6 +58,28 @@ def test_a_role_that_signs_is_proposed_and_any_other_given(ada: Client, world: W
     assert User.objects.get(username="engineer").roles == ["auditor"]
 
 
+def test_a_group_takes_two_admins_and_is_taken_away_by_one(
+    ada: Client, world: World, enter: Enter
+) -> None:
+    rita = world.people["reviewer"]
+    page = f"/people/{rita.pk}/"
+    own = {"role": "reviewer", "password": PASSWORD}
+    no_reviewer = post(ada, f"{page}roles", role="engineer", groups="fair-lending")
+    assert (no_reviewer.status_code, "Only reviewers" in text_of(no_reviewer)) == (400, True)
+    assert post(ada, f"{page}roles", groups="Fair!", **own).status_code == 400
+    waits = post(ada, f"{page}roles", groups="model-risk, fair-lending", **own)["Location"]
+    assert "the group fair-lending" in text_of(ada.get(waits))
+    assert User.objects.get(pk=rita.pk).roles == ["reviewer"]
+    confirmed = send(enter("admin2"), waits, "/answer", verdict="confirm", password=PASSWORD)
+    assert confirmed.status_code == 302
+    held = ["group:fair-lending", "group:model-risk", "reviewer"]
+    assert User.objects.get(pk=rita.pk).roles == held
+    assert 'value="fair-lending model-risk"' in ada.get(page).content.decode()
+    assert "the group model-risk" in text_of(enter("auditor").get(page))
+    assert post(ada, f"{page}roles", role="reviewer", groups="model-risk").status_code == 302
+    assert User.objects.get(pk=rita.pk).roles == ["group:model-risk", "reviewer"]
+
+
 def test_an_account_ends_at_once_and_the_last_admin_stays(
     ada: Client, world: World, enter: Enter
 ) -> None:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from accounts.domain.groups import group_role
 from registry.domain.approvals import OTHER_STEP, Approval, ApprovalFacts, ApprovalsResult, review
 from registry.domain.errors import PolicyError
 from registry.domain.policy import ApprovalRule, ApprovalStep, Policy
@@ -64,6 +65,22 @@ def test_the_last_step_waits_for_one_more_where_nobody_knows_the_trainer() -> No
     assert judged(*signed, rule=rule, trainer=None).outcome is ReviewOutcome.SATISFIED
 
 
+def test_in_any_order_each_counts_where_it_is_asked_for() -> None:
+    group = group_role("model-risk")
+    steps = (ApprovalStep(1, ("reviewer",), "Validation"), ApprovalStep(1, (group,)))
+    rule = replace(RULE, count=2, roles=("reviewer", group), steps=steps, in_order=False)
+    first = judged(approval("m", group), rule=rule)
+    assert (first.given, first.roles) == (1, ("reviewer",))
+    assert first.reason == (
+        "Step 1 of 2 (Validation) has 0 of 1. 1 of 2 required approvals (by reviewer) are signed."
+    )
+    assert judged(rule=rule).roles == (group, "reviewer")  # members sign for what fewer can
+    other = judged(approval("n", group), approval("m", group), rule=rule)
+    assert (other.given, [one.code for one in other.disregarded]) == (1, [OTHER_STEP])
+    both = judged(approval("m", group), approval("a", "reviewer"), rule=rule)
+    assert both.outcome is ReviewOutcome.SATISFIED
+
+
 def test_neither_requester_nor_trainer_completes_a_step() -> None:
     for person in ("q", "t"):
         assert judged(approval(person, "reviewer")).given == 0
@@ -76,23 +93,23 @@ SIGNED = st.lists(
 )
 
 
-@given(SIGNED, st.integers(0, 7), st.booleans())
+@given(SIGNED, st.integers(0, 7), st.booleans(), st.booleans())
 def test_taking_an_approval_away_satisfies_nothing(
-    pairs: list[tuple[str, str]], place: int, is_known: bool
+    pairs: list[tuple[str, str]], place: int, is_known: bool, in_order: bool
 ) -> None:
     signed = [approval(*pair, minute) for minute, pair in enumerate(pairs)]
     fewer = signed[:place] + signed[place + 1 :]
     trainer = "t" if is_known else None
-    rule = replace(RULE, unknown_trainer_adds=1)
+    rule = replace(RULE, unknown_trainer_adds=1, in_order=in_order)
     more = judged(*signed, rule=rule, trainer=trainer)
     less = judged(*fewer, rule=rule, trainer=trainer)
     assert less.given <= more.given
     assert len(set(more.approved_by)) == more.given == sum(len(s.approved_by) for s in more.steps)
     if less.outcome is ReviewOutcome.SATISFIED:
         assert more.outcome is ReviewOutcome.SATISFIED
-    # No step has anybody before the one ahead of it is complete.
+    # In order, no step has anybody before the one ahead of it is complete.
     for ahead, behind in zip(more.steps, more.steps[1:], strict=False):
-        assert ahead.is_complete or not behind.approved_by
+        assert not in_order or ahead.is_complete or not behind.approved_by
 
 
 def document(approvals: str) -> Policy:
@@ -114,9 +131,30 @@ def test_a_document_says_them() -> None:
     )
 
 
+def test_a_document_names_groups() -> None:
+    found = document(
+        "  distinct_from: [requester]\n  steps:\n"
+        "    - {groups: [model-risk, fair-lending], count: 1}\n"
+        "    - {roles: [reviewer], groups: [model-risk], count: 1}\n  in_order: false\n"
+    ).approvals
+    assert found.roles == ("group:model-risk", "group:fair-lending", "reviewer")
+    assert found.in_order is False
+    plain = document("  distinct_from: [requester]\n  count: 2\n  groups: [model-risk]\n")
+    assert plain.approvals.roles == ("group:model-risk",)
+
+
 @pytest.mark.parametrize(
     "approvals",
     [
+        "  count: 1\n  groups: []\n",
+        "  count: 1\n",
+        "  count: 1\n  groups: [model_risk]\n",
+        "  count: 1\n  groups: ['group:x']\n",
+        "  count: 1\n  groups: [x, x]\n",
+        f"  count: 1\n  groups: [{'x' * 41}]\n",
+        "  count: 1\n  roles: ['group:x']\n",
+        "  count: 1\n  roles: [reviewer]\n  in_order: false\n",
+        "  groups: [x]\n  steps: [{roles: [reviewer], count: 1}]\n",
         "  steps: []\n",
         "  steps: [{roles: [reviewer], count: 6}, {roles: [admin], count: 5}]\n",
         "  steps: [{roles: [reviewer], count: 0}]\n",
