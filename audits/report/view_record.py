@@ -17,6 +17,7 @@ from audits.report.text import (
     verbatim,
 )
 from audits.report.view_decision import Fact
+from audits.report.view_set import evaluation_set
 
 MAX_ROWS = 40
 MAX_LEGS = 8
@@ -168,6 +169,7 @@ def heading(finding: Evidence) -> dict[str, Any]:
         "conclusion": finding.conclusion.capitalize(),
         "tone": _CONCLUSIONS[finding.conclusion],
         "reported": finding.origin == "reported",
+        "asked": evaluation_set(finding.measurements),
         "reasons": [printable(reason) for reason in finding.reasons[:8]],
         "more_reasons": rest(len(finding.reasons), 8),
         "produced_at": instant(finding.produced_at),
