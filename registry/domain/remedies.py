@@ -100,17 +100,38 @@ _FOUND: Final = {
         "manage.py recompute MODEL VERSION --wait",
     ),
 }
+# Of what a policy takes from nobody but Muniment, predictions of the team clear nothing.
+_BIND_A_SET: Final = Remedy(
+    "an admin",
+    "Bind an evaluation set to the model: Muniment then asks the version itself. Where one is "
+    "bound, the reason says what kept the audit from being made.",
+    "manage.py evaluation_set bind MODEL NAME --as ADMIN",
+)
+_MEASURED_ON_ROWS: Final = frozenset(
+    {
+        GateKind.BIAS,
+        GateKind.GROUP_METRIC,
+        GateKind.METRIC_FLOOR,
+        GateKind.NOT_WORSE_THAN_CHAMPION,
+        GateKind.PUBLISHED_AUDIT,
+    }
+)
 _OTHER_VERSION: Final = Remedy(
     "whoever trains", "Register a version that meets the bound: these numbers were measured."
 )
 
 
-def remedy_of(kind: GateKind, outcome: GateOutcome, *, was_read: bool) -> Remedy | None:
+def remedy_of(
+    kind: GateKind, outcome: GateOutcome, *, was_read: bool, is_computed: bool = False
+) -> Remedy | None:
     """Say who clears a gate and how; None where it stands in nobody's way, or a job is at it.
 
     Args:
         was_read: whether evidence was found and could be judged.
+        is_computed: whether the gate accepts only what Muniment computed.
     """
     if not outcome.blocks:
         return None
+    if is_computed and not was_read and kind in _MEASURED_ON_ROWS:
+        return _BIND_A_SET
     return _FOUND.get(kind, _OTHER_VERSION) if was_read else _UNREAD[kind]

@@ -10,8 +10,9 @@ from django.urls import reverse
 
 from audits.models import Evidence
 from audits.selectors import origin_of
+from registry.domain.policy_gates import CompositeGate
 from registry.domain.remedies import Remedy, remedy_of
-from registry.domain.words import GateKind, GateOutcome
+from registry.domain.words import GateKind, GateOutcome, Origin
 from registry.models import ModelVersion, PolicyBinding
 from registry.services.policies import document_of
 
@@ -49,14 +50,15 @@ def gate_rows(
 
     Args:
         version: whose gates they are, where something can still be done about them.
-        binding: of the policy that says which of them somebody may waive.
+        binding: of the policy that says which of them somebody may waive, and which accept only
+            what Muniment computed.
     """
     known = {item.entry.sha256: item for item in evidence}
-    waivable = _waivable(binding)
+    waivable, computed = _waivable(binding), _computed(binding)
 
     def row(gate: Mapping[str, Any]) -> GateRow:
         inside = tuple(row(member) for member in gate.get("gates", ()))
-        laid_out = replace(_row(gate, known, lineage_url, version), members=inside)
+        laid_out = replace(_row(gate, known, lineage_url, version, computed), members=inside)
         if version is None or not _concerns_waivers(gate, waivable):
             return laid_out
         return replace(laid_out, waivers_url=waivers_address(version))
@@ -76,6 +78,17 @@ def _waivable(binding: PolicyBinding | None) -> frozenset[str]:
     return frozenset(gate.id for gate in document_of(binding.policy).every_gate if gate.waivable_by)
 
 
+def _computed(binding: PolicyBinding | None) -> frozenset[str]:
+    if binding is None:
+        return frozenset()
+    gates = document_of(binding.policy).every_gate
+    return frozenset(
+        gate.id
+        for gate in gates
+        if not isinstance(gate, CompositeGate) and gate.accepts == {Origin.COMPUTED}
+    )
+
+
 def _concerns_waivers(gate: Mapping[str, Any], waivable: frozenset[str]) -> bool:
     outcome = gate.get("outcome")
     return outcome == "waived" or (outcome in _BLOCKING and gate.get("id") in waivable)
@@ -86,6 +99,7 @@ def _row(
     known: Mapping[str, Evidence],
     lineage_url: str,
     version: ModelVersion | None,
+    computed: frozenset[str],
 ) -> GateRow:
     digest = str(gate.get("evidence_digest") or "").removeprefix("sha256:")
     item = known.get(digest)
@@ -103,17 +117,24 @@ def _row(
         blocks=outcome in _BLOCKING,
         origin=origin_of(item) if item else "",
         evidence_url=url,
-        remedy=_remedy(gate, outcome, version) if version is not None else None,
+        remedy=_remedy(gate, outcome, version, computed) if version is not None else None,
         waivers_url="",
     )
 
 
-def _remedy(gate: Mapping[str, Any], outcome: str, version: ModelVersion) -> Remedy | None:
+def _remedy(
+    gate: Mapping[str, Any], outcome: str, version: ModelVersion, computed: frozenset[str]
+) -> Remedy | None:
     try:
         kind, came_to = GateKind(str(gate.get("kind"))), GateOutcome(outcome)
     except ValueError:  # recorded by another release
         return None
-    remedy = remedy_of(kind, came_to, was_read=bool(gate.get("evidence_digest")))
+    remedy = remedy_of(
+        kind,
+        came_to,
+        was_read=bool(gate.get("evidence_digest")),
+        is_computed=gate.get("id") in computed,
+    )
     if remedy is None:
         return None
     return remedy.about(version.registered_model.name, version.version)

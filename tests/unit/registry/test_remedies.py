@@ -23,6 +23,13 @@ def test_what_blocks_has_a_remedy_and_nothing_else_has(
         assert remedy.what.endswith((".", "!"))
 
 
+@pytest.mark.parametrize("kind", GateKind)
+def test_no_remedy_is_a_prediction_of_the_team_where_it_does_not_count(kind: GateKind) -> None:
+    remedy = remedy_of(kind, GateOutcome.INSUFFICIENT, was_read=False, is_computed=True)
+    assert remedy is not None
+    assert "predictions" not in remedy.what
+
+
 def test_the_command_names_the_version_whatever_its_model_is_called() -> None:
     remedy = remedy_of(GateKind.RECOMPUTATION, GateOutcome.INSUFFICIENT, was_read=False)
     assert remedy is not None
