@@ -14,6 +14,7 @@ from typing import Any, Final, TypeVar
 import httpx
 
 from config.demo.errors import StepFailed
+from config.demo.evaluation import bind_evaluation_set, register_evaluation_set
 from config.demo.people import Credentials, ensure_people
 from config.demo.refusals import Refusal, try_around
 from config.demo.training import (
@@ -86,8 +87,9 @@ class _Story:
             project = making.result()
         # Before anything is trained: data that may be read are read when lineage is recorded.
         allow_places(self._stack, project)
+        register_evaluation_set(self._stack, project.held_out)
         self._train(project)
-        self._bind_policy()
+        self._bind()
         promotions = self._request_promotions()
         is_first_telling = self._gate(2)["promotion"]["status"] != "executed"
         if is_first_telling:
@@ -125,7 +127,7 @@ class _Story:
                 printed = train(self._stack, project, variant)
             self._say(f"trained {variant}: {_metrics(printed)}")
 
-    def _bind_policy(self) -> None:
+    def _bind(self) -> None:
         for number in (1, 2, 3):
             self._await(f"version {number} in the mirror", partial(self._is_mirrored, number))
         if self._gate(1)["policy"] is not None:
@@ -136,6 +138,8 @@ class _Story:
             *("--risk-tier", RISK_TIER, "--as", "admin"),
             role="web",
         )
+        self._say("what it is judged by: applicants whom no training has seen, held by Muniment")
+        bind_evaluation_set(self._stack, MODEL)
 
     def _request_promotions(self) -> dict[int, str]:
         self._say("the engineer asks for all three versions to become champion")

@@ -31,23 +31,26 @@ class Project:
     Attributes:
         checkout: the working copy that trains.
         remote: the bare repository that it is pushed to.
-        dataset: the data file, outside of the repository.
+        dataset: the half of the data that it trains on, outside of the repository.
+        held_out: the other half, where the training does not look: it is the admin's.
         environment: where what its ``uv.lock`` names is installed.
     """
 
     checkout: Path
     remote: Path
     dataset: Path
+    held_out: Path
     environment: Path
 
 
 def ensure_project(stack: EmbeddedStack) -> Project:
-    """Copy the example into a git repository of its own, commit, push, and write the data."""
+    """Copy the example into a git repository of its own, commit, push, and write both halves."""
     folder = stack.home.path / "demo"
     project = Project(
         checkout=folder / MODEL,
         remote=folder / f"{MODEL}.git",
-        dataset=folder / "data" / "loanapp.csv",
+        dataset=folder / "data" / "training.csv",
+        held_out=folder / "held-out" / "applications.csv",
         environment=folder / "environment",
     )
     if not (project.checkout / ".git").is_dir():
@@ -55,7 +58,9 @@ def ensure_project(stack: EmbeddedStack) -> Project:
         shutil.rmtree(project.checkout, ignore_errors=True)
         shutil.rmtree(project.remote, ignore_errors=True)
         shutil.copytree(
-            EXAMPLE, project.checkout, ignore=shutil.ignore_patterns("__pycache__", "data")
+            EXAMPLE,
+            project.checkout,
+            ignore=shutil.ignore_patterns("__pycache__", "data", "held-out"),
         )
         # Compiled files would make the tree dirty, and a dirty tree is no evidence.
         (project.checkout / ".gitignore").write_text("__pycache__/\n", encoding="utf-8")
@@ -65,9 +70,12 @@ def ensure_project(stack: EmbeddedStack) -> Project:
         _git("commit", "--quiet", "-m", "Loan approval classifier", cwd=project.checkout)
         _git("remote", "add", "origin", str(project.remote), cwd=project.checkout)
         _git("push", "--quiet", "origin", "main", cwd=project.checkout)
-    if not project.dataset.is_file():
+    if not (project.dataset.is_file() and project.held_out.is_file()):
         _run(
-            [sys.executable, "prepare_data.py", "--output", str(project.dataset)],
+            [
+                *(sys.executable, "prepare_data.py"),
+                *("--training", str(project.dataset), "--held-out", str(project.held_out)),
+            ],
             cwd=project.checkout,
             environment=common_environment(),
         )

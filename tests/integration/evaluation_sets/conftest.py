@@ -43,7 +43,8 @@ from tests.integration.evaluation_sets.applicants import (
 from tests.integration.recomputations.ordering import CAPTURE
 from tests.integration.recompute.package_index import PackageIndex
 from tests.integration.registry.live import MODEL, LiveRegistry, empty_mlflow
-from tests.integration.web.world import ROOT, build_people, fresh_log
+from tests.integration.web.world import build_people, fresh_log
+from tests.policies import lenient_credit_decision
 
 
 @pytest.fixture(scope="module")
@@ -159,7 +160,7 @@ class Bench:
 
     def govern(self, *, most: int | None = None) -> None:
         """Bind the shipped policy, made to accept nothing but what Muniment computes of bias."""
-        document = (ROOT / "policies/credit-decision.yaml").read_text()
+        document = lenient_credit_decision()
         head, gate, tail = document.partition("  - id: bias-race")
         tail = tail.replace("accepts: [reported, computed]", "accepts: [computed]", 1)
         bound = "" if most is None else f"\nevaluation:\n  max_audits_per_set: {most}\n"

@@ -87,8 +87,9 @@ def trained(
     do("git", "commit", "--quiet", "-m", "Loans")
     do("git", "remote", "add", "origin", str(remote))
     do("git", "push", "--quiet", "origin", "main")
-    data = folder / "data" / "loanapp.csv"
-    do(sys.executable, "prepare_data.py", "--output", str(data))
+    data = folder / "data" / "training.csv"
+    held_out = folder / "held-out" / "applications.csv"
+    do(sys.executable, "prepare_data.py", "--training", str(data), "--held-out", str(held_out))
     printed: dict[str, str] = json.loads(
         do(
             *(sys.executable, "-m", "muniment", "run", "--data", f"training={data}", "--"),

@@ -73,7 +73,6 @@ def test_really_trained_version_is_complete(client: MlflowClient, trained: dict[
     assert capture.command.import_roots == ()
     assert len(capture.datasets) == 1  # named by --data, and logged by the script as well
     assert capture.outputs["model/model.pkl"] == found.files["model.pkl"]
-    assert "predictions.parquet" in capture.outputs
     assert capture.faults == ()
     assert [item["digest"].partition(":")[0] for item in found.facts["dependencies"]] == [
         "gitCommit",
@@ -106,20 +105,6 @@ def test_data_that_an_admin_allowed_are_read_again(
     assert changed.grade is Grade.WEAK
     assert "now have the digest sha256:" in changed.reason
     assert gone.grade is Grade.WEAK
-
-
-def test_predictions_of_a_really_trained_version_have_the_agreed_columns(
-    client: MlflowClient, trained: dict[str, str], tmp_path: Path
-) -> None:
-    import pandas as pd
-
-    path = tmp_path / "predictions.parquet"
-    client.download_run_artifact(trained["run_id"], "predictions.parquet", path)
-    predictions = pd.read_parquet(path)
-    assert list(predictions.columns) == ["row_id", "label", "prediction", "score", "race", "sex"]
-    assert len(predictions) == 995
-    assert set(predictions["race"]) == {"White", "Black", "Hispanic"}
-    assert set(predictions["sex"].dropna()) == {"Male", "Female"}
 
 
 def test_dir_hash_is_that_of_the_same_files_on_disk(

@@ -15,7 +15,8 @@ from registry.services.policies import publish_policy
 from tests.integration.api.asking import Ask, ask_over_rest
 from tests.integration.recomputations.ordering import lay_captured
 from tests.integration.registry.live import LiveRegistry, empty_mlflow
-from tests.integration.web.world import ROOT, V2_RACE, World, audit, build_people, fresh_log
+from tests.integration.web.world import V2_RACE, World, audit, build_people, fresh_log
+from tests.policies import lenient_credit_decision
 
 
 @pytest.fixture
@@ -60,8 +61,7 @@ approvals:"""
 @pytest.fixture
 def asking(world: World) -> World:
     """The world under a policy that asks for a recomputation too; v2's lineage was captured."""
-    document = (ROOT / "policies/credit-decision.yaml").read_text()
-    document = document.replace("version: 1", "version: 2", 1).replace("\napprovals:", GATE, 1)
+    document = lenient_credit_decision(version=2).replace("\napprovals:", GATE, 1)
     admin = actor_of(world.people["admin"])
     policy = publish_policy(document=document.encode(), actor=admin, now=world.tick())
     bind_policy(

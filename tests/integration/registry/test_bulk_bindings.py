@@ -38,7 +38,6 @@ from registry.services.policies import publish_policy
 from tests.integration.registry.test_locks import Beside
 from tests.integration.web.world import (
     MODEL,
-    ROOT,
     World,
     lay_lineage,
     model_row,
@@ -47,6 +46,7 @@ from tests.integration.web.world import (
     version_row,
     walk,
 )
+from tests.policies import lenient_credit_decision
 
 FRAUD = ("fraud-cards", "fraud-transfers", "Fraud-[old]")
 
@@ -59,9 +59,8 @@ def add_models(world: World, names: Sequence[str]) -> None:
 
 
 def second_version(world: World) -> Policy:
-    document = (ROOT / "policies/credit-decision.yaml").read_bytes()
     return publish_policy(
-        document=document.replace(b"version: 1\n", b"version: 2\n", 1),
+        document=lenient_credit_decision(version=2).encode(),
         actor=actor_of(world.people["admin"]),
         now=world.tick(),
     )

@@ -28,7 +28,8 @@ from registry.services.policies import publish_policy
 from registry.services.predictions import audit_version
 from tests.integration.registry.live import LiveRegistry
 from tests.integration.registry.signing import at_once, sign
-from tests.integration.web.world import ROOT, World, row_of_the_world, rows_of_the_world, walk
+from tests.integration.web.world import World, row_of_the_world, rows_of_the_world, walk
+from tests.policies import lenient_credit_decision
 
 Call = Callable[[], object]
 
@@ -90,9 +91,8 @@ def walking(world: World) -> Call:
 
 def binding(world: World) -> Call:
     admin = actor_of(world.people["admin"])
-    document = (ROOT / "policies/credit-decision.yaml").read_bytes()
     policy = publish_policy(
-        document=document.replace(b"version: 1\n", b"version: 2\n", 1),
+        document=lenient_credit_decision(version=2).encode(),
         actor=admin,
         now=world.tick(),
     )

@@ -11,7 +11,8 @@ from registry.services.approvals import sign_review
 from registry.services.bindings import bind_policy
 from registry.services.policies import publish_policy
 from registry.services.signing import Password
-from tests.integration.web.world import PASSWORD, ROOT, World
+from tests.integration.web.world import PASSWORD, World
+from tests.policies import lenient_credit_decision
 
 STEPS = """approvals:
   distinct_from: [requester, trainer]
@@ -29,8 +30,7 @@ GROUP = """approvals:
 @pytest.fixture
 def in_steps(world: World) -> World:
     """A world whose model is bound to a policy with two steps; Remy is reviewer and admin."""
-    text = (ROOT / "policies/credit-decision.yaml").read_text()
-    text = text.replace("\nversion: 1\n", "\nversion: 2\n")
+    text = lenient_credit_decision(version=2)
     text = text[: text.index("approvals:\n")] + STEPS
     actor = actor_of(world.people["admin"])
     policy = publish_policy(document=text.encode(), actor=actor, now=world.tick())
@@ -65,8 +65,7 @@ def test_the_second_step_opens_with_the_first(in_steps: World) -> None:
 
 
 def test_a_group_is_asked_and_read_again_when_it_signs(world: World) -> None:
-    text = (ROOT / "policies/credit-decision.yaml").read_text()
-    text = text.replace("\nversion: 1\n", "\nversion: 2\n")
+    text = lenient_credit_decision(version=2)
     text = text[: text.index("approvals:\n")] + GROUP
     actor = actor_of(world.people["admin"])
     policy = publish_policy(document=text.encode(), actor=actor, now=world.tick())

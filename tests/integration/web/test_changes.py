@@ -38,15 +38,12 @@ from registry.services.bindings import bind_policy
 from registry.services.policies import publish_policy
 from registry.services.policy_changes import binding, publication
 from tests.integration.web.forms import forms_of, post, send, text_of
-from tests.integration.web.world import PASSWORD, ROOT, World
+from tests.integration.web.world import PASSWORD, World
+from tests.policies import lenient_credit_decision
 
 Enter = Callable[[str], Client]
 MODEL_PAGE = "/models/boston-mortgage/"
-LOW_RISK = (
-    (ROOT / "policies/credit-decision.yaml")
-    .read_bytes()
-    .replace(b"\nversion: 1\n", b"\nversion: 2\n")
-)
+LOW_RISK = lenient_credit_decision(version=2).encode()
 
 
 @pytest.fixture

@@ -17,11 +17,12 @@ from registry.errors import DraftChanged
 from registry.models import Policy, PolicyDraft
 from registry.services.policy_drafts import edit_draft, start_draft
 from tests.integration.web.forms import forms_of, post, send, text_of
-from tests.integration.web.test_replay import SHIPPED, publish_next
+from tests.integration.web.test_replay import publish_next
 from tests.integration.web.world import PASSWORD, World
+from tests.policies import lenient_credit_decision
 
 Enter = Callable[[str], Client]
-NEXT = SHIPPED.read_text().replace("\nversion: 1\n", "\nversion: 2\n")
+NEXT = lenient_credit_decision(version=2)
 STRICTER = NEXT.replace("at_least: 0.55", "at_least: 0.65").replace("count: 2", "count: 3")
 
 
@@ -71,9 +72,9 @@ def test_a_draft_is_shown_beside_the_version_published_last(world: World, enter:
     assert "Balanced accuracy is at least 0.55." in said
     assert "Balanced accuracy is at least 0.65." in said
     assert "approvals.count 2 3" in said
-    same = client.get(start(client, SHIPPED.read_text()))
+    same = client.get(start(client, lenient_credit_decision()))
     assert "These exact bytes are published already." in text_of(same)
-    outdated = text_of(client.get(start(client, SHIPPED.read_text() + "# a word\n")))
+    outdated = text_of(client.get(start(client, lenient_credit_decision() + "# a word\n")))
     assert "Give this document version 2." in outdated
     assert "Propose it" not in outdated
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,10 +21,10 @@ from registry.services.policies import publish_policy
 from tests.integration.api.answers import require_problem
 from tests.integration.web.forms import forms_of, post, send, text_of
 from tests.integration.web.world import MODEL, PASSWORD, World
+from tests.policies import lenient_credit_decision
 from tests.unit.docs.pages import DOCS, fenced, read
 
 Enter = Callable[[str], Client]
-SHIPPED = Path(__file__).resolve().parents[3] / "policies" / "credit-decision.yaml"
 PAGE = f"/models/{MODEL}/versions/2/statements"
 API = f"/api/v1/models/{MODEL}/versions/2/evidence"
 GATES = """
@@ -58,7 +57,7 @@ approvals:"""
 @pytest.fixture
 def asked(world: World) -> World:
     """The world under a policy that also asks people and tools."""
-    text = SHIPPED.read_text().replace("\nversion: 1\n", "\nversion: 2\n")
+    text = lenient_credit_decision(version=2)
     admin = actor_of(world.people["admin"])
     policy = publish_policy(
         document=text.replace("\napprovals:", GATES).encode(), actor=admin, now=world.tick()

@@ -57,6 +57,7 @@ from registry.services.policies import publish_policy
 from registry.services.promotions import request_promotion
 from registry.services.signing import Password
 from registry.services.sources import ensure_source
+from tests.policies import lenient_credit_decision
 
 ROOT = Path(__file__).resolve().parents[3]
 PASSWORD = "correct horse battery staple"
@@ -183,7 +184,7 @@ def version_row(number: int, name: str = MODEL, **values: Any) -> VersionRow:
 
 def publish_and_bind(world: World, name: str = MODEL) -> None:
     admin = actor_of(world.people["admin"])
-    document = (ROOT / "policies/credit-decision.yaml").read_bytes()
+    document = lenient_credit_decision().encode()
     world.policy = publish_policy(document=document, actor=admin, now=world.tick())
     bind_policy(
         registered_model=world.model(name),

@@ -11,7 +11,7 @@ EXAMPLE = Path(__file__).resolve().parents[3] / "examples" / "boston_mortgage"
 
 
 def test_missing_data_set_is_answered_with_the_way_to_make_it(tmp_path: Path) -> None:
-    path = tmp_path / "loanapp.csv"
+    path = tmp_path / "training.csv"
     done = subprocess.run(
         [sys.executable, "train.py", "--variant", "v1", "--data", str(path)],
         cwd=EXAMPLE,
@@ -21,5 +21,5 @@ def test_missing_data_set_is_answered_with_the_way_to_make_it(tmp_path: Path) ->
         check=False,
     )
     assert done.returncode == 1
-    assert f"python prepare_data.py --output {path}" in done.stderr
+    assert f"python prepare_data.py --training {path}" in done.stderr
     assert "Traceback" not in done.stderr

@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from registry.domain.errors import EmptyPolicy, PolicyError
+from registry.domain.policy import Policy
 from registry.domain.policy_gates import (
     BiasGate,
     LineageGate,
@@ -24,9 +25,13 @@ from registry.domain.policy_gates import (
 )
 from registry.domain.policy_parser import parse_policy
 from registry.domain.policy_yaml import MAX_BYTES
-from tests.unit.registry.samples import CREDIT_DECISION, credit_decision
+from tests.unit.registry.samples import CREDIT_DECISION
 
 DOCUMENT = CREDIT_DECISION.read_text()
+
+
+def shipped() -> Policy:
+    return parse_policy(CREDIT_DECISION.read_bytes())
 
 
 def changed(change: Callable[[dict[str, Any]], object]) -> str:
@@ -55,7 +60,7 @@ def problems(document: str | bytes) -> dict[str, str]:
 
 
 def test_the_shipped_policy_is_read_in_full() -> None:
-    policy = credit_decision()
+    policy = shipped()
     assert (policy.name, policy.version) == ("credit-decision", 1)
     assert policy.digest == f"sha256:{hashlib.sha256(CREDIT_DECISION.read_bytes()).hexdigest()}"
     assert [type(gate) for gate in policy.gates] == [
@@ -74,9 +79,7 @@ def test_the_shipped_policy_is_read_in_full() -> None:
 
 
 def test_the_shipped_policy_judges_by_the_bias_rule() -> None:
-    by_attribute = {
-        gate.attribute: gate for gate in credit_decision().gates if isinstance(gate, BiasGate)
-    }
+    by_attribute = {gate.attribute: gate for gate in shipped().gates if isinstance(gate, BiasGate)}
     assert by_attribute.keys() == {"race", "sex"}
     for gate in by_attribute.values():
         criteria = gate.criteria
@@ -90,13 +93,13 @@ def test_the_shipped_policy_judges_by_the_bias_rule() -> None:
 
 
 def test_one_audit_serves_every_bias_gate() -> None:
-    criteria = credit_decision().audit_criteria
+    criteria = shipped().audit_criteria
     assert criteria is not None
     assert criteria.attributes == ("race", "sex")
     assert criteria.intersections == (("race", "sex"),)
     assert criteria.standard == "demonstrated"
-    without = [gate for gate in credit_decision().gates if not isinstance(gate, BiasGate)]
-    assert replace(credit_decision(), gates=tuple(without)).audit_criteria is None
+    without = [gate for gate in shipped().gates if not isinstance(gate, BiasGate)]
+    assert replace(shipped(), gates=tuple(without)).audit_criteria is None
 
 
 def test_numbers_are_read_exactly() -> None:
@@ -105,13 +108,13 @@ def test_numbers_are_read_exactly() -> None:
     assert isinstance(gate, NotWorseThanChampionGate)
     assert gate.at_most_drop == Fraction(1, 10)
     as_fraction = parse_policy(DOCUMENT.replace("at_most_drop: 0.03", 'at_most_drop: "3/100"'))
-    assert replace(as_fraction, digest="") == replace(credit_decision(), digest="")
+    assert replace(as_fraction, digest="") == replace(shipped(), digest="")
 
 
 def test_every_byte_counts_in_the_digest() -> None:
     other = parse_policy(DOCUMENT + "\n# one more line\n")
-    assert other.digest != credit_decision().digest
-    assert replace(other, digest="") == replace(credit_decision(), digest="")
+    assert other.digest != shipped().digest
+    assert replace(other, digest="") == replace(shipped(), digest="")
 
 
 def test_a_fixed_reference_group_is_read() -> None:
@@ -145,7 +148,7 @@ def test_a_policy_without_gates_cannot_be_built() -> None:
         parse_policy(changed(lambda document: document.update(gates=[])))
     assert caught.value.problems[-1].path == "gates"
     with pytest.raises(EmptyPolicy):
-        replace(credit_decision(), gates=())
+        replace(shipped(), gates=())
     assert problems(changed(lambda document: document.pop("gates"))) == {"gates": "missing_key"}
 
 
@@ -314,9 +317,9 @@ def test_a_mangled_policy_parses_or_says_why(line: int, how: str) -> None:
 
 
 def test_how_often_a_model_is_audited_with_one_set_may_be_bounded() -> None:
-    bounded = changed(lambda document: document.update(evaluation={"max_audits_per_set": "20"}))
-    assert credit_decision().max_audits_per_set is None
-    assert parse_policy(bounded).max_audits_per_set == 20
+    bounded = changed(lambda document: document.update(evaluation={"max_audits_per_set": "7"}))
+    assert shipped().max_audits_per_set == 20
+    assert parse_policy(bounded).max_audits_per_set == 7
     without = changed(lambda document: document.update(evaluation={}))
     assert problems(without) == {"evaluation.max_audits_per_set": "missing_key"}
     none = changed(lambda document: document.update(evaluation={"max_audits_per_set": "0"}))

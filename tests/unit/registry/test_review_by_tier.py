@@ -12,7 +12,8 @@ from registry.domain.errors import PolicyError
 from registry.domain.policy import ApprovalRule
 from registry.domain.policy_parser import parse_policy
 from registry.domain.words import ReviewOutcome
-from tests.unit.registry.samples import CREDIT_DECISION, NOW
+from tests.policies import lenient_credit_decision
+from tests.unit.registry.samples import NOW
 
 RULE = ApprovalRule(
     count=1,
@@ -57,7 +58,7 @@ def test_the_tier_is_told_where_it_decides_and_nowhere_else() -> None:
 
 
 def parsed(days: str) -> ApprovalRule:
-    text = CREDIT_DECISION.read_text().replace("risk_tiers: [high]", "risk_tiers: [high, medium]")
+    text = lenient_credit_decision().replace("risk_tiers: [high]", "risk_tiers: [high, medium]")
     return parse_policy(f"{text}  review_every_days: {days}\n".encode()).approvals
 
 
