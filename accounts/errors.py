@@ -26,6 +26,13 @@ class SigningLocked(AccountsError):
     status = HTTPStatus.TOO_MANY_REQUESTS
 
 
+class ResetRefused(AccountsError):
+    """A password cannot be chosen with these codes."""
+
+    code = "reset_refused"
+    status = HTTPStatus.FORBIDDEN
+
+
 class CredentialRefused(AccountsError):
     """What was to be enrolled is no credential, or is one already."""
 

@@ -151,6 +151,26 @@ class Credential(models.Model):
         ]
 
 
+class PasswordReset(models.Model):
+    """A way to a new password that two people opened: once, for a day; each was shown one code."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    person = models.ForeignKey(User, on_delete=models.CASCADE, related_name="password_resets")
+    first_sha256 = models.CharField(max_length=64)
+    second_sha256 = models.CharField(max_length=64)
+    opened_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+    failures = models.PositiveSmallIntegerField(default=0)
+    ended_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["person"], condition=Q(ended_at=None), name="password_reset_one_open"
+            )
+        ]
+
+
 class Ceremony(models.Model):
     """Something that a person began in one session and ends there within minutes, once.
 

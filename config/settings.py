@@ -50,6 +50,7 @@ CSRF_TRUSTED_ORIGINS = [MUNIMENT_URL]
 _is_https = _public.scheme == "https"
 
 INSTALLED_APPS = [
+    "accounts",  # before Django's, whose changepassword would tell nobody
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -66,7 +67,6 @@ INSTALLED_APPS = [
     "rest_framework",
     "config.apps.ProjectConfig",
     "audits",
-    "accounts",
     "lineage",
     "registry",
 ]

@@ -40,6 +40,20 @@ def ask_password() -> str:
     return getpass.getpass("Your own password, as the admin who does this: ")
 
 
+def ask_new_password(prompt: str) -> str:
+    """Ask for a new password twice, or read it from a pipe.
+
+    Raises:
+        CommandError: the two differ.
+    """
+    if not sys.stdin.isatty():
+        return sys.stdin.readline().rstrip("\n")
+    password = getpass.getpass(prompt)
+    if password != getpass.getpass("Again: "):
+        raise CommandError("The two passwords differ; nothing was changed.")
+    return password
+
+
 def acting_admin(username: str) -> Actor:
     """Return the actor that this person is; the services ask for the role.
 

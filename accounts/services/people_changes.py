@@ -14,6 +14,7 @@ from accounts.errors import ProposalOutdated, RolesInvalid
 from accounts.models import Credential, ProposalAnswer, User
 from accounts.services.change_kinds import ChangeKind, offer_kinds
 from accounts.services.credentials import ENROLL, confirm_credential
+from accounts.services.password_resets import RESETS
 from accounts.services.roles import GRANT, require_known, set_roles
 from audits.domain.actor import Actor
 
@@ -103,6 +104,7 @@ def _show_credential(content: Mapping[str, Any]) -> Shown:
 def offer_people_changes() -> None:
     """Make the changes about people known."""
     offer_kinds(
+        RESETS,
         ChangeKind(SET_ROLES, GRANT, _apply, _title, _show),
         ChangeKind(
             ENROLL,

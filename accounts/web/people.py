@@ -63,7 +63,7 @@ def add(request: HttpRequest) -> HttpResponse:
 @require_safe
 def person(request: HttpRequest, person_id: UUID) -> HttpResponse:
     """Show one person, and what an admin may change."""
-    return _page(request, get_object_or_404(User, pk=person_id))
+    return person_page(request, get_object_or_404(User, pk=person_id))
 
 
 @sensitive_post_parameters("password")
@@ -88,7 +88,7 @@ def change_roles(request: HttpRequest, person_id: UUID) -> HttpResponse:
         else:
             set_roles(person_id=found.pk, roles=wanted, actor=actor, now=now)
     except (LastAdmin, ReauthenticationFailed, RolesInvalid, UnknownPerson) as error:
-        return _page(request, found, {"roles_error": str(error)}, status=int(error.status))
+        return person_page(request, found, {"roles_error": str(error)}, status=int(error.status))
     messages.success(request, f"The roles of {found.printed_name} are changed.")
     return redirect("accounts:person", found.pk)
 
@@ -101,7 +101,7 @@ def deactivate(request: HttpRequest, person_id: UUID) -> HttpResponse:
     try:
         deactivate_person(person_id=found.pk, actor=actor, now=timezone.now())
     except LastAdmin as error:
-        return _page(request, found, {"end_error": str(error)}, status=int(error.status))
+        return person_page(request, found, {"end_error": str(error)}, status=int(error.status))
     messages.success(request, f"The account of {found.printed_name} has ended.")
     return redirect("accounts:people")
 
@@ -129,9 +129,10 @@ def _list(
     return render(request, "accounts/people.html", context | (told or {}), status=status)
 
 
-def _page(
+def person_page(
     request: HttpRequest, found: User, told: dict[str, Any] | None = None, *, status: int = 200
 ) -> HttpResponse:
+    """Show one person, and what came of what an admin tried to change."""
     begins = signing_power_from(found)
     context = {
         "person": found,

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from accounts.web import credentials, notices, people, proposals
+from accounts.web import credentials, notices, passwords, people, proposals
 from accounts.web.views import SignIn, SignOut
 
 app_name = "accounts"
@@ -23,6 +23,8 @@ urlpatterns = [
     path("people/add", people.add, name="add-person"),
     path("people/<uuid:person_id>/", people.person, name="person"),
     path("people/<uuid:person_id>/roles", people.change_roles, name="change-roles"),
+    path("people/<uuid:person_id>/password", passwords.reset, name="reset-password"),
+    path("new-password", passwords.choose, name="new-password"),
     path("people/<uuid:person_id>/end", people.deactivate, name="deactivate-person"),
     path("changes/", proposals.proposals, name="proposals"),
     path("changes/<uuid:proposal_id>/", proposals.proposal, name="proposal"),

@@ -51,6 +51,8 @@ class Event(StrEnum):
     CREDENTIAL_REMOVED = "credential.removed"
     PERSON_ROLES_SET = "person.roles_set"
     ACCOUNT_MAPPED = "account.mapped"
+    PERSON_RESET_OPENED = "person.reset_opened"
+    PERSON_PASSWORD_SET = "person.password_set"  # noqa: S105 - an event, not a secret
     PERSON_DEACTIVATED = "person.deactivated"
     CHANGE_PROPOSED = "change.proposed"
     CHANGE_CONFIRMED = "change.confirmed"

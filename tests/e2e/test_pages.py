@@ -30,6 +30,8 @@ from tests.integration.web.world import (
     walk,
 )
 
+WITHOUT_SESSION = {"sign-in": "/sign-in", "new-password": "/new-password"}
+
 
 def addresses(promotion: Promotion) -> dict[str, str]:
     bias = Evidence.objects.get(version_uri=promotion.version.uri, kind="bias")
@@ -127,8 +129,8 @@ def test_pages_are_accessible_fit_in_both_themes_and_keep_to_the_content_securit
     context.on("console", lambda message: said.append(message.text))
     context.on("weberror", lambda error: said.append(str(error.error)))
     page = enter(context, live_url, "reviewer")
-    for name, address in {**addresses(reviewed), "sign-in": "/sign-in"}.items():
-        if name == "sign-in":
+    for name, address in {**addresses(reviewed), **WITHOUT_SESSION}.items():
+        if name in WITHOUT_SESSION:
             context.clear_cookies()
         answer = page.goto(live_url + address)
         assert answer is not None

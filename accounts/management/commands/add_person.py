@@ -1,8 +1,6 @@
 from __future__ import annotations
 
-import getpass
 import secrets
-import sys
 from argparse import ArgumentParser
 from typing import Any
 
@@ -12,7 +10,7 @@ from django.utils import timezone
 
 from accounts.domain.proposals import roles_that_sign
 from accounts.errors import AccountsError
-from accounts.management.asking import acting_admin, ask_from_command
+from accounts.management.asking import acting_admin, ask_from_command, ask_new_password
 from accounts.models import Role
 from accounts.services.people import add_person
 from accounts.services.people_changes import role_change
@@ -55,7 +53,11 @@ class Command(JsonCommand):
                 "which of them proposes it; nobody was added."
             )
         actor = acting_admin(options["admin"]) if takes_two else SETUP
-        password = secrets.token_urlsafe(15) if options["random_password"] else _ask()
+        password = (
+            secrets.token_urlsafe(15)
+            if options["random_password"]
+            else ask_new_password("Password: ")
+        )
         try:
             person = add_person(
                 username=options["username"],
@@ -82,12 +84,3 @@ def _in_words(error: ValidationError) -> str:
         for name, messages in error.message_dict.items()
         for message in messages
     )
-
-
-def _ask() -> str:
-    if not sys.stdin.isatty():
-        return sys.stdin.readline().rstrip("\n")
-    password = getpass.getpass("Password: ")
-    if password != getpass.getpass("Again: "):
-        raise CommandError("The two passwords differ; nobody was added.")
-    return password

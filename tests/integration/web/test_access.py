@@ -48,6 +48,7 @@ def test_every_page_but_the_public_ones_asks_to_sign_in(world: World) -> None:
     assert client.get("/log/checkpoint").status_code == 200
     assert client.get("/healthz").status_code == 200
     assert client.get("/sign-in").status_code == 200
+    assert client.get("/new-password").status_code == 200
 
 
 def test_pages_answer_for_every_role(world: World, enter: Callable[[str], Client]) -> None:
