@@ -156,7 +156,9 @@ def summary(dossier: Dossier) -> list[str]:
         sentences.append(f"In the way: {listed(shown)}.")
     sentences.append(_signed(dossier))
     sentences.append(_aliases(dossier))
-    reported = sorted({one.kind for one in dossier.evidence if one.origin == "reported"})
+    # What Muniment computed since takes the place of what was reported before.
+    newest = {one.kind: one for one in sorted(dossier.evidence, key=lambda one: one.produced_at)}
+    reported = sorted(kind for kind, one in newest.items() if one.origin == "reported")
     if reported:
         kinds = listed([printable(kind, 30) for kind in reported[:4]])
         sentences.append(

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from datetime import timedelta
 from html.parser import HTMLParser
 from typing import Any
 
 import pytest
 
 from audits.domain.bias import BiasCriteria, judge
-from audits.domain.dossier import Alias, Dossier, Gate, RegistryEvent
+from audits.domain.dossier import Alias, Dossier, Evidence, Gate, RegistryEvent
 from audits.domain.measurements import to_json
 from audits.report import view_decision, view_record
 from audits.report.html import report_html
@@ -65,6 +66,23 @@ def test_an_allowed_version_names_who_approved_it() -> None:
 def test_a_pending_version_is_not_called_allowed() -> None:
     sentences = " ".join(view_decision.summary(challenger()))
     assert "may not yet hold the alias champion" in sentences
+
+
+def test_the_first_page_calls_reported_only_what_nothing_computed_since_replaced() -> None:
+    dossier = denied()
+    words = "reported by the team"
+    assert words in " ".join(view_decision.summary(dossier))
+
+    def computed(later_by: timedelta) -> tuple[Evidence, ...]:
+        return tuple(
+            replace(one, origin="computed", produced_at=one.produced_at + later_by)
+            for one in dossier.evidence
+        )
+
+    since = replace(dossier, evidence=(*computed(timedelta(hours=1)), *dossier.evidence))
+    assert words not in " ".join(view_decision.summary(since))
+    before = replace(dossier, evidence=(*dossier.evidence, *computed(timedelta(hours=-1))))
+    assert words in " ".join(view_decision.summary(before))
 
 
 def test_reported_evidence_is_labelled_wherever_it_is_shown() -> None:
