@@ -266,6 +266,27 @@ class Waiver:
 
 
 @dataclass(frozen=True, slots=True)
+class Condition:
+    """What an approval was given under the condition of: a signed finding, and what became of it.
+
+    It is put right before `due_at` by its `owner`, who says what was done (`answer`), and somebody
+    else signs that it was (`closed_by`). Whatever has not happened is None.
+    """
+
+    severity: str
+    text: str | None
+    raised_by: str
+    raised_at: datetime
+    owner: str | None
+    due_at: datetime
+    answer: str | None = None
+    answered_at: datetime | None = None
+    closed_by: str | None = None
+    closed_at: datetime | None = None
+    leaf_index: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class RegistryEvent:
     """One fact of the model's stream, in words. `violation`: no grant explains the change."""
 
@@ -338,6 +359,7 @@ class Dossier:
     # When the registry store that refuses changes was heard from there; None: not lately.
     gatekeeper_seen_at: datetime | None = None
     waivers: tuple[Waiver, ...] = ()
+    conditions: tuple[Condition, ...] = ()
 
     def to_mapping(self) -> dict[str, Json]:
         """Return the dossier as plain JSON values, every field present, times as RFC 3339 UTC.

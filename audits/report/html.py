@@ -10,7 +10,7 @@ from django.template import Context, Engine
 from django.utils.safestring import mark_safe
 
 from audits.domain.dossier import Dossier
-from audits.report import view_bias, view_decision, view_record, view_reproduction
+from audits.report import view_bias, view_decision, view_record, view_reproduction, view_reviews
 from audits.report.attachment import NAME
 from audits.report.picture import lineage_picture
 from audits.report.text import instant, printable
@@ -72,7 +72,7 @@ def report_context(
         "bias": bias,
         "performance": view_record.performance(dossier),
         "evidence": view_record.evidence_list(dossier),
-        "reviews": view_record.reviews(dossier),
+        "reviews": view_reviews.reviews(dossier),
         "history": view_record.history(dossier),
         "log": view_record.log(dossier),
     }

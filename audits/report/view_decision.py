@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -93,7 +94,7 @@ def decision(dossier: Dossier) -> dict[str, Any]:
     made = dossier.decision
     if made is None:
         return {"made": False}
-    ordered = sorted(made.gates, key=_gate_rank)
+    rows = list(_rows(sorted(made.gates, key=_gate_rank)))
     word, tone = _VERDICTS[made.verdict]
     return {
         "made": True,
@@ -109,8 +110,8 @@ def decision(dossier: Dossier) -> dict[str, Any]:
         ),
         "reasons": [printable(reason) for reason in made.reasons[:MAX_REASONS]],
         "more_reasons": rest(len(made.reasons), MAX_REASONS),
-        "gates": [_gate(gate) for gate in ordered[:MAX_GATES]],
-        "more": rest(len(made.gates), MAX_GATES),
+        "gates": rows[:MAX_GATES],
+        "more": rest(len(rows), MAX_GATES),
     }
 
 
@@ -129,11 +130,19 @@ def _gate_rank(gate: Gate) -> int:
     return _FIRST.index(gate.outcome) if gate.outcome in _FIRST else len(_FIRST)
 
 
-def _gate(gate: Gate) -> dict[str, Any]:
+def _rows(gates: Iterable[Gate], depth: int = 0) -> Iterator[dict[str, Any]]:
+    """Give each gate, and after it those that it is made of."""
+    for gate in gates:
+        yield _gate(gate, depth)
+        yield from _rows(gate.gates, depth + 1)
+
+
+def _gate(gate: Gate, depth: int) -> dict[str, Any]:
     word, tone = _OUTCOMES[gate.outcome]
     return {
         "title": printable(gate.title, 80),
         "id": printable(gate.id, 60),
+        "inside": depth > 0,
         "outcome": word,
         "tone": tone,
         "reason": printable(gate.reason),

@@ -10,6 +10,7 @@ from typing import Any, Final
 from muniment.attest.checkpoint import Checkpoint
 from muniment.attest.digest import Digest, canonical_json
 from muniment.verify.dossier_bindings import require_bindings
+from muniment.verify.dossier_conditions import require_conditions
 from muniment.verify.dossier_decision import require_decision
 from muniment.verify.dossier_evidence import require_champion, require_evidence
 from muniment.verify.dossier_history import require_history, require_promotions
@@ -43,6 +44,7 @@ _KNOWN: Final = frozenset(
         *("model_name", "version", "version_uri", "stream", "created_at", "risk_tier"),
         *("intended_use", "aliases", "alias_history", "policy", "decision", "lineage"),
         *("evidence", "champion", "promotions", "approvals", "events", "log", "waivers"),
+        "conditions",
         # Named in UNSIGNED.
         *("source", "gatekeeper_seen_at", "owner", "generated_at", "generator", "requested_by"),
     )
@@ -99,6 +101,7 @@ def require_agreement(
     findings = require_evidence(read_objects(dossier, "evidence"), record)
     reviews = require_reviews(read_objects(dossier, "approvals"), record)
     require_waivers(dossier, record)
+    require_conditions(dossier, record)
     promotions = require_promotions(read_objects(dossier, "promotions"), record)
     events = require_history(dossier, record)
     ruling = require_decision(dossier.get("decision"), record)

@@ -122,10 +122,14 @@ class Record:
     @property
     def waivers(self) -> list[StreamEntry]:
         """The waivers of gates for the version, in order; those that were taken back too."""
+        return self.events(WAIVED)
+
+    def events(self, name: str) -> list[StreamEntry]:
+        """Return the registry events of that name about the version, in order."""
         return [
             entry
             for entry in self._typed(REGISTRY_EVENT)
-            if entry.statement.predicate["event"] == WAIVED
+            if entry.statement.predicate["event"] == name
         ]
 
     @property
@@ -133,8 +137,7 @@ class Record:
         """The statements that took a waiver of the version back, by the waiver's digest."""
         return {
             str(object_in(entry.statement.predicate, "detail").get("waiver")): entry
-            for entry in self._typed(REGISTRY_EVENT)
-            if entry.statement.predicate["event"] == UNWAIVED
+            for entry in self.events(UNWAIVED)
         }
 
     @property

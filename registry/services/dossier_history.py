@@ -13,9 +13,11 @@ from audits.selectors import decoded_statement, stream_entries
 from registry.models import (
     AliasChange,
     Approval,
+    FindingClosure,
     GateWaiver,
     ModelVersion,
     Promotion,
+    ReviewFinding,
 )
 
 Leaves = Mapping[int, int]
@@ -159,6 +161,56 @@ def waivers_of(version: ModelVersion, leaves: Leaves) -> tuple[said.Waiver, ...]
                 until=row.until,
                 reason=reason.text if reason else None,
                 revoked_at=revocation.at if revocation else None,
+                leaf_index=leaves.get(row.entry_id),
+            )
+        )
+    return tuple(result)
+
+
+def conditions_of(
+    version: ModelVersion, leaves: Leaves, names: Names
+) -> tuple[said.Condition, ...]:
+    """Return what approvals of this version were conditional on, closed ones too."""
+    rows = list(
+        ReviewFinding.objects.filter(version=version)
+        .select_related("entry", "closure__entry")
+        .prefetch_related("answers")
+        .order_by("entry_id")
+    )
+    answers = {row.pk: max(row.answers.all(), key=lambda one: one.pk, default=None) for row in rows}
+    signers = {
+        signed.pk: str(decoded_statement(signed.entry).predicate["detail"]["person"]["commitment"])
+        for row in rows
+        for signed in (row, getattr(row, "closure", None))
+        if signed is not None
+    }
+    texts = [row.text_commitment for row in rows]
+    texts += [one.text_commitment for one in answers.values() if one is not None]
+    opened = Disclosure.objects.in_bulk([*signers.values(), *texts])
+
+    def name_of(signed: ReviewFinding | FindingClosure) -> str:
+        person = opened.get(signers[signed.pk])
+        return person.printed_name if person else "(erased)"
+
+    def text_of(commitment: str) -> str | None:
+        found = opened.get(commitment)
+        return found.text if found else None
+
+    result = []
+    for row in rows:
+        answer, closure = answers[row.pk], getattr(row, "closure", None)
+        result.append(
+            said.Condition(
+                severity=row.severity,
+                text=text_of(row.text_commitment),
+                raised_by=name_of(row),
+                raised_at=row.raised_at,
+                owner=names.of_person(row.owner_id),
+                due_at=row.due_at,
+                answer=text_of(answer.text_commitment) if answer else None,
+                answered_at=answer.at if answer else None,
+                closed_by=name_of(closure) if closure else None,
+                closed_at=closure.at if closure else None,
                 leaf_index=leaves.get(row.entry_id),
             )
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -198,6 +199,11 @@ def test_it_is_stated_without_its_words_replays_and_a_report_verifies(
     path.write_bytes(bytes(Report.objects.get().pdf))
     found = verify_report(path, keyring().log.vkey)
     assert [one for one in found.findings if not one.holds] == []
+    pages = subprocess.run(
+        ["pdftotext", "-layout", path, "-"], capture_output=True, text=True, check=True
+    ).stdout
+    for said in ("Measure the small cells", "Measured: they hold.", "Medium", "Closed"):
+        assert said in pages
 
 
 def _items(view: Any) -> tuple[Any, ...]:

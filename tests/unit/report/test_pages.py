@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from html.parser import HTMLParser
 from typing import Any
 
 import pytest
 
 from audits.domain.bias import BiasCriteria, judge
-from audits.domain.dossier import Alias, Dossier, Evidence, Gate, RegistryEvent
+from audits.domain.dossier import Alias, Condition, Dossier, Evidence, Gate, RegistryEvent
 from audits.domain.measurements import to_json
 from audits.report import view_decision, view_record
 from audits.report.html import report_html
@@ -83,6 +83,46 @@ def test_the_first_page_calls_reported_only_what_nothing_computed_since_replaced
     assert words not in " ".join(view_decision.summary(since))
     before = replace(dossier, evidence=(*dossier.evidence, *computed(timedelta(hours=-1))))
     assert words in " ".join(view_decision.summary(before))
+
+
+def test_a_gate_made_of_others_is_followed_by_them() -> None:
+    base = challenger()
+    assert base.decision is not None
+    files = Gate("files", "Files are safe", "unsatisfied", "A file runs code.")
+    packages = Gate("packages", "No known vulnerability", "satisfied", "There is none.")
+    both = Gate("secure", "Secure", "unsatisfied", "One is not.", gates=(files, packages))
+    shown = view_decision.decision(
+        replace(base, decision=replace(base.decision, gates=(packages, both)))
+    )
+    assert [(row["id"], row["inside"]) for row in shown["gates"]] == [
+        ("secure", False),
+        ("files", True),
+        ("packages", True),
+        ("packages", False),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("ended", "word"),
+    [
+        ({}, "Open"),
+        ({"due_at": later(-1)}, "Overdue"),
+        ({"due_at": later(-1), "closed_at": later(-2), "closed_by": "Ravi Reviewer"}, "Closed"),
+    ],
+)
+def test_a_condition_stands_as_it_does_when_the_report_is_made(
+    ended: dict[str, Any], word: str
+) -> None:
+    base = champion()
+    at = base.generated_at
+    values: dict[str, Any] = {"due_at": at + timedelta(days=1)} | {
+        name: at + (value - later(0)) if isinstance(value, datetime) else value
+        for name, value in ended.items()
+    }
+    condition = Condition("high", None, "Rita Reviewer", later(0), "Erik Engineer", **values)
+    said = words_of(replace(base, conditions=(condition,)))
+    assert f"High {word} not recorded Raised by Rita Reviewer" in said
+    assert ("Closed by Ravi Reviewer" in said) is (word == "Closed")
 
 
 def test_reported_evidence_is_labelled_wherever_it_is_shown() -> None:
