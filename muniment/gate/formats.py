@@ -44,6 +44,11 @@ def _lines(answer: GateAnswer) -> Iterator[str]:
         ]
         if bounds and _outcome(gate) not in _PASSED:
             yield f"  {'':<15} {', '.join(bounds)}"
+        remedy = gate.get("remedy")
+        if isinstance(remedy, dict):
+            yield f"  {'':<15} {_clean(remedy.get('who'))}: {_clean(remedy.get('what'))}"
+            if remedy.get("command"):
+                yield f"  {'':<15} {_clean(remedy['command'])}"
     links = document.get("links")
     if isinstance(links, dict):
         for name, link in links.items():

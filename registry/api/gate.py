@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+from dataclasses import asdict
 from typing import Any
 from urllib.parse import quote
 
@@ -16,10 +18,12 @@ from rest_framework.views import APIView
 
 from muniment.attest.statement import format_time
 from registry.domain.gate_result import GateResult
+from registry.domain.remedies import remedy_of
 from registry.models.mirror import source_query
 from registry.services.aliases import require_governed_alias
 from registry.services.decisions import NO_POLICY
 from registry.services.evaluation import Judged, judge_standing
+from registry.services.policies import document_by_digest
 from registry.services.standing import PromotionStanding, Standing, find_standing
 
 SCHEMA_VERSION = 1
@@ -54,7 +58,7 @@ class GateView(APIView):
         return Response(
             {
                 "schema_version": SCHEMA_VERSION,
-                **_answer(judged),
+                **_answer(judged, standing),
                 "promotion": _promotion(standing.promotion),
                 "links": _links(standing),
                 "evaluated_at": format_time(now),
@@ -70,7 +74,7 @@ def _alias(request: Request) -> str:
     return alias
 
 
-def _answer(judged: Judged) -> dict[str, Any]:
+def _answer(judged: Judged, standing: Standing) -> dict[str, Any]:
     decision = judged.decision
     if decision is None:
         return {
@@ -88,22 +92,37 @@ def _answer(judged: Judged) -> dict[str, Any]:
                     "expected": 1,
                     "actual": 0,
                     "evidence_url": None,
+                    "remedy": {
+                        "who": "two admins",
+                        "what": "Bind a policy to the model: one proposes it, another confirms.",
+                        "command": f"manage.py registry bind {shlex.quote(standing.model_name)}"
+                        " --policy NAME --risk-tier TIER --as ADMIN",
+                    },
                 }
             ],
             "approvals": None,
         }
     policy = decision.policy
+    computed = document_by_digest(policy.digest).computed_gates
     return {
         "decision": decision.verdict.value,
         "reasons": list(decision.reasons),
         "policy": {"name": policy.name, "version": policy.version, "digest": policy.digest},
         "evidence_digest": decision.evidence_digest,
-        "checks": [_check(judged, gate) for gate in decision.gates],
+        "checks": [_check(judged, gate, standing, computed) for gate in decision.gates],
         "approvals": decision.approvals.to_mapping(),
     }
 
 
-def _check(judged: Judged, gate: GateResult) -> dict[str, Any]:
+def _check(
+    judged: Judged, gate: GateResult, standing: Standing, computed: frozenset[str]
+) -> dict[str, Any]:
+    remedy = remedy_of(
+        gate.kind,
+        gate.outcome,
+        was_read=gate.evidence_digest is not None,
+        is_computed=gate.id in computed,
+    )
     check: dict[str, Any] = {
         "id": gate.id,
         "status": "in_progress" if gate.outcome == "pending" else "completed",
@@ -113,9 +132,10 @@ def _check(judged: Judged, gate: GateResult) -> dict[str, Any]:
         "expected": gate.expected,
         "actual": gate.actual,
         "evidence_url": _evidence_url(judged, gate.evidence_digest),
+        "remedy": asdict(remedy.about(standing.model_name, standing.number)) if remedy else None,
     }
     if gate.members:
-        check["checks"] = [_check(judged, member) for member in gate.members]
+        check["checks"] = [_check(judged, one, standing, computed) for one in gate.members]
     return check
 
 

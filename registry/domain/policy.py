@@ -181,6 +181,15 @@ class Policy:
         return frozenset[str]().union(*(evidence_kinds_of(gate) for gate in asking))
 
     @property
+    def computed_gates(self) -> frozenset[str]:
+        """Give the ids of the gates that accept only what Muniment computed."""
+        return frozenset(
+            gate.id
+            for gate in self.every_gate
+            if not isinstance(gate, CompositeGate) and gate.accepts == {Origin.COMPUTED}
+        )
+
+    @property
     def audit_criteria(self) -> BiasCriteria | None:
         """Give the criteria of the one bias audit that serves every gate on groups, None if none.
 

@@ -10,9 +10,8 @@ from django.urls import reverse
 
 from audits.models import Evidence
 from audits.selectors import origin_of
-from registry.domain.policy_gates import CompositeGate
 from registry.domain.remedies import Remedy, remedy_of
-from registry.domain.words import GateKind, GateOutcome, Origin
+from registry.domain.words import GateKind, GateOutcome
 from registry.models import ModelVersion, PolicyBinding
 from registry.services.policies import document_of
 
@@ -54,7 +53,8 @@ def gate_rows(
             what Muniment computed.
     """
     known = {item.entry.sha256: item for item in evidence}
-    waivable, computed = _waivable(binding), _computed(binding)
+    waivable = _waivable(binding)
+    computed = document_of(binding.policy).computed_gates if binding else frozenset[str]()
 
     def row(gate: Mapping[str, Any]) -> GateRow:
         inside = tuple(row(member) for member in gate.get("gates", ()))
@@ -76,17 +76,6 @@ def _waivable(binding: PolicyBinding | None) -> frozenset[str]:
     if binding is None:
         return frozenset()
     return frozenset(gate.id for gate in document_of(binding.policy).every_gate if gate.waivable_by)
-
-
-def _computed(binding: PolicyBinding | None) -> frozenset[str]:
-    if binding is None:
-        return frozenset()
-    gates = document_of(binding.policy).every_gate
-    return frozenset(
-        gate.id
-        for gate in gates
-        if not isinstance(gate, CompositeGate) and gate.accepts == {Origin.COMPUTED}
-    )
 
 
 def _concerns_waivers(gate: Mapping[str, Any], waivable: frozenset[str]) -> bool:

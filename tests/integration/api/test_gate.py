@@ -86,6 +86,16 @@ def test_gates_inside_a_gate_are_answered_for_too(world: World, ask: Ask) -> Non
     assert both["checks"][0]["evidence_url"].startswith(f"{settings.MUNIMENT_URL}/evidence/")
 
 
+def test_what_stands_in_the_way_says_who_clears_it(world: World, ask: Ask) -> None:
+    bias = answer_of(ask, 1)["checks"][1]
+    assert bias["conclusion"] == "unsatisfied"
+    assert bias["remedy"] == {
+        "who": "whoever trains",
+        "what": "Register a version that meets the bound: these numbers were measured.",
+        "command": "",
+    }
+
+
 def test_its_shape(world: World, ask: Ask) -> None:
     promotion = world.request(2)
     said = answer_of(ask, 2)
@@ -119,8 +129,9 @@ def test_its_shape(world: World, ask: Ask) -> None:
     for check in said["checks"]:
         assert set(check) == {
             *("id", "status", "conclusion", "title", "reason"),
-            *("expected", "actual", "evidence_url"),
+            *("expected", "actual", "evidence_url", "remedy"),
         }
+        assert check["remedy"] is None
         assert check["status"] == "completed"
         assert check["conclusion"] == "satisfied"
         assert check["reason"].endswith(".")

@@ -80,6 +80,7 @@ def answer(decision: str) -> dict[str, Any]:
                 "reason": "below four fifths",
                 "expected": 0.8,
                 "actual": 0.774,
+                "remedy": {"who": "whoever trains", "what": "Train.", "command": "train me"},
             },
         ],
         "links": {"page": "http://localhost/models/loan/1"},
@@ -112,7 +113,8 @@ def test_what_stands_in_the_way_is_printed_first_with_its_numbers(
     assert lines[2] == "because 0 of 2 approvals are signed."
     assert lines[3].split() == ["unsatisfied", "Impact", "ratio", "by", "race"]
     assert lines[5].strip() == "expected 0.8, actual 0.774"
-    assert lines[6].split()[0] == "satisfied"
+    assert [line.strip() for line in lines[6:8]] == ["whoever trains: Train.", "train me"]
+    assert lines[8].split()[0] == "satisfied"
 
 
 def test_the_request_is_the_contracts(muniment: Muniment, gate: Gate) -> None:
