@@ -16,10 +16,12 @@ from registry.domain.policy_gates import (
     evidence_kinds_of,
     flattened,
 )
-from registry.domain.words import Origin
+from registry.domain.words import EvidenceKind, Origin
 
 if TYPE_CHECKING:
     from audits.domain.bias import BiasCriteria
+
+_OF_PREDICTIONS = frozenset({EvidenceKind.BIAS.value, EvidenceKind.PERFORMANCE.value})
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +181,20 @@ class Policy:
             if not isinstance(gate, CompositeGate) and gate.accepts == {Origin.COMPUTED}
         )
         return frozenset[str]().union(*(evidence_kinds_of(gate) for gate in asking))
+
+    @property
+    def reads_predictions(self) -> bool:
+        """Tell whether what a team says that its model predicts can count for anything.
+
+        Not where every gate on it asks for what Muniment computed.
+        """
+        asked = _OF_PREDICTIONS & self.evidence_kinds
+        reported = (
+            evidence_kinds_of(gate)
+            for gate in self.every_gate
+            if not isinstance(gate, CompositeGate) and Origin.REPORTED in gate.accepts
+        )
+        return not asked or bool(asked & frozenset[str]().union(*reported))
 
     @property
     def computed_gates(self) -> frozenset[str]:

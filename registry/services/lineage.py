@@ -87,13 +87,14 @@ def _record(job: Job, version: ModelVersion, collected: CollectedLineage, *, now
         .first()
     )
     if binding is not None:
-        order_job(
-            kind=Job.Kind.PREDICTIONS_AUDIT,
-            version_uri=version.uri,
-            requested_by=None,
-            now=now,
-        )
         policy = document_of(binding.policy)
+        if policy.reads_predictions:
+            order_job(
+                kind=Job.Kind.PREDICTIONS_AUDIT,
+                version_uri=version.uri,
+                requested_by=None,
+                now=now,
+            )
         order_wanted_set_audit(version=version, policy=policy, requested_by=None, now=now)
         if policy.evidence_kinds & SCANNED_KINDS:
             order_job(kind=Job.Kind.SCAN, version_uri=version.uri, requested_by=None, now=now)

@@ -149,7 +149,7 @@ def order_missing_evidence(*, version: ModelVersion, actor: Actor, now: datetime
         and item.subject_digest == record.subject_digest
     }
     requested_by = UUID(actor.id) if actor.kind == "person" else None
-    if {"bias", "performance"} - standing:
+    if policy.reads_predictions and {"bias", "performance"} - standing:
         order_job(
             kind=Job.Kind.PREDICTIONS_AUDIT,
             version_uri=version.uri,
