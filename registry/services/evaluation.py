@@ -15,6 +15,7 @@ from registry.models import ModelVersion, PolicyBinding, Promotion
 from registry.services.policies import document_by_digest, retired
 from registry.services.recorded import read_evidence, read_lineage
 from registry.services.standing import Facts, Standing, load_standing
+from registry.services.trainers import trainer_of
 
 RECOMPUTATION = EvidenceKind.RECOMPUTATION.value
 # Which evidence each kind of job is about to produce.
@@ -116,6 +117,9 @@ def judge_standing(
         approvals = facts.approvals
         if policy.approvals.review_by_tier:
             approvals = replace(approvals, risk_tier=standing.risk_tier)
+        if policy.approvals.unknown_trainer_adds and standing.promotion is None:
+            # A request will name whom is known by then; before one, so does a preview.
+            approvals = replace(approvals, trainer=_trainer_of(standing))
         decision = evaluate(
             policy,
             view,
@@ -129,6 +133,12 @@ def judge_standing(
         view=view,
         evidence=dict(zip((item.digest for item in view.items), facts.evidence, strict=True)),
     )
+
+
+def _trainer_of(standing: Standing) -> str | None:
+    known = ModelVersion.objects.select_related("registered_model")
+    trainer = trainer_of(known.get(pk=standing.version_id))
+    return None if trainer is None else str(trainer.pk)
 
 
 def load_view(*, version: ModelVersion, alias: str) -> EvidenceView:

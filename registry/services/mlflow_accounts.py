@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from datetime import datetime
 from uuid import UUID
 
-from django.conf import settings
 from django.db import transaction
 
 from accounts.domain.proposals import person_subject
@@ -17,16 +16,16 @@ from audits.domain.actor import GATE, Actor
 from audits.domain.log import Event
 from audits.services.log import append_statement, lock_stream, predicate_type
 from muniment.attest.digest import Digest, canonical_json
-from muniment.registrant import REGISTRANT_TAG, find_registrant
 from registry.domain.promotion import DECIDABLE_STATUSES
 from registry.errors import InvalidRequest
-from registry.models import MlflowAccount, ModelVersion, Promotion, RegistrySource
+from registry.models import MlflowAccount, Promotion, RegistrySource
 from registry.services.decisions import decide_promotion
 from registry.services.dismissals import dismiss_approval
 from registry.services.locking import lock_promotion
 from registry.services.policies import document_of
 from registry.services.review_notices import tell_signer
 from registry.services.text import require_plain_text
+from registry.services.trainers import trainer_of
 
 MAP = "say whose an account of MLflow is"
 IS_TRAINER = "Its signer is now known to have trained the version."
@@ -131,36 +130,6 @@ def map_account(
     for promotion in _open_promotions(str(source)):
         _follow(lock_promotion(promotion.pk), actor=actor, now=now)
     return account
-
-
-def trainer_of(version: ModelVersion) -> User | None:
-    """Return who trained a version: whom MLflow signed in when it was registered.
-
-    None where nobody signed in, where the seal on it is not the store's, and where the account
-    stands for nobody: unknown is never somebody.
-    """
-    sealed = version.tags.get(REGISTRANT_TAG)
-    if not sealed:
-        return None
-    known = version.registered_model
-    mapped = {
-        one.account: one.person
-        for one in MlflowAccount.objects.filter(
-            source_id=known.source_id, person__isnull=False
-        ).select_related("person")
-    }
-    for name in dict.fromkeys((known.name, known.first_seen_name)):
-        account = find_registrant(
-            sealed,
-            mapped,
-            secret=settings.GATEKEEPER_SECRET,
-            registry=known.source_id,
-            model=name,
-            location=version.source_uri,
-        )
-        if account is not None:
-            return mapped[account]
-    return None
 
 
 def _open_promotions(source: str) -> list[Promotion]:

@@ -35,12 +35,12 @@ from registry.services.aliases import require_governed_alias
 from registry.services.decisions import GONE, alias_holder, decide_promotion
 from registry.services.emergency_state import is_held_by_emergency
 from registry.services.locking import lock_promotion
-from registry.services.mlflow_accounts import trainer_of
 from registry.services.policies import document_of
 from registry.services.recomputation_orders import order_wanted_recomputation
 from registry.services.set_audit_orders import order_wanted_set_audit
 from registry.services.stating import move_promotion, state_promotion
 from registry.services.text import require_plain_text
+from registry.services.trainers import trainer_of
 from registry.services.work import order_job
 
 MAX_NOTE = 2000

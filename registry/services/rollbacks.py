@@ -34,10 +34,10 @@ from registry.models import (
 )
 from registry.services.aliases import require_governed_alias
 from registry.services.decisions import GONE, NO_POLICY, alias_holder
-from registry.services.mlflow_accounts import trainer_of
 from registry.services.policies import document_of
 from registry.services.rollback_facts import state_rollback, words_of
 from registry.services.text import require_plain_text
+from registry.services.trainers import trainer_of
 from registry.services.violations import standing_against, withdrawn_against
 
 MAX_NOTE = 2000

@@ -20,15 +20,19 @@ from muniment.registrant import REGISTRANT_TAG, seal_registrant
 from registry.errors import ReviewNotAllowed
 from registry.models import MlflowAccount, Promotion, RegistrySource
 from registry.services.account_changes import account_mapping
+from registry.services.bindings import bind_policy
+from registry.services.evaluation import evaluate_version
 from registry.services.mlflow_accounts import (
     IS_TRAINER,
     declare_account,
     map_account,
     mapping_of,
-    trainer_of,
 )
+from registry.services.policies import publish_policy
+from registry.services.trainers import trainer_of
 from tests.integration.web.forms import text_of
 from tests.integration.web.world import PASSWORD, World
+from tests.policies import lenient_credit_decision
 
 SECRET = "shared with this MLflow"
 
@@ -121,6 +125,29 @@ def test_unknown_is_never_somebody(two: World, settings: Any, how: str) -> None:
         settings.GATEKEEPER_SECRET = ""
     assert trainer_of(two.version(2)) is None
     assert two.request(2).trainer is None
+
+
+def test_before_a_request_who_trained_counts_as_it_will_afterwards(
+    world: World, request: pytest.FixtureRequest
+) -> None:
+    text = lenient_credit_decision(version=2) + "  unknown_trainer_adds: 1\n"
+    admin, model = actor_of(world.people["admin"]), world.model()
+    policy = publish_policy(document=text.encode(), actor=admin, now=world.tick())
+    bind_policy(
+        registered_model=model, policy=policy, risk_tier="high", actor=admin, now=world.tick()
+    )
+    two: World = request.getfixturevalue("two")
+
+    def wanted() -> int:
+        found = evaluate_version(version=two.version(2), alias="champion", as_of=two.now).decision
+        assert found is not None
+        return found.approvals.required
+
+    assert wanted() == 3
+    map_to(two, two.people["engineer"])
+    assert wanted() == 2
+    two.request(2)
+    assert wanted() == 2
 
 
 def test_one_admin_maps_nothing(two: World) -> None:
