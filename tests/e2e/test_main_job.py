@@ -151,6 +151,7 @@ def test_the_gate_answers_in_its_documented_shape(demo: Demo) -> None:
             "expected",
             "actual",
             "evidence_url",
+            "remedy",
         }
         assert check["reason"]
         assert not isinstance(check["actual"], dict | list)
