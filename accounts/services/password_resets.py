@@ -22,11 +22,10 @@ from accounts.domain.proposals import ROLE, person_subject
 from accounts.errors import ResetRefused, UnknownPerson
 from accounts.models import PasswordReset, ProposalAnswer, User
 from accounts.services.change_kinds import ChangeKind
+from accounts.services.person_facts import state_of_person
 from accounts.services.two_people import require_two_people
 from audits.domain.actor import SETUP, Actor
 from audits.domain.log import Event
-from audits.services.log import append_statement, predicate_type
-from muniment.attest.digest import Digest
 
 RESET: Final = "person.reset_password"
 VALID_FOR: Final = timedelta(hours=24)
@@ -89,7 +88,7 @@ def open_reset(
         opened_at=now,
         expires_at=now + VALID_FOR,
     )
-    _state(Event.PERSON_RESET_OPENED, person, authority, actor=actor, now=now)
+    state_of_person(Event.PERSON_RESET_OPENED, person, {}, authority, actor=actor, now=now)
     return code
 
 
@@ -114,7 +113,7 @@ def choose_password(*, username: str, codes: tuple[str, str], password: str, now
         is_right = reset is not None and _are_right(reset, codes)
         if person is not None and reset is not None:
             if is_right:
-                set_password(person=person, password=password, actor=_self(person), now=now)
+                _set_password(person=person, password=password, actor=_self(person), now=now)
                 reset.ended_at = now
             else:
                 reset.failures += 1
@@ -140,11 +139,11 @@ def set_password_on_server(*, username: str, password: str, now: datetime) -> Us
         )
         if person is None:
             raise UnknownPerson(f"There is nobody called {username}.")
-        set_password(person=person, password=password, actor=SETUP, now=now)
+        _set_password(person=person, password=password, actor=SETUP, now=now)
     return person
 
 
-def set_password(*, person: User, password: str, actor: Actor, now: datetime) -> None:
+def _set_password(*, person: User, password: str, actor: Actor, now: datetime) -> None:
     """Set a locked person's password and state who did; signing power begins anew.
 
     Raises:
@@ -155,7 +154,7 @@ def set_password(*, person: User, password: str, actor: Actor, now: datetime) ->
     person.signing_changed_at = now
     person.save(update_fields=["password", "signing_changed_at"])
     PasswordReset.objects.filter(person=person, ended_at=None).update(ended_at=now)
-    _state(Event.PERSON_PASSWORD_SET, person, {}, actor=actor, now=now)
+    state_of_person(Event.PERSON_PASSWORD_SET, person, {}, {}, actor=actor, now=now)
 
 
 def _self(person: User) -> Actor:
@@ -175,21 +174,6 @@ def _are_right(reset: PasswordReset, codes: tuple[str, str]) -> bool:
 def _sha256(code: str) -> str:
     plain = "".join(code.upper().replace("-", " ").split())
     return hashlib.sha256(plain.encode()).hexdigest()
-
-
-def _state(
-    event: Event, person: User, authority: Mapping[str, Any], *, actor: Actor, now: datetime
-) -> None:
-    append_statement(
-        event=event,
-        predicate_type=predicate_type("registry-event"),
-        subject_name=person_subject(str(person.pk)),
-        subject_digest=Digest("sha256", hashlib.sha256(str(person.pk).encode()).hexdigest()),
-        predicate={"detail": dict(authority)} if authority else {},
-        stream=None,
-        actor=actor,
-        now=now,
-    )
 
 
 def _apply(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
@@ -15,12 +14,11 @@ from accounts.domain.signature import SignatureMethod
 from accounts.models import User
 from accounts.services.attempts import count_attempt
 from accounts.services.one_time_codes import use_code
+from accounts.services.person_facts import state_of_person
 from accounts.services.signing_power import require_signing_power
 from accounts.services.two_people import is_short_of_admins, require_two_people
 from audits.domain.actor import SETUP, Actor
 from audits.domain.log import Event
-from audits.services.log import append_statement, predicate_type
-from muniment.attest.digest import Digest
 
 
 def actor_of(user: User) -> Actor:
@@ -83,14 +81,11 @@ def add_person(
     user.set_password(password)
     user.full_clean()
     user.save(force_insert=True)
-    append_statement(
-        event=Event.PERSON_ADDED,
-        predicate_type=predicate_type("registry-event"),
-        subject_name=f"person:{user.pk}",
-        subject_digest=Digest("sha256", hashlib.sha256(str(user.pk).encode()).hexdigest()),
-        predicate={"before": None, "after": {"roles": user.roles}}
-        | ({"detail": dict(alone)} if alone else {}),
-        stream=None,
+    state_of_person(
+        Event.PERSON_ADDED,
+        user,
+        {"before": None, "after": {"roles": user.roles}},
+        alone,
         actor=actor,
         now=now,
     )

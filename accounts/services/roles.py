@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
@@ -14,6 +13,7 @@ from accounts.domain.groups import MAX_NAME, is_group
 from accounts.domain.proposals import ROLE, person_subject, roles_that_sign
 from accounts.errors import LastAdmin, ProposalOutdated, RolesInvalid, UnknownPerson
 from accounts.models import ProposalAnswer, Role, User
+from accounts.services.person_facts import state_of_person
 from accounts.services.two_people import (
     is_short_of_admins,
     lock_admins_and,
@@ -21,8 +21,6 @@ from accounts.services.two_people import (
 )
 from audits.domain.actor import SETUP, Actor
 from audits.domain.log import Event
-from audits.services.log import append_statement, predicate_type
-from muniment.attest.digest import Digest
 
 GRANT = "give the role reviewer or admin, or make somebody member of a group"
 
@@ -85,7 +83,7 @@ def set_roles(
     person.roles = wanted
     person.was_admin = person.was_admin or ROLE in wanted
     person.save(update_fields=["roles", "signing_changed_at", "was_admin"])
-    _state(
+    state_of_person(
         Event.PERSON_ROLES_SET,
         person,
         {"before": {"roles": before}, "after": {"roles": wanted}},
@@ -135,7 +133,7 @@ def deactivate_person(*, person_id: UUID, actor: Actor, now: datetime) -> User:
         _require_another_admin(is_another)
     person.is_active = False
     person.save(update_fields=["is_active"])
-    _state(
+    state_of_person(
         Event.PERSON_DEACTIVATED,
         person,
         {"before": {"active": True}, "after": {"active": False}},
@@ -158,24 +156,3 @@ def _locked(person_id: UUID) -> tuple[User, bool]:
 def _require_another_admin(is_another: bool) -> None:
     if not is_another:
         raise LastAdmin("This is the only admin. Nobody could confirm or repair anything then.")
-
-
-def _state(
-    event: Event,
-    person: User,
-    change: Mapping[str, Any],
-    authority: Mapping[str, Any],
-    *,
-    actor: Actor,
-    now: datetime,
-) -> None:
-    append_statement(
-        event=event,
-        predicate_type=predicate_type("registry-event"),
-        subject_name=person_subject(str(person.pk)),
-        subject_digest=Digest("sha256", hashlib.sha256(str(person.pk).encode()).hexdigest()),
-        predicate={**change, **({"detail": dict(authority)} if authority else {})},
-        stream=None,
-        actor=actor,
-        now=now,
-    )

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from accounts.services.people import actor_of
+from audits.domain.actor import GATE
 from audits.models import Job
-from registry.services.bindings import bind_policy
-from registry.services.policies import publish_policy
 from registry.services.promotions import order_missing_evidence
-from tests.integration.web.world import World
+from tests.integration.web.world import World, publish_and_bind
 from tests.policies import lenient_credit_decision
 
 
@@ -25,18 +23,10 @@ def test_an_audit_of_predictions_is_ordered_where_a_gate_reads_it(
     gates = gates.replace("accepts: [reported, computed]", f"accepts: {accepts}")
     # Stale at once, so that it would be made again.
     document = f"{head}  - id: bias-race{gates}".replace("max_age_days: 90", "max_age_days: 1")
-    admin = actor_of(world.people["admin"])
-    policy = publish_policy(document=document.encode(), actor=admin, now=world.tick())
-    bind_policy(
-        registered_model=world.model(),
-        policy=policy,
-        risk_tier="high",
-        actor=admin,
-        now=world.tick(),
-    )
+    publish_and_bind(world, document=document)
     version = world.version(2)
     Job.objects.filter(version_uri=version.uri).delete()
     later = world.tick().replace(year=world.now.year + 1)
-    order_missing_evidence(version=version, actor=admin, now=later)
+    order_missing_evidence(version=version, actor=GATE, now=later)
     ordered = Job.objects.filter(version_uri=version.uri, kind=Job.Kind.PREDICTIONS_AUDIT)
     assert ordered.exists() is is_ordered

@@ -8,10 +8,8 @@ from accounts.services.people import actor_of
 from registry.errors import ReviewNotAllowed
 from registry.selectors.promotions import last_decision
 from registry.services.approvals import sign_review
-from registry.services.bindings import bind_policy
-from registry.services.policies import publish_policy
 from registry.services.signing import Password
-from tests.integration.web.world import PASSWORD, World
+from tests.integration.web.world import PASSWORD, World, publish_and_bind
 from tests.policies import lenient_credit_decision
 
 STEPS = """approvals:
@@ -32,15 +30,7 @@ def in_steps(world: World) -> World:
     """A world whose model is bound to a policy with two steps; Remy is reviewer and admin."""
     text = lenient_credit_decision(version=2)
     text = text[: text.index("approvals:\n")] + STEPS
-    actor = actor_of(world.people["admin"])
-    policy = publish_policy(document=text.encode(), actor=actor, now=world.tick())
-    bind_policy(
-        registered_model=world.model(),
-        policy=policy,
-        risk_tier="high",
-        actor=actor,
-        now=world.tick(),
-    )
+    publish_and_bind(world, document=text)
     remy = world.people["reviewer2"]
     remy.roles = ["admin", "reviewer"]
     remy.save()
@@ -67,15 +57,7 @@ def test_the_second_step_opens_with_the_first(in_steps: World) -> None:
 def test_a_group_is_asked_and_read_again_when_it_signs(world: World) -> None:
     text = lenient_credit_decision(version=2)
     text = text[: text.index("approvals:\n")] + GROUP
-    actor = actor_of(world.people["admin"])
-    policy = publish_policy(document=text.encode(), actor=actor, now=world.tick())
-    bind_policy(
-        registered_model=world.model(),
-        policy=policy,
-        risk_tier="high",
-        actor=actor,
-        now=world.tick(),
-    )
+    publish_and_bind(world, document=text)
     promotion = world.request(2)
     with pytest.raises(ReviewNotAllowed, match="a review by: the group model-risk"):
         world.sign(promotion, "reviewer")

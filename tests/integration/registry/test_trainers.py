@@ -20,7 +20,6 @@ from muniment.registrant import REGISTRANT_TAG, seal_registrant
 from registry.errors import ReviewNotAllowed
 from registry.models import MlflowAccount, Promotion, RegistrySource
 from registry.services.account_changes import account_mapping
-from registry.services.bindings import bind_policy
 from registry.services.evaluation import evaluate_version
 from registry.services.mlflow_accounts import (
     IS_TRAINER,
@@ -28,10 +27,9 @@ from registry.services.mlflow_accounts import (
     map_account,
     mapping_of,
 )
-from registry.services.policies import publish_policy
 from registry.services.trainers import trainer_of
 from tests.integration.web.forms import text_of
-from tests.integration.web.world import PASSWORD, World
+from tests.integration.web.world import PASSWORD, World, publish_and_bind
 from tests.policies import lenient_credit_decision
 
 SECRET = "shared with this MLflow"
@@ -131,11 +129,7 @@ def test_before_a_request_who_trained_counts_as_it_will_afterwards(
     world: World, request: pytest.FixtureRequest
 ) -> None:
     text = lenient_credit_decision(version=2) + "  unknown_trainer_adds: 1\n"
-    admin, model = actor_of(world.people["admin"]), world.model()
-    policy = publish_policy(document=text.encode(), actor=admin, now=world.tick())
-    bind_policy(
-        registered_model=model, policy=policy, risk_tier="high", actor=admin, now=world.tick()
-    )
+    publish_and_bind(world, document=text)
     two: World = request.getfixturevalue("two")
 
     def wanted() -> int:

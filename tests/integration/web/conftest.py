@@ -7,7 +7,9 @@ from collections.abc import Callable
 import pytest
 from django.test import Client
 
-from tests.integration.web.world import World
+from accounts.services.people import add_person
+from audits.domain.actor import SETUP
+from tests.integration.web.world import PASSWORD, World
 
 Enter = Callable[[str], Client]
 
@@ -23,3 +25,17 @@ def enter(world: World) -> Enter:
         return client
 
     return sign_in
+
+
+@pytest.fixture
+def ada(world: World, enter: Enter) -> Client:
+    """An admin, beside whom there is a second one."""
+    world.people["admin2"] = add_person(
+        username="admin2",
+        printed_name="Abe Adams",
+        password=PASSWORD,
+        roles=["admin"],
+        actor=SETUP,
+        now=world.tick(),
+    )
+    return enter("admin")

@@ -14,7 +14,6 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import PasswordReset, Proposal, User
-from accounts.services.people import add_person
 from accounts.services.signing_power import signing_power_from
 from audits.domain.actor import SETUP
 from audits.models import LogEntry
@@ -25,20 +24,6 @@ from tests.integration.web.world import PASSWORD, World
 Enter = Callable[[str], Client]
 NEW = "seven unlikely herons dancing"
 CODE = re.compile(r"[A-Z2-9]{5}(?:-[A-Z2-9]{5}){3}")
-
-
-@pytest.fixture
-def ada(world: World, enter: Enter) -> Client:
-    """An admin, beside whom there is a second one."""
-    world.people["admin2"] = add_person(
-        username="admin2",
-        printed_name="Abe Adams",
-        password=PASSWORD,
-        roles=["admin"],
-        actor=SETUP,
-        now=world.tick(),
-    )
-    return enter("admin")
 
 
 def page_of(world: World, username: str) -> str:

@@ -5,30 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-import pytest
 from django.test import Client
 
 from accounts.models import Proposal, User
-from accounts.services.people import add_person
-from audits.domain.actor import SETUP
 from tests.integration.web.forms import forms_of, post, send, text_of
 from tests.integration.web.world import PASSWORD, World
 
 Enter = Callable[[str], Client]
-
-
-@pytest.fixture
-def ada(world: World, enter: Enter) -> Client:
-    """An admin, beside whom there is a second one."""
-    world.people["admin2"] = add_person(
-        username="admin2",
-        printed_name="Abe Adams",
-        password=PASSWORD,
-        roles=["admin"],
-        actor=SETUP,
-        now=world.tick(),
-    )
-    return enter("admin")
 
 
 def test_an_admin_adds_a_person_who_signs_in_with_the_password_shown_once(ada: Client) -> None:

@@ -182,10 +182,10 @@ def version_row(number: int, name: str = MODEL, **values: Any) -> VersionRow:
     )
 
 
-def publish_and_bind(world: World, name: str = MODEL) -> None:
+def publish_and_bind(world: World, name: str = MODEL, document: str = "") -> None:
     admin = actor_of(world.people["admin"])
-    document = lenient_credit_decision().encode()
-    world.policy = publish_policy(document=document, actor=admin, now=world.tick())
+    content = (document or lenient_credit_decision()).encode()
+    world.policy = publish_policy(document=content, actor=admin, now=world.tick())
     bind_policy(
         registered_model=world.model(name),
         policy=world.policy,
