@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import pytest
+from django.test import Client
 
 from accounts.services.people import actor_of
 from registry.errors import ReviewNotAllowed
 from registry.selectors.promotions import last_decision
 from registry.services.approvals import sign_review
 from registry.services.signing import Password
+from tests.integration.web.forms import text_of
 from tests.integration.web.world import PASSWORD, World, publish_and_bind
 from tests.policies import lenient_credit_decision
 
@@ -82,3 +84,15 @@ def test_a_group_is_asked_and_read_again_when_it_signs(world: World) -> None:
     remy.save()
     assert world.sign(promotion, "reviewer2").status == "approved"
     assert promotion.approvals.get().role == "group:model-risk"
+
+
+@pytest.mark.parametrize(
+    ("order", "said"), [("", "One after the other:"), ("  in_order: false\n", "In any order:")]
+)
+def test_the_policy_says_whether_the_order_counts(world: World, order: str, said: str) -> None:
+    text = lenient_credit_decision(version=2)
+    publish_and_bind(world, document=text[: text.index("approvals:\n")] + STEPS + order)
+    client = Client()
+    client.force_login(world.people["auditor"])
+    page = text_of(client.get(f"/policies/{world.policy.digest.removeprefix('sha256:')}/"))
+    assert said in page
